@@ -1,0 +1,88 @@
+# make run    sets up what it needs, then starts the bots of bots.yaml (CONFIG=other.yaml for another file)
+# make test   all guards, then all tests
+# make lint   the guards alone: ruff, mypy, import-linter
+# make fmt    lets ruff fix and format the code
+# make lock   brings the locks up to pyproject.toml (UPGRADE=1: and everything to its newest release)
+# make clean  removes the virtual environment and all caches
+# make help   this
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CONFIG ?= bots.yaml
+WORKERS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test lint fmt lock clean help
+
+run: $(VENV)/.ready-to-run
+	@exec $(BIN)/botrunner run --config $(CONFIG)
+
+test: lint
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --cov --cov-report=
+
+lint: $(VENV)/.ready-to-test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+fmt: $(VENV)/.ready-to-test
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --no-header --no-annotate --group build $(if $(UPGRADE),--upgrade) pyproject.toml
+
+lock: $(VENV)/.made
+	@$(BIN)/python -m pip install --quiet uv==0.13.9
+	@$(UV_COMPILE) --output-file requirements.lock
+	@$(UV_COMPILE) --group dev --constraint requirements.lock --output-file requirements-dev.lock
+
+clean:
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help:
+	@sed -n 's/^# make /make /p' Makefile
+
+# ---------------------------------------------------------------------------------- the environment
+# A stamp is written when its step is complete, so that whatever was interrupted is done again; the locks
+# are complete (--no-deps) and every file in them is checked against its hash.
+
+define install
+	@$(BIN)/python -m pip --disable-pip-version-check install --require-hashes --no-deps --progress-bar off \
+	    -r $(1) | awk -v all="$$(grep -c == $(1))" -v tty="$$(test -t 1 && echo 1 || true)" ' \
+	    /^Collecting / && tty { printf "\r\033[K%d of %d packages: %s", ++n, all, $$2; fflush() } \
+	    /^Installing collected/ { printf "%sputting them in place ...\n", tty ? "\r\033[K" : ""; fflush() }'
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+endef
+
+$(VENV)/.ready-to-run: requirements.lock pyproject.toml | $(VENV)/.made
+	@echo "Installing what botrunner needs into $(VENV) (a minute, once)."
+	$(call install,requirements.lock)
+
+$(VENV)/.ready-to-test: requirements-dev.lock pyproject.toml | $(VENV)/.made
+	@echo "Installing what botrunner and its tests need into $(VENV) (two minutes, once)."
+	$(call install,requirements-dev.lock)
+
+$(VENV)/.made:
+	@rm -rf $(VENV); \
+	for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
+	    $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break || python=; \
+	done; \
+	[[ $$python ]] || { echo "botrunner needs Python 3.11 or newer (Debian: apt-get install python3)." >&2; exit 1; }; \
+	if ! $$python -c 'import ensurepip' 2>/dev/null; then \
+	    package=$$($$python -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); \
+	    if [[ $$EUID == 0 ]] && command -v apt-get >/dev/null; then \
+	        echo "Installing $$package, which this Python lacks."; \
+	        { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $$package; } >/dev/null; \
+	    else \
+	        echo "This Python cannot make virtual environments. Please run: sudo apt-get install $$package" >&2; exit 1; \
+	    fi; \
+	fi; \
+	$$python -m venv $(VENV) || { rm -rf $(VENV); exit 1; }; \
+	touch $@
