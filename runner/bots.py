@@ -1,0 +1,176 @@
+"""A bot: who answers, with what, how far. What bots.yaml says, with its defaults filled in and checked.
+
+Rule: a `Bot` never changes; a changed definition is another `Bot`. Secrets are wrapped and never show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from runner.money.amounts import Money
+
+
+class Secret:
+    """A text that must not be seen: `repr` and `str` hide it, `reveal` is called at the last moment."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself, for the wire only."""
+        return self._text
+
+    def __repr__(self) -> str:
+        """Never the text."""
+        return "Secret('***')"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        """Equal texts; used to see whether a definition changed."""
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        """By its text."""
+        return hash(self._text)
+
+
+class BillingMode(StrEnum):
+    """Whose money a call is."""
+
+    WALLET = "wallet"
+    BYOK = "byok"
+    PLAN_QUOTA = "plan_quota"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far a bot may go with one message. Defaults: spec, `conversations.md`.
+
+    Attributes:
+        max_output_tokens: the output limit sent with each call (`max_tokens_per_turn`).
+        timeout_s: the whole message, from accepted to answered, waiting for money included.
+        max_cost_per_message: pico-dollars; None: no such limit.
+        same_call_limit: the same tool with the same arguments this many times ends the loop.
+        failing_calls_limit: this many failing tool calls in a row end it.
+    """
+
+    max_loop_iterations: int = 10
+    max_tool_calls: int = 20
+    max_output_tokens: int = 8192
+    timeout_s: float = 30.0
+    max_cost_per_message: Money | None = None
+    same_call_limit: int = 3
+    failing_calls_limit: int = 3
+    max_tool_result_chars: int = 16_000
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRules:
+    """How long a conversation is one, and how much of it a model sees.
+
+    Attributes:
+        scope: `user`: one conversation a user and channel; `channel`: one for everybody in it.
+        max_messages: the most messages in the model's context.
+        keep_messages: what is left after the window moved (low-water mark).
+        context: `blocks` moves the window in one step down to `keep_messages`; `sliding` one message at a time.
+    """
+
+    scope: Literal["user", "channel"] = "user"
+    ttl_ms: int = 24 * 3_600_000
+    max_messages: int = 20
+    keep_messages: int = 10
+    context: Literal["blocks", "sliding"] = "blocks"
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """What a bot says without asking a model. None: the default text where there is one."""
+
+    welcome: str | None = None
+    fallback: str | None = None
+    cap_reached: str = "Bot has reached its spending limit."
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may talk to a bot. `groups`: answer when mentioned, always, or never."""
+
+    allow_users: frozenset[str] = frozenset()
+    deny_users: frozenset[str] = frozenset()
+    groups: Literal["mention", "all", "off"] = "mention"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpTool:
+    """A tool that is one HTTP request, declared in YAML.
+
+    Attributes:
+        url: with `{name}` places, filled with percent-encoded arguments.
+        parameters: JSON schema of the arguments.
+        headers: may hold secrets.
+        allow_private: whether addresses of private networks may be called.
+    """
+
+    name: str
+    description: str
+    method: str
+    url: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, Secret] = field(default_factory=dict)
+    timeout_s: float = 10.0
+    allow_private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One connection of a bot.
+
+    Attributes:
+        name: unique in the bot: the platform's name, with a number where there are several of one platform.
+        config: the platform's own checked config object (adapters.<platform>.config); opaque here.
+    """
+
+    name: str
+    platform: str
+    config: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """A model and who serves it. `provider` is a key of the provider catalogue."""
+
+    provider: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """One bot, whole. `cap` None: no cap (its spend is counted all the same)."""
+
+    id: str
+    name: str
+    channels: tuple[Channel, ...]
+    system_prompt: str
+    choice: ModelChoice
+    description: str = ""
+    enabled: bool = True
+    texts: Texts = Texts()
+    limits: Limits = Limits()
+    conversations: ConversationRules = ConversationRules()
+    access: Access = Access()
+    cap: Money | None = None
+    billing_mode: BillingMode = BillingMode.WALLET
+    llm_api_key: Secret | None = None
+    temperature: float | None = None
+    tools: tuple[HttpTool, ...] = ()
+    prompt_cache: Literal["auto", "off", "5m", "1h"] = "auto"
+    rate_limit_per_minute: int | None = 60
+    user_rate_limit_per_minute: int | None = None
+    expose_usage: bool = False
+    fallbacks: tuple[ModelChoice, ...] = ()

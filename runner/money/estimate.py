@@ -1,0 +1,114 @@
+"""The most that a call can cost, known before it is made.
+
+Rules (measured in docs/decisions/token-bound.md): a tokenizer never makes more tokens than the text has
+UTF-8 bytes, in the form it was sent or in its NFKC form, whichever is longer; each message and the request
+itself add a few of their own. The output is bounded by the limit that is always sent. Everything is priced
+at the dearest that could apply. Too high costs a moment's wait; too low would break the promise.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+from runner.money.amounts import Money, ceil_div
+from runner.money.prices import TOKENS_PER_RATE, CacheWrites, Price
+
+TOKENS_PER_MESSAGE = 16
+TOKENS_PER_REQUEST = 64
+TOKENS_FOR_ANTHROPIC_TOOLS = 1024
+OUTPUT_FLOOR = 256
+OUTPUT_FLOOR_THINKING = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSize:
+    """What of a request counts for its bound.
+
+    Attributes:
+        text: the serialised request as it goes over the wire, not ASCII-escaped.
+        messages: how many messages it has, the system prompt included.
+        images: how many images.
+        anthropic_tools: whether Anthropic tool definitions are sent (their hidden prompt counts).
+        cache_writes: what the request lets the provider write to its cache.
+    """
+
+    text: str
+    messages: int
+    images: int = 0
+    anthropic_tools: bool = False
+    cache_writes: CacheWrites = CacheWrites.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """An upper bound of one call.
+
+    Attributes:
+        input_tokens: no tokenizer makes more of this request.
+        output_tokens: the output limit wanted, within what the model takes.
+        floor_tokens: the smallest output limit that is still worth a call.
+        input_cost: the dearest that the input can be.
+        output_rate: pico-dollars per million output tokens, the dearest that can apply.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    floor_tokens: int
+    input_cost: Money
+    output_rate: int
+
+    def amount(self, output_tokens: int) -> Money:
+        """The bound with that output limit."""
+        return Money(self.input_cost + ceil_div(output_tokens * self.output_rate, TOKENS_PER_RATE))
+
+    def affordable_output(self, available: Money) -> int:
+        """The largest output limit whose bound is within `available`, up to the one wanted; may be negative."""
+        left = available - self.input_cost
+        if self.output_rate == 0:
+            return self.output_tokens if left >= 0 else -1
+        return min(self.output_tokens, left * TOKENS_PER_RATE // self.output_rate)
+
+
+class ImagesRefused(ValueError):
+    """The model's row has no bound for an image."""
+
+
+def input_bound(size: RequestSize, price: Price) -> int:
+    """The most input tokens that this request can be.
+
+    Raises:
+        ImagesRefused: it has images and the model's row has no bound for one.
+    """
+    plain = len(size.text.encode("utf-8", "surrogatepass"))
+    longest = plain
+    if not size.text.isascii():
+        longest = max(plain, len(unicodedata.normalize("NFKC", size.text).encode("utf-8", "surrogatepass")))
+    bound = longest + TOKENS_PER_MESSAGE * size.messages + TOKENS_PER_REQUEST
+    if size.anthropic_tools:
+        bound += TOKENS_FOR_ANTHROPIC_TOOLS
+    if size.images:
+        if price.limits.image_tokens is None:
+            raise ImagesRefused(f"{price.model}: the price book has no bound for an image")
+        bound += size.images * price.limits.image_tokens
+    return bound
+
+
+def estimate(size: RequestSize, price: Price, wanted_output: int) -> Estimate:
+    """Bound one call before it is made.
+
+    Raises:
+        ImagesRefused: see `input_bound`.
+    """
+    tokens = input_bound(size, price)
+    most = price.limits.max_output_tokens
+    output = wanted_output if most is None else min(wanted_output, most)
+    floor = OUTPUT_FLOOR_THINKING if price.limits.thinks else OUTPUT_FLOOR
+    rates = price.dearest_for(tokens, size.cache_writes)
+    return Estimate(
+        input_tokens=tokens,
+        output_tokens=output,
+        floor_tokens=min(floor, output),
+        input_cost=Money(ceil_div(tokens * rates.input, TOKENS_PER_RATE)),
+        output_rate=rates.output,
+    )

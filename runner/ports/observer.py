@@ -1,0 +1,137 @@
+"""What happened, as values: logs, metrics and alerts are made from these and from nothing else.
+
+Rule: an event holds ids and figures, never a secret and never a message's text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from runner.money.amounts import Money
+
+
+@dataclass(frozen=True, slots=True)
+class MessageAccepted:
+    """A message is durable."""
+
+    bot: str
+    channel: str
+    turn: str
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MessageTurnedAway:
+    """A message was not taken: `why` is ignored, limited or overloaded."""
+
+    bot: str
+    channel: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """One attempt at a model has ended; `state` as in the ledger."""
+
+    bot: str
+    turn: str
+    attempt: str
+    provider: str
+    model: str
+    state: str
+    held: Money
+    cost: Money
+    input_tokens: int
+    output_tokens: int
+    latency_ms: int
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpendRefused:
+    """No model was called: `busy` (money held by others until the time was over) or `limit`."""
+
+    bot: str
+    turn: str
+    scope: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class BoundBroken:
+    """A provider charged more than the bound: the truth is recorded, the model is quarantined."""
+
+    bot: str
+    attempt: str
+    provider: str
+    model: str
+    held: Money
+    cost: Money
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFinished:
+    """A message has its reply."""
+
+    bot: str
+    channel: str
+    conversation: str
+    turn: str
+    stop_reason: str
+    iterations: int
+    tool_calls: int
+    cost: Money
+    latency_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendEnded:
+    """A part of a reply: `fate` is sent, later, rejected, unknown."""
+
+    bot: str
+    channel: str
+    outbox_id: int
+    fate: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionChanged:
+    """A bot's connection has another state."""
+
+    bot: str
+    channel: str
+    state: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something of ours failed and was dealt with; `error` is set where a traceback helps."""
+
+    where: str
+    why: str
+    bot: str = ""
+    turn: str = ""
+    error: BaseException | None = None
+
+
+Event = (
+    MessageAccepted
+    | MessageTurnedAway
+    | CallEnded
+    | SpendRefused
+    | BoundBroken
+    | TurnFinished
+    | SendEnded
+    | ConnectionChanged
+    | Fault
+)
+
+
+class Observer(Protocol):
+    """Takes note. MUST be cheap, MUST NOT raise, MUST NOT block."""
+
+    def note(self, event: Event) -> None:
+        """Something happened."""
