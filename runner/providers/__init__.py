@@ -1,0 +1,1 @@
+"""Who serves models: OpenAI-compatible servers, Anthropic, and an offline echo. Built by the catalogue."""

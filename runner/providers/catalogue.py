@@ -1,0 +1,228 @@
+"""Which providers there are, and where each comes into being.
+
+Rules: a definition is data; the provider, and with it the vendor's SDK, is made when it is first asked for.
+One provider serves everybody who uses the same definition with the same key; a bot's own key gets a
+provider of its own, and of those only the most recently used are kept. Nothing here reads the environment: the names of
+the usual variables are data, and whoever reads configuration decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Literal, assert_never
+
+from runner.bots import Secret
+from runner.clock import Clock
+from runner.errors import OperatorError
+from runner.money.prices import Price
+from runner.ports.provider import Provider
+from runner.providers import dialects
+from runner.providers.dialects import Dialect
+from runner.providers.echo import EchoProvider
+
+MOST_PROVIDERS = 256
+"""How many are kept at once; the least recently used one goes."""
+
+Kind = Literal["openai", "anthropic", "echo"]
+FindPrice = Callable[[str, str], Price | None]
+"""The row of a provider and model: `PriceBook.find`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderDefinition:
+    """A provider as configuration describes it.
+
+    Attributes:
+        name: what `llm_provider` says.
+        kind: the protocol it speaks.
+        base_url: where it lives; None: the dialect's own address.
+        account_id: fills `{account_id}` in the address (Workers AI).
+    """
+
+    name: str
+    kind: Kind
+    dialect: Dialect = dialects.CUSTOM
+    base_url: str | None = None
+    api_key: Secret | None = None
+    account_id: str | None = None
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether it answers nobody without a key."""
+        return self.kind != "echo" and self.dialect.needs_key
+
+    def address(self) -> str:
+        """Where to send requests.
+
+        Raises:
+            OperatorError: no address, or no account id where the address needs one.
+        """
+        address = self.base_url or self.dialect.base_url
+        if not address:
+            raise OperatorError(
+                f"provider {self.name}: no base_url", f"Set providers.{self.name}.base_url in bots.yaml."
+            )
+        if "{account_id}" in address:
+            if not self.account_id:
+                raise OperatorError(
+                    f"provider {self.name}: no account_id",
+                    f"Set providers.{self.name}.account_id in bots.yaml.",
+                )
+            address = address.replace("{account_id}", self.account_id)
+        return address.rstrip("/")
+
+
+ANTHROPIC = Dialect("https://api.anthropic.com", key_variable="ANTHROPIC_API_KEY")
+SHIPPED: Mapping[str, ProviderDefinition] = {
+    definition.name: definition
+    for definition in (
+        ProviderDefinition("anthropic", "anthropic", ANTHROPIC),
+        ProviderDefinition("openai", "openai", dialects.OPENAI),
+        ProviderDefinition("gemini", "openai", dialects.GEMINI),
+        ProviderDefinition("groq", "openai", dialects.GROQ),
+        ProviderDefinition("openrouter", "openai", dialects.OPENROUTER),
+        ProviderDefinition("workers-ai", "openai", dialects.WORKERS_AI),
+        ProviderDefinition("ollama", "openai", dialects.OLLAMA),
+        ProviderDefinition("custom", "openai"),
+        ProviderDefinition("echo", "echo"),
+    )
+}
+"""The providers that need no definition of one's own; a key, where they need one."""
+
+DEFAULT_KEY_VARIABLES: Mapping[str, str] = {
+    name: definition.dialect.key_variable
+    for name, definition in SHIPPED.items()
+    if definition.dialect.key_variable is not None
+}
+"""Provider -> the environment variable in which people keep its key."""
+
+
+def define(
+    name: str,
+    *,
+    kind: Literal["openai", "anthropic"] | None = None,
+    base_url: str | None = None,
+    api_key: Secret | None = None,
+    account_id: str | None = None,
+) -> ProviderDefinition:
+    """A definition from what an operator wrote: a shipped provider changed, or one of their own.
+
+    Raises:
+        OperatorError: a name that is not shipped needs a kind and a base_url.
+    """
+    shipped = SHIPPED.get(name)
+    if shipped is not None and kind in (None, shipped.kind):
+        return replace(shipped, base_url=base_url, api_key=api_key, account_id=account_id)
+    if kind is None or base_url is None:
+        raise OperatorError(
+            f"provider {name}: a provider of one's own needs kind and base_url",
+            f"Write providers.{name}: {{kind: openai, base_url: https://...}}.",
+        )
+    return ProviderDefinition(name, kind, base_url=base_url, api_key=api_key, account_id=account_id)
+
+
+class Catalogue:
+    """All providers of one configuration.
+
+    `definitions` join the shipped ones, or replace those of the same name.
+    """
+
+    __slots__ = ("_clock", "_definitions", "_find_price", "_providers")
+
+    def __init__(
+        self, definitions: Mapping[str, ProviderDefinition], *, clock: Clock, find_price: FindPrice
+    ) -> None:
+        self._definitions = {**SHIPPED, **definitions}
+        self._clock = clock
+        self._find_price = find_price
+        self._providers: OrderedDict[tuple[str, Secret | None], Provider] = OrderedDict()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names, for "did you mean"."""
+        return tuple(self._definitions)
+
+    def known(self, name: str) -> bool:
+        """Whether there is a provider of that name."""
+        return name in self._definitions
+
+    def needs_key(self, name: str) -> bool:
+        """Whether that provider answers nobody without a key and has none: each bot that uses it must bring one."""
+        definition = self._definition(name)
+        return definition.needs_key and definition.api_key is None
+
+    def get(self, name: str, key: Secret | None = None) -> Provider:
+        """The provider of that name; with `key` the same one on a bot's own key.
+
+        Raises:
+            OperatorError: unknown, without a key that it needs, or without an address.
+        """
+        definition = self._definition(name)
+        used = None if definition.kind == "echo" else key or definition.api_key
+        provider = self._providers.get((name, used))
+        if provider is None:
+            provider = self._make(definition, used)
+            self._providers[name, used] = provider
+            if len(self._providers) > MOST_PROVIDERS:
+                self._providers.popitem(last=False)
+        self._providers.move_to_end((name, used))
+        return provider
+
+    async def warm(self, name: str) -> None:
+        """Import what this provider needs, off the loop, so that the first message need not wait for it."""
+        definition = self._definition(name)
+        if definition.kind != "echo":
+            await asyncio.to_thread(import_module, f"runner.providers.{definition.kind}")
+
+    async def close(self) -> None:
+        """Close every provider."""
+        while self._providers:
+            _, provider = self._providers.popitem()
+            await provider.close()
+
+    def _definition(self, name: str) -> ProviderDefinition:
+        definition = self._definitions.get(name)
+        if definition is None:
+            raise OperatorError(f"there is no provider {name!r}", f"Known: {', '.join(self._definitions)}.")
+        return definition
+
+    def _make(self, definition: ProviderDefinition, key: Secret | None) -> Provider:
+        if definition.kind == "echo":
+            return EchoProvider()
+        if key is None and definition.needs_key:
+            raise OperatorError(
+                f"provider {definition.name}: no API key",
+                f"Set providers.{definition.name}.api_key in bots.yaml, or the bot's llm_api_key.",
+            )
+        if key is not None and not _fits_a_header(key.reveal()):
+            raise OperatorError(
+                f"provider {definition.name}: the API key holds spaces or unprintable characters"
+            )
+        match definition.kind:
+            case "openai":
+                from runner.providers.openai import OpenAIProvider  # noqa: PLC0415 - imports the SDK
+
+                return OpenAIProvider(
+                    name=definition.name,
+                    dialect=definition.dialect,
+                    base_url=definition.address(),
+                    key=key,
+                    clock=self._clock,
+                    find_price=self._find_price,
+                )
+            case "anthropic":
+                from runner.providers.anthropic import AnthropicProvider  # noqa: PLC0415 - imports the SDK
+
+                return AnthropicProvider(
+                    name=definition.name, base_url=definition.address(), key=key, clock=self._clock
+                )
+            case _:
+                assert_never(definition.kind)
+
+
+def _fits_a_header(key: str) -> bool:
+    return bool(key) and key.isascii() and key.isprintable() and " " not in key
