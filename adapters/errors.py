@@ -1,9 +1,9 @@
 """What can go wrong between us and a platform.
 
-    AdapterError
-    ├── UnreadableUpdate     one update could not be understood: kept, skipped, counted
-    ├── RefusedConnection    the platform will not have us (bad token, revoked, not allowed): do not try again
-    └── Unreachable          the network or the platform is away: try again, later and later
+AdapterError
+├── UnreadableUpdate     one update could not be understood: kept, skipped, counted
+├── RefusedConnection    the platform will not have us (bad token, revoked, not allowed): do not try again
+└── Unreachable          the network or the platform is away: try again, later and later
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ from enum import StrEnum
 from typing import Any
 
 
-
 class ChatKind(StrEnum):
     """How many people read along."""
 

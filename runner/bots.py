@@ -54,7 +54,7 @@ class Limits:
 
     Attributes:
         max_output_tokens: the output limit sent with each call (`max_tokens_per_turn`).
-        timeout_s: the whole message, from accepted to answered, waiting for money included.
+        timeout_s: the whole message, from the start of its turn until its answer, waiting for money included.
         max_cost_per_message: pico-dollars; None: no such limit.
         same_call_limit: the same tool with the same arguments this many times ends the loop.
         failing_calls_limit: this many failing tool calls in a row end it.

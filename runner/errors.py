@@ -1,10 +1,10 @@
 """Errors that cross rooms.
 
-    BotrunnerError
-    ├── OperatorError      something the person at the keyboard can mend; shown as one sentence, exit 1
-    ├── StoreError         the store could not do it (disk full, locked, read-only); worth another try
-    │   └── StoreRefused   the store must not be used as it is (newer schema, damaged, in use); not worth one
-    └── IllegalStep        a lifecycle's table does not allow this step: a bug; nothing was changed
+BotrunnerError
+├── OperatorError      something the person at the keyboard can mend; shown as one sentence, exit 1
+├── StoreError         the store could not do it (disk full, locked, read-only); worth another try
+│   └── StoreRefused   the store must not be used as it is (newer schema, damaged, in use); not worth one
+└── IllegalStep        a lifecycle's table does not allow this step: a bug; nothing was changed
 """
 
 from __future__ import annotations

@@ -30,7 +30,9 @@ class ConversationKey:
         )
 
 
-def key_of(bot: str, channel: str, place: str, user: str, scope: Literal["user", "channel"]) -> ConversationKey:
+def key_of(
+    bot: str, channel: str, place: str, user: str, scope: Literal["user", "channel"]
+) -> ConversationKey:
     """The key of a message from `user` in `place`."""
     return ConversationKey(bot, channel, place, user if scope == "user" else None)
 

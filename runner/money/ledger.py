@@ -51,8 +51,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """A whole row. `cost` is what stands against the scopes: the real cost when settled, the full hold when
-    unknown, 0 when released, the hold while held; a correction's may be negative.
+    """A whole row.
+
+    `cost` is what stands against the scopes: the real cost when settled, the full hold when unknown, 0 when
+    released, the hold while held; a correction's may be negative.
     """
 
     attempt: Attempt

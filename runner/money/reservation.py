@@ -47,19 +47,26 @@ def hold(counter: Counter, amount: Money) -> Counter:
     return Counter(counter.settled, counter.unknown, Money(counter.held + amount))
 
 
-def charge(then: ReservationState, held: Money, cost: Money) -> Money:
+def charge(then: ReservationState, held: Money, cost: Money | None) -> Money:
     """What a hold of `held` comes to in its final state.
 
+    `cost` is the real cost of a settled one. An unknown one keeps its whole hold (None) unless a lower bound
+    is known: a cut stream whose start told the exact input costs at most that and the full output.
+
     Raises:
-        IllegalStep: `then` is not a final state.
+        IllegalStep: `then` is not a final state, or it is `settled` and has no cost.
     """
     check_step(ReservationState.HELD, then)
-    if then is ReservationState.SETTLED:
+    if then is ReservationState.RELEASED:
+        return ZERO
+    if cost is not None:
         return cost
-    return held if then is ReservationState.UNKNOWN else ZERO
+    if then is ReservationState.SETTLED:
+        raise IllegalStep("a reservation cannot be settled without its cost")
+    return held
 
 
-def resolve(counter: Counter, then: ReservationState, held: Money, cost: Money) -> Counter:
+def resolve(counter: Counter, then: ReservationState, held: Money, cost: Money | None) -> Counter:
     """The scope's counter after a hold has ended as `then`."""
     amount = charge(then, held, cost)
     settled = amount if then is ReservationState.SETTLED else ZERO

@@ -206,13 +206,14 @@ class Settlement:
     """How an attempt ended.
 
     Attributes:
-        cost: the real cost; used only where `state` is settled.
+        cost: the real cost where `state` is settled; where it is unknown, None keeps the full hold and an
+            amount is the most that it can have cost (`runner.money.reservation.charge`).
         step: what of the reply must survive a restart, stored in the same transaction; None where there is none.
     """
 
     attempt_id: str
     state: ReservationState
-    cost: Money = ZERO
+    cost: Money | None = None
     usage: Usage = NO_USAGE
     request_id: str = ""
     stop_reason: str = ""
@@ -348,7 +349,11 @@ class Store(MoneyStore, Protocol):
         """Whether it was accepted earlier; inserts nothing."""
 
     async def waiting_lanes(
-        self, bots: Collection[str], exclude: Collection[str], limit: int, now_ms: int,
+        self,
+        bots: Collection[str],
+        exclude: Collection[str],
+        limit: int,
+        now_ms: int,
     ) -> list[str]:
         """Lanes of these bots with a due message that is not done, oldest message first."""
 
@@ -357,10 +362,10 @@ class Store(MoneyStore, Protocol):
 
     # outbox
     async def begin_sending(self, ids: Sequence[int]) -> None:
-        """pending -> sending. IllegalStep, changing nothing, where one is not pending."""
+        """Pending -> sending. IllegalStep, changing nothing, where one is not pending."""
 
     async def end_sending(self, outbox_id: int, state: OutboxState, why: str = "", due_ms: int = 0) -> None:
-        """sending -> sent | rejected | unknown | pending (due then). IllegalStep where the table has no such step."""
+        """Sending -> sent | rejected | unknown | pending (due then). IllegalStep where the table has no such step."""
 
     async def outgoing(self, state: OutboxState, limit: int, after_id: int = 0) -> list[Outgoing]:
         """Rows in that state with a larger id, by id."""
@@ -397,7 +402,7 @@ class Store(MoneyStore, Protocol):
 
     # upkeep
     async def prune(self, finished_before_ms: int, conversations_before_ms: int) -> int:
-        """Forget finished inbox rows, sent outbox rows and steps, and idle conversations; returns rows removed.
+        """Forget finished inbox rows, sent outbox rows, steps and idle conversations; returns rows removed.
 
         The ledger is never pruned.
         """

@@ -26,7 +26,7 @@ class Toolbox(Protocol):
         """What the model is told, always in the same order."""
 
     def is_repeatable(self, name: str) -> bool:
-        """Whether doing it twice does no harm (GET): such a call is made again after a crash, others are not."""
+        """Whether doing it twice does no harm (GET): only such a call is made again after a crash."""
 
     async def run(self, call: ToolCall, timeout_s: float) -> ToolResult:
-        """Make one call. MUST NOT raise for what the tool does; MUST end within `timeout_s`; result capped."""
+        """Make one call. MUST NOT raise for what the tool does, MUST end in time; the result is capped."""

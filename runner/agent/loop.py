@@ -1,0 +1,223 @@
+"""The agent loop: model, tools, model, … until there is an answer or a limit.
+
+Rules: what an earlier try of the turn has stored is taken, not done again; every end is a `LoopResult` with a
+stop reason, never an exception; the messages it hands back are a legal continuation of the history. The same
+tool with the same arguments the third time is not made: the loop ends before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from runner.agent.limits import after_tools, before_tools
+from runner.agent.meter import Ask, Failed, Meter, Refused
+from runner.agent.prompt import build_request
+from runner.agent.replies import PaidReply, Step, ToolsDone, ToolsStarted, step_to_json
+from runner.bots import BillingMode, Bot
+from runner.clock import Clock
+from runner.conversations.models import AssistantMessage, Message, ToolCall, ToolMessage, ToolResult
+from runner.money.amounts import ZERO, Money
+from runner.money.budget import ScopeLimit
+from runner.money.ledger import Attempt
+from runner.money.prices import PriceBook
+from runner.money.usage import NO_USAGE, Usage
+from runner.ports.dialogue import FinishReason, StopReason
+from runner.ports.stores import LaneSession, StoredStep
+from runner.ports.tools import Toolbox, ToolRun
+
+INTERRUPTED = (
+    "This call was interrupted by a restart. It may or may not have taken effect; it was not made again."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LoopTask:
+    """What the loop is to answer.
+
+    Attributes:
+        history: legal, windowed, ends with the user message that is being answered.
+        about: the ledger row as far as it is known.
+        done: steps that an earlier try has stored, in order.
+        deadline: `clock.monotonic()` at which the message's time is over.
+    """
+
+    bot: Bot
+    history: tuple[Message, ...]
+    about: Attempt
+    scopes: Callable[[], tuple[ScopeLimit, ...]]
+    done: tuple[Step, ...]
+    attempts_used: int
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoopResult:
+    """How it ended.
+
+    Attributes:
+        text: the model's answer; empty where there is none.
+        messages: what to append to the history after the user message, without the closing answer.
+        detail: why, for logs (a provider's fault, the scope that refused).
+    """
+
+    stop: StopReason
+    text: str = ""
+    messages: tuple[Message, ...] = ()
+    replies: tuple[PaidReply, ...] = ()
+    tool_runs: tuple[ToolRun, ...] = ()
+    detail: str = ""
+
+    @property
+    def usage(self) -> Usage:
+        """All tokens of the turn."""
+        return sum((paid.usage for paid in self.replies), NO_USAGE)
+
+    @property
+    def cost(self) -> Money:
+        """All that the turn's replies cost."""
+        return Money(sum((paid.cost for paid in self.replies), ZERO))
+
+
+@dataclass(slots=True)
+class _Progress:
+    """The loop's state: what was said and done so far."""
+
+    steps: list[Step]
+    attempts_used: int
+    taken: int = 0
+    messages: list[Message] = field(default_factory=list)
+    replies: list[PaidReply] = field(default_factory=list)
+    runs: list[ToolRun] = field(default_factory=list)
+
+    def recall(self, kind: type[Step]) -> Step | None:
+        """The next stored step, if it is of this kind."""
+        if self.taken < len(self.steps) and isinstance(self.steps[self.taken], kind):
+            self.taken += 1
+            return self.steps[self.taken - 1]
+        return None
+
+    def end(self, stop: StopReason, text: str = "", detail: str = "") -> LoopResult:
+        """The result. An assistant message whose tools were never run is left out: the history stays legal."""
+        messages = self.messages
+        if messages and isinstance(messages[-1], AssistantMessage):
+            messages = messages[:-1]
+        return LoopResult(stop, text, tuple(messages), tuple(self.replies), tuple(self.runs), detail)
+
+
+class AgentLoop:
+    """Runs turns. Holds nothing of any of them."""
+
+    def __init__(self, meter: Meter, book: PriceBook, clock: Clock) -> None:
+        self._meter = meter
+        self._book = book
+        self._clock = clock
+
+    async def run(self, task: LoopTask, tools: Toolbox, session: LaneSession) -> LoopResult:
+        """Answer one message."""
+        progress = _Progress(list(task.done), task.attempts_used)
+        for iteration in range(1, task.bot.limits.max_loop_iterations + 1):
+            paid = await self._reply(task, tools, session, progress, iteration)
+            if isinstance(paid, LoopResult):
+                return paid
+            reply = paid.reply
+            progress.replies.append(paid)
+            progress.messages.append(AssistantMessage(reply.text, reply.tool_calls))
+            if not reply.tool_calls or reply.finish is FinishReason.LENGTH:
+                return progress.end(_end_of(paid), reply.text)
+            stop = before_tools(progress.runs, reply.tool_calls, task.bot.limits)
+            if stop is not None:
+                return progress.end(stop, reply.text)
+            runs = await self._tools(task, tools, session, progress, reply.tool_calls)
+            progress.runs.extend(runs)
+            progress.messages.append(ToolMessage(tuple(run.result for run in runs)))
+            stop = after_tools(progress.runs, task.bot.limits)
+            if stop is not None:
+                return progress.end(stop, reply.text)
+            if self._clock.monotonic() >= task.deadline:
+                return progress.end(StopReason.TIMEOUT)
+        return progress.end(StopReason.LOOP_LIMIT)
+
+    async def _reply(
+        self, task: LoopTask, tools: Toolbox, session: LaneSession, progress: _Progress, iteration: int
+    ) -> PaidReply | LoopResult:
+        """The next reply: recalled, or asked for and paid."""
+        recalled = progress.recall(PaidReply)
+        if isinstance(recalled, PaidReply):
+            return recalled
+        bot = task.bot
+        price = self._book.find(bot.choice.provider, bot.choice.model)
+        request = build_request(bot, (*task.history, *progress.messages), tools.specs, price)
+        ask = Ask(
+            request=request,
+            about=replace(task.about, iteration=iteration),
+            scopes=task.scopes,
+            deadline=task.deadline,
+            attempts_used=progress.attempts_used,
+            step_number=progress.taken,
+            key=bot.llm_api_key if bot.billing_mode is BillingMode.BYOK else None,
+        )
+        result = await self._meter.call(ask, session)
+        progress.attempts_used = result.attempts_used
+        if isinstance(result, Refused):
+            return progress.end(StopReason.BUDGET if result.limit else StopReason.BUSY, detail=result.scope)
+        if isinstance(result, Failed):
+            return progress.end(_stop_of(result), detail=result.why)
+        progress.taken += 1
+        return result.paid
+
+    async def _tools(
+        self,
+        task: LoopTask,
+        tools: Toolbox,
+        session: LaneSession,
+        progress: _Progress,
+        calls: tuple[ToolCall, ...],
+    ) -> tuple[ToolRun, ...]:
+        """The results of all calls, side by side; recalled where an earlier try had them."""
+        started = progress.recall(ToolsStarted)
+        recalled = progress.recall(ToolsDone)
+        if isinstance(recalled, ToolsDone):
+            return recalled.runs
+        delicate = {call.id for call in calls if not tools.is_repeatable(call.name)}
+        if delicate and started is None:
+            await self._save(session, task, progress, ToolsStarted(tuple(sorted(delicate))))
+        interrupted = delicate if started is not None else set()
+        async with asyncio.TaskGroup() as group:
+            running = [
+                group.create_task(
+                    self._tool(tools, call, task.deadline, interrupted=call.id in interrupted),
+                    name=f"tool {call.name} of {task.about.turn}",
+                )
+                for call in calls
+            ]
+        runs = tuple(run.result() for run in running)
+        await self._save(session, task, progress, ToolsDone(runs))
+        return runs
+
+    async def _tool(self, tools: Toolbox, call: ToolCall, deadline: float, *, interrupted: bool) -> ToolRun:
+        if interrupted:
+            return ToolRun(call, ToolResult(call.id, call.name, INTERRUPTED, ok=False), 0)
+        begun = self._clock.monotonic()
+        result = await tools.run(call, max(0.0, deadline - begun))
+        return ToolRun(call, result, int((self._clock.monotonic() - begun) * 1000))
+
+    async def _save(self, session: LaneSession, task: LoopTask, progress: _Progress, step: Step) -> None:
+        await session.save_step(task.about.turn, StoredStep(progress.taken, step_to_json(step)))
+        progress.taken += 1
+
+
+def _end_of(paid: PaidReply) -> StopReason:
+    """What a reply without tools to run ends the turn as."""
+    if paid.reply.finish is FinishReason.LENGTH:
+        return StopReason.OUTPUT_LIMIT
+    if paid.reply.finish is FinishReason.REFUSAL:
+        return StopReason.MODEL_REFUSED
+    return StopReason.ANSWERED
+
+
+def _stop_of(failed: Failed) -> StopReason:
+    if failed.unpriced:
+        return StopReason.UNPRICED
+    return StopReason.TIMEOUT if failed.timed_out else StopReason.PROVIDER_ERROR

@@ -1,0 +1,310 @@
+"""The meter: the only door to a provider. Nothing is asked of a model but through here.
+
+    estimate ──▶ hold in all scopes ──▶ one attempt ──▶ settle, the reply stored with it
+        │            │ busy: wait in order                 │ fault: `retry` decides
+        ▼            ▼                                     ▼
+    unpriced      refused (a value)                    failed (a value)
+
+Rules: money is held, durably, before the first byte leaves, and for each attempt anew. An attempt that the
+turn no longer waits for goes on to its usage and settles by itself. A cost above its hold is recorded as it
+is, told, and the model is not called again until an operator clears it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from runner.agent import retry
+from runner.agent.replies import PaidReply
+from runner.agent.settling import settlement_of
+from runner.agent.waiting import WaitingRoom
+from runner.bots import ModelChoice, Secret
+from runner.clock import Clock
+from runner.errors import IllegalStep, StoreError
+from runner.money.amounts import Money
+from runner.money.budget import Busy, Exhausted, ScopeLimit
+from runner.money.estimate import Estimate, ImagesRefused, estimate
+from runner.money.ledger import Attempt
+from runner.money.prices import Price, PriceBook
+from runner.ports.dialogue import ModelRequest
+from runner.ports.observer import BoundBroken, CallEnded, Fault, Observer, SpendRefused
+from runner.ports.provider import Completed, FateUnknown, FaultKind, Outcome, Prepared, Provider
+from runner.ports.stores import Held, HoldRequest, HoldResult, MoneyStore, Settlement
+
+DRAIN_S = 60.0
+"""How long an attempt that nobody waits for may still run to learn its usage."""
+STORE_RETRY_S = 0.5
+
+
+class Providers(Protocol):
+    """Finds who serves a model."""
+
+    def get(self, name: str, key: Secret | None = None) -> Provider:
+        """The provider of that name, with another key than its own where one is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One step's call.
+
+    Attributes:
+        about: the ledger row as far as it is known; id, time, model, price and number are filled in here.
+        scopes: asked anew at each try, so that a raised cap holds at once.
+        deadline: `clock.monotonic()` at which the message's time is over.
+        attempts_used: ledger rows that this turn has already.
+        step_number: under which number the reply is stored.
+    """
+
+    request: ModelRequest
+    about: Attempt
+    scopes: Callable[[], tuple[ScopeLimit, ...]]
+    deadline: float
+    attempts_used: int
+    step_number: int
+    key: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """The model answered; it is paid and stored."""
+
+    paid: PaidReply
+    attempts_used: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """No model was called. `limit`: reached for good; else busy: held by others until the time was over."""
+
+    scope: str
+    limit: bool
+    attempts_used: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """No answer could be had. `timed_out`: the message's time is over."""
+
+    why: str
+    attempts_used: int
+    timed_out: bool = False
+    unpriced: bool = False
+
+
+MeterResult = Metered | Refused | Failed
+
+
+@dataclass(slots=True)
+class _Call:
+    """One attempt under way. `through` is the lane's session while the turn waits, the store afterwards."""
+
+    attempt: Attempt
+    price: Price
+    held: Held
+    scopes: tuple[str, ...]
+    through: MoneyStore
+    step_number: int
+    outcome: Outcome | None = None
+    paid: PaidReply | None = None
+
+
+class Meter:
+    """Holds, calls, settles.
+
+    Args:
+        tasks: owns attempts that outlive their turn; attempts never raise into it.
+    """
+
+    def __init__(
+        self,
+        providers: Providers,
+        book: PriceBook,
+        store: MoneyStore,
+        clock: Clock,
+        observer: Observer,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self._providers = providers
+        self._book = book
+        self._store = store
+        self._clock = clock
+        self._observer = observer
+        self._tasks = tasks
+        self._room = WaitingRoom()
+        self._quarantined: set[ModelChoice] = set()
+        self._running: set[asyncio.Task[None]] = set()
+
+    @property
+    def running(self) -> frozenset[asyncio.Task[None]]:
+        """Attempts that have not settled yet."""
+        return frozenset(self._running)
+
+    def limit_changed(self, scope: str) -> None:
+        """A limit was raised or removed: whoever waits in that scope looks again."""
+        self._room.changed([scope])
+
+    async def call(self, ask: Ask, session: MoneyStore) -> MeterResult:
+        """Make one step's call: as many attempts as `retry` allows, each with its own hold."""
+        used = ask.attempts_used
+        provider = self._providers.get(ask.request.choice.provider, ask.key)
+        prepared = provider.prepare(ask.request)
+        priced = self._priced(ask, prepared)
+        if isinstance(priced, Failed):
+            return priced
+        price, bound = priced
+        number = 0
+        while True:
+            number += 1
+            call = await self._held(ask, session, price, bound, number, used)
+            if isinstance(call, Refused):
+                return call
+            used += 1
+            if not await self._attempt(call, provider, prepared, ask.deadline):
+                call.through = self._store
+                return Failed("the message's time is over", used, timed_out=True)
+            if call.paid is not None:
+                return Metered(call.paid, used)
+            verdict = _verdict(call.outcome, number, ask.deadline - self._clock.monotonic(), used)
+            if isinstance(verdict, Failed):
+                return verdict
+            await self._clock.sleep(verdict.wait_s)
+
+    def _priced(self, ask: Ask, prepared: Prepared) -> tuple[Price, Estimate] | Failed:
+        """The model's price and the call's bound; without both no call is made."""
+        choice, used = ask.request.choice, ask.attempts_used
+        price = self._book.find(choice.provider, choice.model)
+        if price is None:
+            return Failed(f"{choice.provider}/{choice.model} has no price", used, unpriced=True)
+        if choice in self._quarantined:
+            return Failed(f"{choice.provider}/{choice.model} charged more than its bound", used)
+        try:
+            return price, estimate(prepared.size, price, ask.request.max_output_tokens)
+        except ImagesRefused as error:
+            return Failed(str(error), used)
+
+    async def _held(
+        self, ask: Ask, session: MoneyStore, price: Price, bound: Estimate, number: int, used: int
+    ) -> _Call | Refused:
+        """Hold money for one attempt, or say why not."""
+        choice = ask.request.choice
+        attempt = replace(
+            ask.about,
+            id=f"{ask.about.turn}-{used + 1}",
+            time_ms=self._clock.now_ms(),
+            provider=choice.provider,
+            model=choice.model,
+            price_version=price.version,
+            number=number,
+        )
+        result, scopes = await self._hold(attempt, bound, ask, session)
+        if isinstance(result, Held):
+            return _Call(attempt, price, result, scopes, session, ask.step_number)
+        limit = isinstance(result, Exhausted)
+        kind = "limit" if limit else "busy"
+        self._observer.note(SpendRefused(attempt.bot, attempt.turn, result.scope, kind))
+        return Refused(result.scope, limit, used)
+
+    async def _hold(
+        self, attempt: Attempt, bound: Estimate, ask: Ask, session: MoneyStore
+    ) -> tuple[HoldResult, tuple[str, ...]]:
+        """Take the hold, waiting in order while it could still fit; returns the scopes' names too."""
+        ticket = None
+        try:
+            while True:
+                scopes = ask.scopes()
+                names = tuple(scope.name for scope in scopes)
+                crowded = self._room.crowded(names) if ticket is None else None
+                result: HoldResult
+                if crowded is None:
+                    result = await session.hold(HoldRequest(attempt, scopes, bound))
+                else:
+                    result = Busy(crowded)
+                if not isinstance(result, Busy):
+                    return result, names
+                if ticket is not None and ticket.scope != result.scope:
+                    self._room.leave(ticket)
+                    ticket = None
+                if ticket is None:
+                    ticket = self._room.enter(result.scope)
+                if not await self._room.wait(ticket, ask.deadline - self._clock.monotonic()):
+                    return result, names
+        finally:
+            if ticket is not None:
+                self._room.leave(ticket)
+
+    async def _attempt(self, call: _Call, provider: Provider, prepared: Prepared, deadline: float) -> bool:
+        """Make the attempt in a task of its own; False when the message's time is over before it ends."""
+        remaining = max(0.0, deadline - self._clock.monotonic())
+        task = self._tasks.create_task(
+            self._run(call, provider, prepared, remaining + DRAIN_S), name=f"attempt {call.attempt.id}"
+        )
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        done, _ = await asyncio.wait({task}, timeout=remaining)
+        return bool(done)
+
+    async def _run(self, call: _Call, provider: Provider, prepared: Prepared, timeout_s: float) -> None:
+        """Call, then settle; the hold ends here whatever happens, or at the next start."""
+        begun = self._clock.monotonic()
+        try:
+            outcome = await provider.complete(prepared, call.held.output_tokens, timeout_s)
+        except Exception as error:  # noqa: BLE001 - a client's bug must not leave the hold open
+            self._observer.note(Fault("provider", repr(error), call.attempt.bot, call.attempt.turn, error))
+            outcome = FateUnknown(FaultKind.CRASH, f"the provider's client failed: {type(error).__name__}")
+        latency_ms = int((self._clock.monotonic() - begun) * 1000)
+        settlement, paid = settlement_of(
+            outcome, call.attempt, call.held, call.price, call.step_number, latency_ms
+        )
+        charged = await self._settle(call, settlement)
+        call.outcome, call.paid = outcome, paid
+        self._tell(call, settlement, charged)
+        self._room.changed(call.scopes)
+
+    async def _settle(self, call: _Call, settlement: Settlement) -> Money:
+        """Write the end down; a store that fails is asked again until it works or the process stops."""
+        while True:
+            try:
+                return await call.through.settle(settlement)
+            except StoreError as error:
+                self._observer.note(Fault("settle", str(error), call.attempt.bot, call.attempt.turn))
+                await self._clock.sleep(STORE_RETRY_S)
+            except IllegalStep as error:
+                self._observer.note(Fault("settle", str(error), call.attempt.bot, call.attempt.turn, error))
+                return call.held.amount
+
+    def _tell(self, call: _Call, settlement: Settlement, charged: Money) -> None:
+        attempt, held = call.attempt, call.held.amount
+        self._observer.note(
+            CallEnded(
+                bot=attempt.bot,
+                turn=attempt.turn,
+                attempt=attempt.id,
+                provider=attempt.provider,
+                model=attempt.model,
+                state=settlement.state,
+                held=held,
+                cost=charged,
+                input_tokens=settlement.usage.input_tokens,
+                output_tokens=settlement.usage.output_tokens,
+                latency_ms=settlement.latency_ms,
+                why=settlement.why,
+            ),
+        )
+        if charged > held:
+            self._quarantined.add(ModelChoice(attempt.provider, attempt.model))
+            self._observer.note(
+                BoundBroken(attempt.bot, attempt.id, attempt.provider, attempt.model, held, charged)
+            )
+
+
+def _verdict(outcome: Outcome | None, number: int, remaining_s: float, used: int) -> retry.Again | Failed:
+    """What follows an attempt that brought no reply."""
+    if outcome is None or isinstance(outcome, Completed):
+        return Failed("the attempt ended without an outcome", used)
+    decision = retry.after(outcome, number, remaining_s)
+    if isinstance(decision, retry.Again):
+        return decision
+    return Failed(decision.why, used, timed_out=outcome.kind is FaultKind.TIMEOUT)
