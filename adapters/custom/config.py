@@ -1,0 +1,37 @@
+"""What may be written in the `platform_config` of a custom bot."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+
+class Config(BaseModel):
+    """A bot that is reached by HTTP.
+
+    Attributes:
+        secret: what a caller proves to know, as a bearer token or by an HMAC of the body; without one only
+            this machine is served.
+        reply_url: where answers are posted to, in the asynchronous mode that a later version brings.
+        answer_timeout_s: how long a request waits for its answer before it is told to ask again, seconds.
+        api_base_url: taken because every platform takes it; nothing is called here.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    secret: SecretStr | None = None
+    reply_url: str | None = None
+    answer_timeout_s: float = Field(default=70.0, gt=0, le=600)
+    api_base_url: str | None = None
+
+    @field_validator("secret")
+    @classmethod
+    def _not_blank(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and not secret.get_secret_value().strip():
+            raise ValueError("must not be blank; leave it out to serve this machine only")
+        return secret
+
+    @field_validator("reply_url")
+    @classmethod
+    def _not_yet(cls, reply_url: str | None) -> None:
+        if reply_url is not None:
+            raise ValueError("answering to a URL comes with a later version; the response is the answer")

@@ -1,0 +1,156 @@
+"""JSON of the custom platform to our messages and back. Pure.
+
+    in   {text, user_id, channel_id?, user_name?, message_id?}, ids as text or whole number, the rest ignored
+    out  200 {response, message_id, tool_calls, tokens, cost_cents, latency_ms, …}
+         else {error: {code, message, details: [{field, message}]}}
+
+Rules: all faults of a body are found at once, each with its field; a text that cannot be stored everywhere
+(lone surrogates, NUL) is a fault; `message_id` in the body goes before the Idempotency-Key header.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from adapters.contract import Capabilities, Pressure, WebhookResponse
+from adapters.messages import ChatRef, InboundMessage, OutboundMessage, Sender
+
+CAPABILITIES = Capabilities(
+    max_text=1_000_000,
+    pressure=Pressure.REFUSE,
+    collects=True,
+    resends_unknown=True,
+    chat_interval_s=0.0,
+    bot_interval_s=0.0,
+)
+_COMMAND = re.compile(r"/(\w{1,64})(?=\s|$)")
+LONGEST_BODY = 1024 * 1024
+LONGEST_ID = 256
+LONGEST_NAME = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with one field; the body itself is the field `""`."""
+
+    field: str
+    message: str
+
+
+def parse(
+    body: bytes, idempotency_key: str | None, new_id: Callable[[], str]
+) -> InboundMessage | list[Fault]:
+    """Read a posted body. Returns the message, or all that is wrong with it; raises nothing."""
+    try:
+        raw = json.loads(body)
+    except (ValueError, RecursionError):
+        return [Fault("", "is not JSON")]
+    if not isinstance(raw, dict):
+        return [Fault("", "must be a JSON object")]
+    faults: list[Fault] = []
+    text = _text(raw, faults)
+    user = _identifier(raw, "user_id", faults, required=True)
+    channel = _identifier(raw, "channel_id", faults)
+    name = _name(raw, faults)
+    given = raw if raw.get("message_id") is not None else {"Idempotency-Key": idempotency_key}
+    event = _identifier(given, "message_id" if given is raw else "Idempotency-Key", faults)
+    if faults or text is None or user is None:
+        return faults
+    return InboundMessage(
+        event_id=event or new_id(),
+        chat=ChatRef(channel or user),
+        sender=Sender(user, name),
+        text=text,
+        command=_command(text),
+    )
+
+
+def answer(event_id: str, message: OutboundMessage) -> WebhookResponse:
+    """The 200 with a reply and the facts of its turn."""
+    facts: dict[str, Any] = {
+        "response": message.text,
+        "message_id": event_id,
+        "tool_calls": [],
+        "tokens": {"input": 0, "output": 0},
+        "cost_cents": 0,
+        "latency_ms": 0,
+    }
+    return WebhookResponse(200, _json({**facts, **message.report}))
+
+
+def refusal(
+    status: int,
+    code: str,
+    message: str = "",
+    details: list[Fault] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> WebhookResponse:
+    """An error as JSON; without a message it has the status' own phrase."""
+    error = {
+        "code": code,
+        "message": message or HTTPStatus(status).phrase,
+        "details": [{"field": fault.field, "message": fault.message} for fault in details or ()],
+    }
+    return WebhookResponse(status, _json({"error": error}), headers=headers or {})
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+
+
+def _storable(text: str) -> bool:
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _text(raw: dict[str, Any], faults: list[Fault]) -> str | None:
+    match raw.get("text"):
+        case None:
+            faults.append(Fault("text", "is missing"))
+        case str(text) if not text.strip():
+            faults.append(Fault("text", "must not be blank"))
+        case str(text) if not _storable(text):
+            faults.append(Fault("text", "must be Unicode text without NUL"))
+        case str(text):
+            return text
+        case _:
+            faults.append(Fault("text", "must be a text"))
+    return None
+
+
+def _identifier(
+    raw: Mapping[str, Any], field: str, faults: list[Fault], *, required: bool = False
+) -> str | None:
+    value = raw.get(field)
+    if value is None:
+        if required:
+            faults.append(Fault(field, "is missing"))
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        faults.append(Fault(field, "must be a text or a whole number"))
+        return None
+    text = str(value)
+    if not text.strip() or len(text) > LONGEST_ID or not _storable(text):
+        faults.append(Fault(field, f"must be Unicode text of 1 to {LONGEST_ID} characters without NUL"))
+        return None
+    return text
+
+
+def _name(raw: dict[str, Any], faults: list[Fault]) -> str | None:
+    match raw.get("user_name"):
+        case None:
+            return None
+        case str(name) if _storable(name):
+            return name[:LONGEST_NAME] or None
+        case _:
+            faults.append(Fault("user_name", "must be a text"))
+    return None
+
+
+def _command(text: str) -> str | None:
+    found = _COMMAND.match(text)
+    return found[1].lower() if found else None

@@ -1,0 +1,56 @@
+"""Which platforms there are: one line a platform in `_ROOMS`, and nobody else names one.
+
+Rules: a platform's module is imported when a bot uses it and not before, for each costs memory. Every room
+has the same faces: `config.Config`, `wire.CAPABILITIES` and `adapter.build(config, shared)`; only the last
+one may import the platform's library. The contract suite holds every room to this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, cast
+
+from pydantic import BaseModel
+
+from adapters.contract import Adapter, Capabilities
+from adapters.http import Shared
+
+_ROOMS: Mapping[str, str] = {
+    "custom": "adapters.custom",
+    "telegram": "adapters.telegram",
+}
+LATER = frozenset({"discord", "slack", "whatsapp"})
+"""Platforms that a later version brings: known by name, so that a problem can say so."""
+
+
+class UnknownPlatform(KeyError):
+    """No adapter has this name; `platforms()` lists those that do."""
+
+
+def platforms() -> tuple[str, ...]:
+    """The names that a bot's `platform` may have, in order."""
+    return tuple(sorted(_ROOMS))
+
+
+def config_model(platform: str) -> type[BaseModel]:
+    """The model of this platform's `platform_config`: frozen, extra forbidden. Raises UnknownPlatform."""
+    return cast("type[BaseModel]", _face(platform, "config").Config)
+
+
+def capabilities(platform: str) -> Capabilities:
+    """What the platform can do, without loading its library. Raises UnknownPlatform."""
+    return cast("Capabilities", _face(platform, "wire").CAPABILITIES)
+
+
+def build(platform: str, config: BaseModel, shared: Shared) -> Adapter:
+    """Make an adapter that is not yet connected. `config` is of `config_model(platform)`."""
+    return cast("Adapter", _face(platform, "adapter").build(config, shared))
+
+
+def _face(platform: str, face: str) -> Any:  # noqa: ANN401 - a module; the contract suite checks its faces
+    try:
+        room = _ROOMS[platform]
+    except KeyError:
+        raise UnknownPlatform(platform) from None
+    return import_module(f"{room}.{face}")
