@@ -33,11 +33,11 @@ fmt: $(VENV)/.ready-to-test
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
-UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-header --no-annotate --group build $(if $(UPGRADE),--upgrade) pyproject.toml
 
 lock: $(VENV)/.made
-	@$(BIN)/python -m pip install --quiet uv==0.13.9
+	@$(PIP) install --quiet uv==0.13.9
 	@$(UV_COMPILE) --output-file requirements.lock
 	@$(UV_COMPILE) --group dev --constraint requirements.lock --output-file requirements-dev.lock
 
@@ -52,12 +52,17 @@ help:
 # A stamp is written when its step is complete, so that whatever was interrupted is done again; the locks
 # are complete (--no-deps) and every file in them is checked against its hash.
 
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
 define install
-	@$(BIN)/python -m pip --disable-pip-version-check install --require-hashes --no-deps --progress-bar off \
-	    -r $(1) | awk -v all="$$(grep -c == $(1))" -v tty="$$(test -t 1 && echo 1 || true)" ' \
-	    /^Collecting / && tty { printf "\r\033[K%d of %d packages: %s", ++n, all, $$2; fflush() } \
-	    /^Installing collected/ { printf "%sputting them in place ...\n", tty ? "\r\033[K" : ""; fflush() }'
-	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+	@all=$$(grep -c == $(1)); n=0; \
+	$(PIP) install --require-hashes --no-deps --progress-bar off -r $(1) | while read -r step package _; do \
+	    case $$step in \
+	        Collecting | Processing) [[ ! -t 1 ]] || printf '\r\033[K%d of %d: %s' $$((++n)) $$all "$${package##*/}";; \
+	        Installing) [[ ! -t 1 ]] || printf '\r\033[K'; echo "Putting them in place ...";; \
+	    esac; \
+	done
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 endef
 
