@@ -15,6 +15,7 @@ from runner.money.amounts import Money, ceil_div
 from runner.money.usage import Usage
 
 TOKENS_PER_RATE = 1_000_000
+ANY_PROVIDER = "*"
 
 
 class CacheWrites(StrEnum):
@@ -83,10 +84,11 @@ class Price:
 
     Attributes:
         model: the exact model id.
-        provider: who serves it at this price; `*` for rows that an operator adds for any provider.
+        provider: who serves it at this price; `ANY_PROVIDER` for rows that an operator adds for all of them.
         version: which book and date the row is of; written on each ledger row.
         source: where the figures come from, for a person to check.
         batch_percent: what a batch call costs, in percent of the rates; None: no batches.
+        writes_unasked: the provider writes its cache, and bills it, whether or not the request asks for it.
     """
 
     model: str
@@ -98,6 +100,7 @@ class Price:
     version: str = ""
     source: str = ""
     note: str = ""
+    writes_unasked: bool = False
 
     def rates_for(self, input_tokens: int) -> Rates:
         """The rates of a call with that much input."""
@@ -109,6 +112,8 @@ class Price:
 
     def dearest_for(self, input_tokens: int, writes: CacheWrites) -> Rates:
         """Rates that no call with AT MOST that much input can pass, kind by kind."""
+        if self.writes_unasked and writes is CacheWrites.NONE:
+            writes = CacheWrites.MINUTES
         reachable = [self.rates] + [t.rates for t in self.tiers if input_tokens > t.above_input_tokens]
         return Rates(
             input=max(r.dearest_input(writes) for r in reachable),
@@ -149,11 +154,21 @@ class PriceBook:
     def find(self, provider: str, model: str) -> Price | None:
         """The row for exactly this provider and model (or its alias), an operator's row for any provider, or None."""
         exact = self.aliases.get((provider, model), model)
-        return self.rows.get((provider, exact)) or self.rows.get(("*", exact))
+        return self.rows.get((provider, exact)) or self.rows.get((ANY_PROVIDER, exact))
 
     def with_rows(self, extra: Iterable[Price]) -> PriceBook:
-        """A book in which these rows replace or join the others."""
-        return replace(self, rows={**self.rows, **{(p.provider, p.model): p for p in extra}})
+        """A book in which these rows replace or join the others.
+
+        A row for any provider replaces the rows of that model at every provider that has none in `extra`; a row
+        for what was an alias makes it a model of its own.
+        """
+        added = {(price.provider, price.model): price for price in extra}
+        anywhere = {model for provider, model in added if provider == ANY_PROVIDER}
+        kept = {key: price for key, price in self.rows.items() if key[1] not in anywhere}
+        aliases = {
+            key: exact for key, exact in self.aliases.items() if key not in added and key[1] not in anywhere
+        }
+        return replace(self, rows={**kept, **added}, aliases=aliases)
 
     def models(self) -> list[Price]:
         """All rows, by provider and model."""
