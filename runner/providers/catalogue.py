@@ -2,8 +2,8 @@
 
 Rules: a definition is data; the provider, and with it the vendor's SDK, is made when it is first asked for.
 One provider serves everybody who uses the same definition with the same key; a bot's own key gets a
-provider of its own, and of those only the most recently used are kept. Nothing here reads the environment: the names of
-the usual variables are data, and whoever reads configuration decides.
+provider of its own, and only the most recently used are kept. Nothing here reads the environment: the names
+of the usual variables are data, and whoever reads configuration decides.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class Catalogue:
         return name in self._definitions
 
     def needs_key(self, name: str) -> bool:
-        """Whether that provider answers nobody without a key and has none: each bot that uses it must bring one."""
+        """Whether that provider answers nobody without a key and has none: a bot must bring its own."""
         definition = self._definition(name)
         return definition.needs_key and definition.api_key is None
 

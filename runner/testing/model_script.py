@@ -1,12 +1,12 @@
 """What a fake model does with one request, in words that `FakeProvider` and `ModelServer` share.
 
-    Say       answers; by its fields also: at its bound, with tool calls, cut, without usage, with an error inside
+    Say       answers; by its fields also: at its bound, with tool calls, cut, without usage, with an error
     Fault     answers with an HTTP status, such as 429 or 500
     Hang      never answers, until the caller goes away
     Drop      closes the connection without a word
 
-A script is a row of these; when it is used up, the standing behaviour (a plain `Say`) takes over. In its place a
-function may stand, which sees the request's JSON and picks.
+A script is a row of these; when it is used up, the standing behaviour (a plain `Say`) takes over. In its
+place a function may stand, which sees the request and picks.
 """
 
 from __future__ import annotations
@@ -56,6 +56,9 @@ class Say:
     error_at: At | None = None
     latency_s: float = 0.0
     pieces: int = 4
+
+
+PLAIN = Say()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from runner.money.estimate import RequestSize
 from runner.money.usage import Usage
 from runner.ports.dialogue import FinishReason, ModelReply, ModelRequest
 from runner.ports.provider import Completed, FateUnknown, FaultKind, NotRun, Outcome, Prepared
-from runner.testing.model_script import At, Behaviour, Billed, Drop, Fault, Hang, Say, usage_of
+from runner.testing.model_script import PLAIN, At, Behaviour, Billed, Drop, Fault, Hang, Say, usage_of
 
 NOT_RUN = {429: FaultKind.RATE_LIMITED, 503: FaultKind.OVERLOADED, 529: FaultKind.OVERLOADED}
 
@@ -39,8 +39,8 @@ class FakeProvider:
     """
 
     def __init__(
-        self, clock: Clock, standing: Behaviour | Callable[[ModelRequest], Behaviour] = Say()
-    ) -> None:  # noqa: B008 - frozen
+        self, clock: Clock, standing: Behaviour | Callable[[ModelRequest], Behaviour] = PLAIN
+    ) -> None:
         self.calls: list[Call] = []
         self.bill: list[Billed] = []
         self.closed = False
