@@ -1,0 +1,139 @@
+"""Telegram's adapter: one poll loop in, one call a message out.
+
+Rules: what became of a message is told from what is certain. Only where no byte left, or Telegram itself said
+that it did nothing, may it be sent again; a connection that broke, a time that ran out, a 5xx or an answer that
+cannot be read leave its fate unknown.
+
+| Telegram's answer           | result                                                                    |
+|-----------------------------|---------------------------------------------------------------------------|
+| 200                         | Sent(message_id)                                                          |
+| no connection               | NotSent, our own back-off                                                 |
+| 429                         | NotSent after `retry_after`; the whole bot where another chat waits too   |
+| 400 thread not found        | once more without the thread                                              |
+| 400 chat was upgraded       | once more to the chat's new id                                            |
+| 400, 403                    | Rejected with Telegram's words                                            |
+| 401, 404                    | NotSent: the token is dead, a person will bring another                   |
+| anything else               | FateUnknown                                                               |
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapters.contract import Capabilities, Deliver, Report
+from adapters.errors import AdapterError, RefusedConnection, Unreachable
+from adapters.http import Backoff, Shared
+from adapters.messages import (
+    ChatRef,
+    FateUnknown,
+    NotSent,
+    OutboundMessage,
+    Rejected,
+    SendResult,
+    Sent,
+)
+from adapters.telegram import wire
+from adapters.telegram.client import Client, NotConnected, Patience, Refused, SlowDown
+from adapters.telegram.config import Config
+from adapters.telegram.polling import PollLoop, Unreadable
+
+_DEAD_TOKEN_RETRY_S = 60.0
+_MOST_CORRECTIONS = 2
+
+
+def build(config: Config, shared: Shared) -> TelegramAdapter:
+    """What the registry calls."""
+    return TelegramAdapter(config, shared)
+
+
+class TelegramAdapter:
+    """One bot on Telegram.
+
+    Attributes:
+        unreadable: the updates that could not be read.
+    """
+
+    __slots__ = ("_client", "_paused", "_shared", "unreadable")
+
+    def __init__(self, config: Config, shared: Shared, patience: Patience | None = None) -> None:
+        self._client = Client(config, shared, patience or Patience())
+        self._shared = shared
+        self._paused: tuple[str, float] | None = None
+        self.unreadable = Unreadable()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What Telegram can do."""
+        return wire.CAPABILITIES
+
+    async def run(self, deliver: Deliver, report: Report) -> None:
+        """Poll until cancelled; raises RefusedConnection where the token is dead."""
+        backoff = Backoff(self._shared.chance)
+        await PollLoop(self._client, self._shared.timer, backoff, self.unreadable, deliver, report).run()
+
+    async def send(self, message: OutboundMessage) -> SendResult:
+        """Send one part; see the table above. Raises nothing but cancellation."""
+        fields = wire.send_fields(message)
+        try:
+            for _ in range(_MOST_CORRECTIONS):
+                try:
+                    return _sent(await self._client.call("sendMessage", fields))
+                except Refused as refused:
+                    if not _corrected(fields, refused):
+                        raise
+            return _sent(await self._client.call("sendMessage", fields))
+        except Refused as refused:
+            return Rejected(str(refused))
+        except SlowDown as pause:
+            return self._paced(message.chat.id, pause)
+        except NotConnected as error:
+            return NotSent(str(error))
+        except RefusedConnection as error:
+            return NotSent(str(error), retry_after_s=_DEAD_TOKEN_RETRY_S, whole_bot=True)
+        except Unreachable as error:
+            return FateUnknown(str(error))
+
+    async def show_working(self, chat: ChatRef) -> None:
+        """Show `typing`, for five seconds; a failure is nobody's business."""
+        try:
+            await self._client.call("sendChatAction", {**wire.chat_fields(chat), "action": "typing"})
+        except AdapterError:
+            return
+
+    async def who_am_i(self) -> str:
+        """`@username (id)`. Raises RefusedConnection or Unreachable."""
+        try:
+            me = await self._client.me()
+        except Refused as refused:
+            raise RefusedConnection(str(refused)) from None
+        return f"@{me.username} ({me.id})"
+
+    async def close(self) -> None:
+        """Nothing: the session is everybody's."""
+
+    def _paced(self, chat: str, pause: SlowDown) -> NotSent:
+        """Telegram does not say whose limit it was: two chats that must wait at once mean the whole bot."""
+        now, seconds = self._shared.timer.monotonic(), pause.retry_after_s or 0.0
+        other, until = self._paused or (chat, now)
+        self._paused = (chat, now + seconds)
+        return NotSent(str(pause), retry_after_s=seconds, whole_bot=other != chat and now < until)
+
+
+def _corrected(fields: dict[str, object], refused: Refused) -> bool:
+    """Mend what can be mended in the parameters; False where nothing can."""
+    if refused.migrated_to is not None:
+        fields["chat_id"] = str(refused.migrated_to)
+        fields.pop("message_thread_id", None)
+        fields.pop("reply_parameters", None)
+        return True
+    if "thread not found" in str(refused).lower() and "message_thread_id" in fields:
+        del fields["message_thread_id"]
+        return True
+    return False
+
+
+def _sent(raw: Any) -> SendResult:  # noqa: ANN401 - whatever the platform sent
+    number = raw.get("message_id") if isinstance(raw, dict) else None
+    if number is None:
+        return FateUnknown("Telegram's answer names no message")
+    return Sent(str(number))

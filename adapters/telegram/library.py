@@ -1,0 +1,59 @@
+"""python-telegram-bot, loaded without what it drags in and nobody here calls.
+
+Rule: httpx, which the library imports, loads a command line of its own (rich, click, pygments: 85 modules, 4 MiB,
+60 ms) wherever those happen to be installed, and does without where they are not. While the library is loaded
+they look as if they were not; afterwards everything is as before. Figures: docs/decisions/telegram-client.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def _without(module: str) -> Iterator[None]:
+    """Let imports of a module that is not loaded yet fail for a while."""
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment] - the import system's own sign for "not to be had"
+    try:
+        yield
+    finally:
+        sys.modules.pop(module, None)
+
+
+with _without("httpx._main"):
+    from telegram import Bot
+    from telegram.error import (
+        BadRequest,
+        ChatMigrated,
+        Conflict,
+        Forbidden,
+        InvalidToken,
+        NetworkError,
+        TelegramError,
+        TimedOut,
+    )
+    from telegram.request import BaseRequest, RequestData
+
+    # The parameters of a RequestData have no public name. Bot's own methods would build and parse objects that
+    # nobody reads, at twice the time a message.
+    from telegram.request._requestparameter import RequestParameter
+
+__all__ = [
+    "BadRequest",
+    "BaseRequest",
+    "Bot",
+    "ChatMigrated",
+    "Conflict",
+    "Forbidden",
+    "InvalidToken",
+    "NetworkError",
+    "RequestData",
+    "RequestParameter",
+    "TelegramError",
+    "TimedOut",
+]

@@ -1,0 +1,182 @@
+"""The poll loop: Telegram's updates in, in order, none lost and none twice.
+
+    getMe ──▶ getUpdates ──▶ parse ──▶ deliver, one of a chat after the other ──▶ offset ──▶ getUpdates …
+                  │ failed                    │ LIMITED, OVERLOADED: the same one again, later
+                  └──▶ wait, longer each time; one short poll shows that it is back
+
+Rules: the offset moves only when all of a poll is durable; what was not acknowledged comes again and is known by
+its id. One update that cannot be read is counted and kept, and the others go on. A dead token ends the loop
+(`RefusedConnection`); nothing else does. No failure is answered without a pause.
+
+| what happens                | state    | what is done                                            |
+|-----------------------------|----------|---------------------------------------------------------|
+| 401, 404 from Telegram      | refused  | the end                                                 |
+| 409, another process polls  | degraded | back-off, then a whole poll before it counts as over    |
+| 409, a webhook is left      | –        | taken back once, then as above                          |
+| 429                         | degraded | as long as Telegram says                                |
+| network, 5xx, garbage       | down     | back-off                                                |
+| a poll that never ends      | down     | cut off `poll_grace_s` after its time, back-off         |
+| an unreadable update        | degraded | counted, kept in `Unreadable`, stepped over             |
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapters.contract import ConnectionState, Deliver, DeliveryState, Report, Timer
+from adapters.errors import RefusedConnection, Unreachable, UnreadableUpdate
+from adapters.http import Backoff
+from adapters.messages import InboundMessage
+from adapters.telegram import wire
+from adapters.telegram.client import Client, Contested, Refused, SlowDown
+
+_ACKNOWLEDGED = frozenset({DeliveryState.ACCEPTED, DeliveryState.DUPLICATE, DeliveryState.IGNORED})
+_SHORTEST_WAIT_S = 0.05
+_FORGET_OFFSET_S = 86_400.0
+
+
+@dataclass(slots=True)
+class Unreadable:
+    """What could not be read: how many since the start, and the last few as they came."""
+
+    count: int = 0
+    last: deque[object] = field(default_factory=lambda: deque(maxlen=16))
+
+
+class PollLoop:
+    """One bot's loop, for one life of its connection."""
+
+    __slots__ = (
+        "_backoff",
+        "_client",
+        "_deliver",
+        "_heard_at",
+        "_me",
+        "_offset",
+        "_report",
+        "_reported",
+        "_timer",
+        "_unreadable",
+        "_webhook_removed",
+    )
+
+    def __init__(
+        self,
+        client: Client,
+        timer: Timer,
+        backoff: Backoff,
+        unreadable: Unreadable,
+        deliver: Deliver,
+        report: Report,
+    ) -> None:
+        self._client = client
+        self._timer = timer
+        self._backoff = backoff
+        self._unreadable = unreadable
+        self._deliver = deliver
+        self._report = report
+        self._reported: tuple[ConnectionState, str] | None = None
+        self._offset: int | None = None
+        self._heard_at = timer.monotonic()
+        self._webhook_removed = False
+        self._me: wire.Me | None = None
+
+    async def run(self) -> None:
+        """Poll until cancelled. Raises RefusedConnection, and only that."""
+        self._tell(ConnectionState.CONNECTING)
+        hold = True
+        while True:
+            try:
+                if self._me is None:
+                    self._me = await self._client.me()
+                    self._tell(ConnectionState.UP)
+                updates = await self._client.updates(self._offset, hold=hold)
+            except RefusedConnection as error:
+                self._tell(ConnectionState.REFUSED, str(error))
+                raise
+            except Contested as error:
+                hold = True  # a short poll would succeed between two of the other's
+                await self._contested(error)
+            except (Unreachable, Refused) as error:
+                hold = False
+                await self._failed(error)
+            else:
+                hold = True
+                await self._heard(self._me, updates)
+
+    async def _contested(self, error: Contested) -> None:
+        if error.by_webhook and not self._webhook_removed:
+            self._webhook_removed = True
+            try:
+                await self._client.remove_webhook()
+            except (Unreachable, Refused) as failure:
+                await self._failed(failure)
+            return
+        why = "a webhook is set" if error.by_webhook else "another process polls this token"
+        self._tell(ConnectionState.DEGRADED, f"{why} ({error})")
+        await self._timer.sleep(self._backoff.next_s())
+
+    async def _failed(self, error: Unreachable | Refused) -> None:
+        if isinstance(error, SlowDown):
+            self._tell(ConnectionState.DEGRADED, str(error))
+            await self._timer.sleep(max(_SHORTEST_WAIT_S, error.retry_after_s or 0.0))
+        else:
+            self._tell(ConnectionState.DOWN, str(error))
+            await self._timer.sleep(self._backoff.next_s())
+
+    async def _heard(self, me: wire.Me, updates: list[Any]) -> None:
+        numbers = [number for raw in updates if (number := wire.update_id(raw)) is not None]
+        if updates and not numbers:
+            await self._failed(Unreachable("updates without numbers"))
+            return
+        self._backoff.reset()
+        before = self._unreadable.count
+        messages = list(self._readable(me, updates))
+        if self._unreadable.count == before:
+            self._tell(ConnectionState.UP)
+        await self._hand_in(messages)
+        now = self._timer.monotonic()
+        if numbers:
+            self._offset = max(numbers) + 1
+            self._heard_at = now
+        elif now - self._heard_at > _FORGET_OFFSET_S:
+            # After a quiet week Telegram numbers anew, perhaps lower; an old offset would skip those.
+            self._offset = None
+
+    def _readable(self, me: wire.Me, updates: list[Any]) -> Iterable[InboundMessage]:
+        for raw in updates:
+            try:
+                message = wire.parse(raw, me)
+            except UnreadableUpdate as error:
+                self._unreadable.count += 1
+                self._unreadable.last.append(raw)
+                self._tell(ConnectionState.DEGRADED, str(error))
+            else:
+                if message is not None:
+                    yield message
+
+    async def _hand_in(self, messages: list[InboundMessage]) -> None:
+        """Deliver chats side by side, so that one that is held up holds up nobody else of this poll."""
+        chats: dict[str, list[InboundMessage]] = {}
+        for message in messages:
+            chats.setdefault(message.chat.place, []).append(message)
+        if len(chats) == 1:
+            await self._chat(messages)
+            return
+        async with asyncio.TaskGroup() as group:
+            for place, of_chat in chats.items():
+                group.create_task(self._chat(of_chat), name=f"telegram chat {place}")
+
+    async def _chat(self, messages: list[InboundMessage]) -> None:
+        for message in messages:
+            while (delivery := await self._deliver(message)).state not in _ACKNOWLEDGED:
+                await self._timer.sleep(max(_SHORTEST_WAIT_S, delivery.retry_after_s))
+
+    def _tell(self, state: ConnectionState, why: str = "") -> None:
+        if self._reported != (state, why):
+            self._reported = (state, why)
+            self._report(state, why)
