@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import Any
 
 from adapters.contract import Capabilities, Deliver, Report
-from adapters.errors import AdapterError, RefusedConnection, Unreachable
+from adapters.errors import AdapterError, RefusedConnection
 from adapters.http import Backoff, Shared
 from adapters.messages import (
     ChatRef,
@@ -73,25 +73,10 @@ class TelegramAdapter:
 
     async def send(self, message: OutboundMessage) -> SendResult:
         """Send one part; see the table above. Raises nothing but cancellation."""
-        fields = wire.send_fields(message)
         try:
-            for _ in range(_MOST_CORRECTIONS):
-                try:
-                    return _sent(await self._client.call("sendMessage", fields))
-                except Refused as refused:
-                    if not _corrected(fields, refused):
-                        raise
-            return _sent(await self._client.call("sendMessage", fields))
-        except Refused as refused:
-            return Rejected(str(refused))
-        except SlowDown as pause:
-            return self._paced(message.chat.id, pause)
-        except NotConnected as error:
-            return NotSent(str(error))
-        except RefusedConnection as error:
-            return NotSent(str(error), retry_after_s=_DEAD_TOKEN_RETRY_S, whole_bot=True)
-        except Unreachable as error:
-            return FateUnknown(str(error))
+            return await self._sent(wire.send_fields(message))
+        except AdapterError as error:
+            return self._fate(message.chat.id, error)
 
     async def show_working(self, chat: ChatRef) -> None:
         """Show `typing`, for five seconds; a failure is nobody's business."""
@@ -110,6 +95,28 @@ class TelegramAdapter:
 
     async def close(self) -> None:
         """Nothing: the session is everybody's."""
+
+    async def _sent(self, fields: dict[str, object]) -> SendResult:
+        for _ in range(_MOST_CORRECTIONS):
+            try:
+                return _receipt(await self._client.call("sendMessage", fields))
+            except Refused as refused:
+                if not _corrected(fields, refused):
+                    raise
+        return _receipt(await self._client.call("sendMessage", fields))
+
+    def _fate(self, chat: str, error: AdapterError) -> SendResult:
+        match error:
+            case Refused():
+                return Rejected(str(error))
+            case SlowDown():
+                return self._paced(chat, error)
+            case NotConnected():
+                return NotSent(str(error))
+            case RefusedConnection():
+                return NotSent(str(error), retry_after_s=_DEAD_TOKEN_RETRY_S, whole_bot=True)
+            case _:
+                return FateUnknown(str(error))
 
     def _paced(self, chat: str, pause: SlowDown) -> NotSent:
         """Telegram does not say whose limit it was: two chats that must wait at once mean the whole bot."""
@@ -132,7 +139,7 @@ def _corrected(fields: dict[str, object], refused: Refused) -> bool:
     return False
 
 
-def _sent(raw: Any) -> SendResult:  # noqa: ANN401 - whatever the platform sent
+def _receipt(raw: Any) -> SendResult:  # noqa: ANN401 - whatever the platform sent
     number = raw.get("message_id") if isinstance(raw, dict) else None
     if number is None:
         return FateUnknown("Telegram's answer names no message")

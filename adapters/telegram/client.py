@@ -219,20 +219,29 @@ class Client:
 
     def _translated(self, error: library.TelegramError) -> AdapterError:
         said = self.scrub(error.message)
-        # Where the body was not JSON, it was no answer of Telegram's, whatever its status: a proxy's page.
-        telegram_said_it = error.__cause__ is None
         match error:
             case _NotConnected():
                 return NotConnected(said)
             case _SlowDown(retry_after_s=seconds):
                 return SlowDown(said, seconds)
-            case library.ChatMigrated(new_chat_id=chat):
-                return Refused(said, migrated_to=chat)
-            case library.InvalidToken() if telegram_said_it:
-                return RefusedConnection(f"Telegram does not accept the token ({said})")
-            case library.Conflict():
-                return Contested(said, by_webhook="webhook" in said.lower())
-            case library.BadRequest() | library.Forbidden() if telegram_said_it:
-                return Refused(said)
-            case _:
+            case library.TelegramError(__cause__=None):
+                return _refusal(error, said)
+            case (
+                _
+            ):  # a body that is not JSON: no answer of Telegram's, whatever its status, but a proxy's page
                 return Unreachable(said)
+
+
+def _refusal(error: library.TelegramError, said: str) -> AdapterError:
+    """Telegram's own no as one of our errors."""
+    match error:
+        case library.ChatMigrated(new_chat_id=chat):
+            return Refused(said, migrated_to=chat)
+        case library.InvalidToken():
+            return RefusedConnection(f"Telegram does not accept the token ({said})")
+        case library.Conflict():
+            return Contested(said, by_webhook="webhook" in said.lower())
+        case library.BadRequest() | library.Forbidden():
+            return Refused(said)
+        case _:
+            return Unreachable(said)

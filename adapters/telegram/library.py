@@ -10,6 +10,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
+from typing import cast
 
 
 @contextmanager
@@ -18,7 +20,7 @@ def _without(module: str) -> Iterator[None]:
     if module in sys.modules:
         yield
         return
-    sys.modules[module] = None  # type: ignore[assignment] - the import system's own sign for "not to be had"
+    sys.modules[module] = cast("ModuleType", None)  # the import system's own sign for "not to be had"
     try:
         yield
     finally:
