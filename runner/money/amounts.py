@@ -7,7 +7,7 @@ added up.
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
 from typing import NewType
 
 Money = NewType("Money", int)
@@ -24,24 +24,25 @@ class BadAmount(ValueError):
     """A text that is no amount of US dollars."""
 
 
+_USD = re.compile(r"([+-]?)(?=\.?[0-9])([0-9]{0,30})(?:\.([0-9]{0,60}))?(?:[eE]([+-]?[0-9]{1,3}))?")
+
+
 def from_usd(text: str) -> Money:
     """Read a decimal text of US dollars, rounding up to the pico-dollar.
 
     Raises:
-        BadAmount: not a plain decimal number, or larger than `MAX_AMOUNT`.
+        BadAmount: not a decimal number, or larger than `MAX_AMOUNT`.
     """
-    try:
-        dollars = Decimal(text.strip())
-    except InvalidOperation:
-        raise BadAmount(f"{text!r} is not an amount in US dollars, such as 5.00") from None
-    if not dollars.is_finite() or abs(dollars) > MAX_AMOUNT // PICO_PER_USD:
-        raise BadAmount(f"{text!r} is not an amount that can be kept (at most 9000000)")
-    sign, digits, exponent = dollars.as_tuple()
-    coefficient = int("".join(map(str, digits))) * (-1 if sign else 1)
-    shift = int(exponent) + 12
-    if shift >= 0:
-        return Money(coefficient * 10**shift)
-    return Money(ceil_div(coefficient, 10**-shift))
+    match = _USD.fullmatch(text.strip())
+    if match is None:
+        raise BadAmount(f"{text[:40]!r} is not an amount in US dollars, such as 5.00")
+    sign, whole, fraction, exponent = match.groups(default="")
+    coefficient = int(f"{sign}{whole}{fraction}")
+    shift = 12 - len(fraction) + int(exponent or 0)
+    amount = coefficient * 10**shift if shift >= 0 else ceil_div(coefficient, 10**-shift)
+    if abs(amount) > MAX_AMOUNT:
+        raise BadAmount(f"{text[:40]!r} is not an amount that can be kept (at most 9000000)")
+    return Money(amount)
 
 
 def from_cents(cents: int) -> Money:
