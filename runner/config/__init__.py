@@ -1,0 +1,1 @@
+"""What an operator writes, read once at the edge: bots.yaml, its secrets, its prices. Stops at `app`."""

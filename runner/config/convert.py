@@ -1,0 +1,171 @@
+"""From checked sections to what the rest works with. Pure; nothing here can fail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import SecretStr
+
+from adapters import registry
+from runner.bots import (
+    Access,
+    BillingMode,
+    Bot,
+    ConversationRules,
+    HttpTool,
+    Limits,
+    ModelChoice,
+    Secret,
+    Texts,
+)
+from runner.config.drafts import Draft
+from runner.config.models import (
+    BotSection,
+    FileSection,
+    PlanSection,
+    ServerSection,
+    ToolSection,
+    ToolServerSection,
+    WorkspaceSection,
+)
+from runner.config.settings import Plan, ServerSettings, ToolServer, Workspace
+from runner.money.amounts import Money, from_cents
+
+_MS_PER_HOUR = 3_600_000
+_NO_ARGUMENTS: Mapping[str, Any] = {"type": "object", "properties": {}}
+
+
+def secret(text: SecretStr | None) -> Secret | None:
+    """Our wrapping in place of pydantic's; an empty text is none."""
+    return Secret(text.get_secret_value()) if text is not None and text.get_secret_value() else None
+
+
+def to_bot(draft: Draft) -> Bot:
+    """The bot that a draft without problems describes."""
+    section = draft.section
+    return Bot(
+        id=draft.id,
+        name=section.name or draft.id,
+        description=section.description,
+        enabled=section.enabled,
+        channels=draft.channels,
+        system_prompt=section.system_prompt,
+        choice=ModelChoice(section.llm_provider, section.llm_model),
+        fallbacks=tuple(choices(section.fallbacks)),
+        temperature=section.llm_config.temperature,
+        texts=Texts(section.welcome_message, section.fallback_message, section.spending_cap_message),
+        limits=_limits(section),
+        conversations=_conversation_rules(section),
+        access=Access(
+            allow_users=frozenset(section.access.allow_users),
+            deny_users=frozenset(section.access.deny_users),
+            groups=section.access.groups,
+        ),
+        cap=_money(section.spending_cap_cents),
+        billing_mode=BillingMode(section.billing_mode),
+        llm_api_key=secret(section.llm_api_key),
+        tools=tuple(_tool(tool) for tool in section.tools),
+        prompt_cache=section.prompt_cache,
+        rate_limit_per_minute=_rate(draft),
+        user_rate_limit_per_minute=section.user_rate_limit_per_minute,
+        expose_usage=section.expose_usage,
+    )
+
+
+def choices(texts: Iterable[str]) -> list[ModelChoice]:
+    """`provider/model` texts as choices; the model's own name may hold more slashes."""
+    return [ModelChoice(*text.split("/", 1)) for text in texts]
+
+
+def to_server(section: ServerSection) -> ServerSettings:
+    """The `server:` section."""
+    return ServerSettings(
+        host=section.host,
+        port=section.port,
+        public_url=section.public_url,
+        jwt_secret=secret(section.jwt_secret),
+        stop_timeout_s=float(section.stop_timeout_s),
+    )
+
+
+def to_plans(file: FileSection) -> dict[str, Plan]:
+    """The `plans:` section."""
+    return {name: _plan(name, plan) for name, plan in file.plans.items()}
+
+
+def to_workspaces(file: FileSection) -> dict[str, Workspace]:
+    """The `workspaces:` section."""
+    return {name: _workspace(name, workspace) for name, workspace in file.workspaces.items()}
+
+
+def _money(cents: int | None) -> Money | None:
+    return None if cents is None else from_cents(cents)
+
+
+def _limits(section: BotSection) -> Limits:
+    return Limits(
+        max_loop_iterations=section.max_loop_iterations,
+        max_tool_calls=section.max_tool_calls,
+        max_output_tokens=section.max_tokens_per_turn,
+        timeout_s=section.timeout_ms / 1000,
+        max_cost_per_message=_money(section.max_cost_cents_per_message),
+        same_call_limit=section.same_call_limit,
+        failing_calls_limit=section.failing_calls_limit,
+        max_tool_result_chars=section.max_tool_result_chars,
+    )
+
+
+def _conversation_rules(section: BotSection) -> ConversationRules:
+    most = section.conversation_max_messages
+    return ConversationRules(
+        scope=section.conversation_scope,
+        ttl_ms=max(1, round(section.conversation_ttl_hours * _MS_PER_HOUR)),
+        max_messages=most,
+        keep_messages=section.conversation_keep_messages or most // 2,
+        context=section.context,
+    )
+
+
+def _rate(draft: Draft) -> int | None:
+    """Messages a minute: as written, null included, else the default of its liveliest platform."""
+    if "rate_limit_per_minute" in draft.given:
+        return draft.section.rate_limit_per_minute
+    return max(registry.capabilities(channel.platform).default_rate_per_minute for channel in draft.channels)
+
+
+def _tool(section: ToolSection) -> HttpTool:
+    return HttpTool(
+        name=section.name,
+        description=section.description,
+        method=section.method,
+        url=section.url,
+        parameters=section.parameters or _NO_ARGUMENTS,
+        headers=_secrets(section.headers),
+        timeout_s=section.timeout_ms / 1000,
+        allow_private=section.allow_private,
+    )
+
+
+def _plan(name: str, section: PlanSection) -> Plan:
+    return Plan(name, section.monthly_tokens, _money(section.monthly_cents))
+
+
+def _workspace(name: str, section: WorkspaceSection) -> Workspace:
+    return Workspace(name, tuple(_tool_server(key, server) for key, server in section.servers.items()))
+
+
+def _tool_server(name: str, section: ToolServerSection) -> ToolServer:
+    command = section.command
+    return ToolServer(
+        name=name,
+        command=(command,) if isinstance(command, str) else tuple(command or ()),
+        url=section.url,
+        env=_secrets(section.env),
+        headers=_secrets(section.headers),
+        tools=None if section.tools is None else tuple(section.tools),
+    )
+
+
+def _secrets(texts: Mapping[str, SecretStr]) -> dict[str, Secret]:
+    return {name: Secret(text.get_secret_value()) for name, text in texts.items()}

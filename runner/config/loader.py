@@ -1,0 +1,103 @@
+"""bots.yaml, from its text to settings that the daemon can run on.
+
+    text ─▶ document ─▶ references followed ─▶ sections (shape) ─▶ checks (meaning) ─▶ settings
+
+Rules: `parse` is a pure function of the text and its sources, so a reload is one more call of it; every fault
+of a file is found in one go; a file with any problem gives no settings at all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from runner.config import checks, convert
+from runner.config.document import Plain, read_document
+from runner.config.drafts import draft_bots
+from runner.config.findings import Findings
+from runner.config.models import FileSection
+from runner.config.price_books import load_book, price_rows
+from runner.config.problems import Problem, Problems
+from runner.config.providers import provider_settings
+from runner.config.secrets import NoSecrets, Secrets, Sources, fill_in, read_text_file
+from runner.config.settings import Loaded, Settings
+from runner.config.shape import shape
+from runner.money.prices import PriceBook
+
+DEFAULT_STORE = "sqlite:botrunner.db"
+
+
+def load(path: Path, environ: Mapping[str, str], secrets: Secrets | None = None) -> Loaded | Problems:
+    """Read, check and convert a file. Whatever is wrong with it is a problem, never an exception."""
+    try:
+        text = read_text_file(path)
+    except OSError as fault:
+        reason = os.strerror(fault.errno) if fault.errno else type(fault).__name__
+        return Problems((Problem(str(path), 0, "", f"cannot be read: {reason}"),))
+    except ValueError:
+        return Problems((Problem(str(path), 0, "", "is not a UTF-8 text of at most 1 MiB"),))
+    return parse(text, str(path), Sources(environ, path.parent, secrets or NoSecrets()))
+
+
+def parse(text: str, file: str, sources: Sources) -> Loaded | Problems:
+    """As `load`, from a text that was read already. `file` is its name for problems."""
+    findings = Findings(read_document(text, file))
+    if findings.document.data is None and findings.document.problems:
+        return Problems(tuple(findings.document.problems))
+    section = _file_section(fill_in(findings, sources), findings)
+    if section is None:
+        return findings.failed() or Problems((Problem(file, 0, "", "cannot be used"),))
+    prices = _prices(section, findings)
+    drafts = draft_bots(section.bots, section.defaults, findings)
+    providers = provider_settings(section, drafts, sources.environ, findings)
+    checks.check(section, drafts, prices, providers, findings)
+    failed = findings.failed()
+    if failed is not None:
+        return failed
+    return Loaded(
+        Settings(
+            server=convert.to_server(section.server),
+            store_url=section.store.url or DEFAULT_STORE,
+            state_dir=state_dir(sources.environ),
+            retention_days=section.store.retention_days,
+            providers=providers,
+            prices=prices,
+            plans=convert.to_plans(section),
+            workspaces=convert.to_workspaces(section),
+            alerts_webhook=convert.secret(section.alerts.webhook),
+            reload=section.reload == "auto",
+            bots=tuple(convert.to_bot(draft) for draft in drafts),
+        ),
+        findings.ordered_warnings(),
+    )
+
+
+def state_dir(environ: Mapping[str, str]) -> Path:
+    """The state folder: $BOTRUNNER_STATE, else systemd's $STATE_DIRECTORY, else ~/.local/state/botrunner."""
+    chosen = environ.get("BOTRUNNER_STATE") or environ.get("STATE_DIRECTORY", "").split(":")[0]
+    if chosen:
+        return Path(chosen)
+    home = environ.get("HOME")
+    return (Path(home) if home else Path.home()) / ".local" / "state" / "botrunner"
+
+
+def _file_section(data: Plain, findings: Findings) -> FileSection | None:
+    """The file as sections. Top-level keys that start with `x-` are the operator's own, for anchors."""
+    if data is None:
+        data = {}
+    if not isinstance(data, dict):
+        findings.problem((), "must be a mapping (name: value)")
+        return None
+    known = {key: value for key, value in data.items() if not key.startswith("x-")}
+    known = {key: value for key, value in known.items() if value is not None or key == "bots"}
+    section, _ = shape(FileSection, known, findings, ())
+    return section
+
+
+def _prices(section: FileSection, findings: Findings) -> PriceBook:
+    shipped = load_book(section.price_book)
+    rows = price_rows(section.prices, shipped)
+    for problem in rows.problems:
+        findings.problem(("prices", *problem.path), problem.message)
+    return shipped.with_rows(rows.rows)
