@@ -51,7 +51,8 @@ def charge(then: ReservationState, held: Money, cost: Money | None) -> Money:
     """What a hold of `held` comes to in its final state.
 
     `cost` is the real cost of a settled one. An unknown one keeps its whole hold (None) unless a lower bound
-    is known: a cut stream whose start told the exact input costs at most that and the full output.
+    is known: a cut stream whose start told the exact input costs at most that and the full output. A bound of
+    nothing is no bound: what may have run is never free.
 
     Raises:
         IllegalStep: `then` is not a final state, or it is `settled` and has no cost.
@@ -59,11 +60,11 @@ def charge(then: ReservationState, held: Money, cost: Money | None) -> Money:
     check_step(ReservationState.HELD, then)
     if then is ReservationState.RELEASED:
         return ZERO
-    if cost is not None:
-        return cost
-    if then is ReservationState.SETTLED:
+    if then is ReservationState.UNKNOWN:
+        return cost or held
+    if cost is None:
         raise IllegalStep("a reservation cannot be settled without its cost")
-    return held
+    return cost
 
 
 def resolve(counter: Counter, then: ReservationState, held: Money, cost: Money | None) -> Counter:
