@@ -83,6 +83,7 @@ class TurnFinished:
     tool_calls: int
     cost: Money
     latency_ms: int
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
-"""Which bots there are now, and how to reach their platforms. Asked anew for each message, so that a changed
-definition holds from the next message on and a raised cap at once.
+"""Which bots there are now, and how to reach their platforms.
+
+Rule: asked anew for each message, so that a changed definition holds from the next message on and a raised
+cap at once.
 """
 
 from __future__ import annotations

@@ -1,0 +1,158 @@
+"""Order: one lane a conversation, strictly one message after the other inside, side by side across.
+
+Rules: the store says what there is to do, `wake` is only a hint; at most `MAX_LANES` lanes run at once, what
+does not fit stays in the store and is found again; a lane that has nothing to do is forgotten; a storage
+fault is waited out inside the lane, a lane never dies of one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from runner.clock import Clock
+from runner.errors import StoreError
+from runner.ports.observer import Fault, Observer
+from runner.ports.roster import Roster
+from runner.ports.stores import LaneSession, Store, Work
+
+MAX_LANES = 1000
+LOOK_AGAIN_S = 2.0
+FAULT_WAIT_S = 0.5
+
+Handler = Callable[[Work, LaneSession], Awaitable[None]]
+
+
+class Lanes:
+    """Runs lanes.
+
+    Args:
+        tasks: owns the lanes' tasks, which never raise into it.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        roster: Roster,
+        handler: Handler,
+        clock: Clock,
+        observer: Observer,
+        tasks: asyncio.TaskGroup,
+        max_lanes: int = MAX_LANES,
+    ) -> None:
+        self._store = store
+        self._roster = roster
+        self._handler = handler
+        self._clock = clock
+        self._observer = observer
+        self._tasks = tasks
+        self._max_lanes = max_lanes
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._woken: set[str] = set()
+        self._waiting: dict[str, int] = {}
+        self._look = asyncio.Event()
+        self._stopping = False
+
+    @property
+    def running(self) -> int:
+        """Lanes at work now."""
+        return len(self._running)
+
+    def waiting(self, bot: str) -> int:
+        """Messages of this bot that are accepted and not done."""
+        return self._waiting.get(bot, 0)
+
+    def accepted(self, bot: str) -> None:
+        """One message more."""
+        self._waiting[bot] = self._waiting.get(bot, 0) + 1
+
+    def wake(self, lane: str) -> None:
+        """There is something to do in this lane; without room for it now it is found later."""
+        if self._stopping:
+            return
+        if lane in self._running:
+            self._woken.add(lane)
+        elif len(self._running) >= self._max_lanes:
+            self._look.set()
+        else:
+            task = self._tasks.create_task(self._run(lane), name=f"lane {lane}")
+            self._running[lane] = task
+
+    async def watch(self) -> None:
+        """Find what no wake told of: after a start, an overflow, a fault, another daemon's death. Runs for ever."""
+        counted = False
+        while True:
+            try:
+                if not counted:
+                    self._waiting = dict((await self._store.figures()).waiting)
+                    counted = True
+                await self._find()
+            except StoreError as error:
+                self._observer.note(Fault("lanes", str(error)))
+                await self._clock.sleep(FAULT_WAIT_S)
+                continue
+            await self._pause()
+
+    async def stop(self, timeout_s: float) -> bool:
+        """Begin nothing more and wait for what runs; False where some was still running and was parked."""
+        self._stopping = True
+        if not self._running:
+            return True
+        _, late = await asyncio.wait(self._running.values(), timeout=timeout_s)
+        for task in late:
+            task.cancel()
+        return not late
+
+    async def _find(self) -> None:
+        """Wake as many waiting lanes as there is room for, the oldest message first."""
+        room = self._max_lanes - len(self._running)
+        if room <= 0:
+            return
+        self._look.clear()
+        busy = tuple(self._running)
+        for lane in await self._store.waiting_lanes(self._roster.bot_ids(), busy, room, self._clock.now_ms()):
+            self.wake(lane)
+
+    async def _pause(self) -> None:
+        """Until a lane made room for what waits, or a while."""
+        try:
+            async with asyncio.timeout(LOOK_AGAIN_S):
+                await self._look.wait()
+        except TimeoutError:
+            return
+        while len(self._running) >= self._max_lanes:
+            await asyncio.wait(self._running.values(), return_when=asyncio.FIRST_COMPLETED)
+
+    async def _run(self, lane: str) -> None:
+        """Work one lane off."""
+        try:
+            while True:
+                self._woken.discard(lane)
+                free = await self._work_off(lane)
+                if lane not in self._woken or self._stopping or not free:
+                    break
+        finally:
+            del self._running[lane]
+            self._woken.discard(lane)
+
+    async def _work_off(self, lane: str) -> bool:
+        """All that is due in the lane; False where it could not be worked on now."""
+        try:
+            async with self._store.lane(lane) as session:
+                if session is None:
+                    return False
+                while not self._stopping:
+                    work = await session.next(self._clock.now_ms())
+                    if work is None:
+                        return True
+                    await self._handler(work, session)
+                    self._waiting[work.bot] = max(0, self._waiting.get(work.bot, 1) - 1)
+        except StoreError as error:
+            self._observer.note(Fault("lane", str(error)))
+            await self._clock.sleep(FAULT_WAIT_S)
+            self._woken.add(lane)
+        except Exception as error:  # noqa: BLE001 - our own fault in one lane must not end the others
+            self._observer.note(Fault("lane", repr(error), error=error))
+            await self._clock.sleep(FAULT_WAIT_S)
+            return False
+        return True

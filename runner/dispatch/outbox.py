@@ -1,0 +1,253 @@
+"""What goes out: stored first, then sent, in order for each place, each part's fate written down.
+
+    T4 sending ──▶ send ──▶ Sent         T5 sent
+                     ├────▶ NotSent      pending, due later; the place waits behind it
+                     ├────▶ Rejected     rejected, told
+                     └────▶ FateUnknown  unknown and listed; sent again only where a nonce makes that harmless
+
+Rules: a part that is `sending` in the store was perhaps sent, one that is `pending` was not; memory holds at
+most `MAX_IN_HAND` parts, the rest waits in the store and is found in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+
+from adapters.contract import Adapter
+from adapters.messages import FateUnknown, NotSent, Rejected, SendResult, Sent, outbound_from_json
+from runner.clock import Clock
+from runner.dispatch.pace import Pace
+from runner.errors import IllegalStep, StoreError
+from runner.ports.observer import Fault, Observer, SendEnded
+from runner.ports.roster import Roster
+from runner.ports.stores import OutboxState, Outgoing, Store
+
+MAX_IN_HAND = 2000
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 60.0
+LOOK_AGAIN_S = 2.0
+PAGE = 500
+ROWS_PER_S = 10_000
+"""A long backlog is not read through more often than this allows."""
+FAULT_WAIT_S = 0.5
+
+_Place = tuple[str, str, str]
+
+
+class Outbox:
+    """Sends.
+
+    Args:
+        tasks: owns one task for each place that has something to send; they never raise into it.
+    """
+
+    def __init__(
+        self, store: Store, roster: Roster, clock: Clock, observer: Observer, tasks: asyncio.TaskGroup
+    ) -> None:
+        self._store = store
+        self._roster = roster
+        self._clock = clock
+        self._observer = observer
+        self._tasks = tasks
+        self._queues: dict[_Place, deque[Outgoing]] = {}
+        self._senders: set[asyncio.Task[None]] = set()
+        self._paces: dict[tuple[str, str], Pace] = {}
+        self._in_hand = 0
+        self._stored: dict[_Place, int] | None = None
+        self._fresh: set[_Place] = set()
+        self._look = asyncio.Event()
+        self._stopping = False
+
+    def first_state(self, bot: str, channel: str, place: str, parts: int) -> OutboxState:
+        """In which state a reply's parts are to be stored: `sending` only where they go out at once."""
+        key = (bot, channel, place)
+        if parts != 1 or self._stopping or self._in_hand >= MAX_IN_HAND or self._stored is None:
+            return OutboxState.PENDING
+        free = key not in self._queues and key not in self._stored
+        return OutboxState.SENDING if free else OutboxState.PENDING
+
+    def take(self, rows: Sequence[Outgoing]) -> None:
+        """Rows that were just stored. What is `sending` goes out now, what is `pending` when it is found."""
+        for row in rows:
+            if row.state is OutboxState.SENDING:
+                self._enqueue(row)
+            else:
+                self._fresh.add((row.bot, row.channel, row.place))
+                self._look.set()
+
+    async def watch(self) -> None:
+        """Find what is pending in the store, in order. Runs for ever."""
+        while True:
+            wait = FAULT_WAIT_S
+            try:
+                read = await self._find()
+            except (StoreError, IllegalStep) as error:
+                self._observer.note(Fault("outbox", str(error)))
+            else:
+                await self._clock.sleep(read / ROWS_PER_S)
+                wait = self._until_due_s()
+            try:
+                async with asyncio.timeout(wait):
+                    await self._look.wait()
+            except TimeoutError:
+                pass
+
+    async def stop(self, timeout_s: float) -> bool:
+        """Begin nothing more; wait for sends under way. What is not sent stays in the store."""
+        self._stopping = True
+        senders = set(self._senders)
+        if not senders:
+            return True
+        _, late = await asyncio.wait(senders, timeout=timeout_s)
+        for task in late:
+            task.cancel()
+        return not late
+
+    async def _find(self) -> int:
+        """Take up pending rows whose place has nothing under way, oldest first; returns how many were read."""
+        self._look.clear()
+        self._fresh.clear()
+        stored: dict[_Place, int] = {}
+        after = read = 0
+        while not self._stopping:
+            rows = await self._store.outgoing(OutboxState.PENDING, PAGE, after)
+            if not rows:
+                break
+            read += len(rows)
+            after = rows[-1].id
+            ready = self._ready(rows, stored)
+            await self._store.begin_sending([row.id for row in ready])
+            for row in ready:
+                self._enqueue(replace(row, state=OutboxState.SENDING))
+        stored.update(dict.fromkeys(self._fresh, 0))
+        self._stored = stored
+        return read
+
+    def _ready(self, rows: Sequence[Outgoing], stored: dict[_Place, int]) -> list[Outgoing]:
+        """Which of these may go out now, at most one of a place; the places of the others join `stored`."""
+        now = self._clock.now_ms()
+        ready: dict[_Place, Outgoing] = {}
+        for row in rows:
+            place = (row.bot, row.channel, row.place)
+            if place in stored:
+                continue
+            if place in self._queues or place in ready or self._in_hand + len(ready) >= MAX_IN_HAND:
+                stored[place] = now
+            elif row.due_ms > now:
+                stored[place] = row.due_ms
+            elif self._adapter(row) is None:
+                stored[place] = now + int(LOOK_AGAIN_S * 1000)
+            else:
+                ready[place] = row
+        return list(ready.values())
+
+    def _until_due_s(self) -> float:
+        """Seconds until the next stored row may go out, at most `LOOK_AGAIN_S`."""
+        now = self._clock.now_ms()
+        due = min(
+            (at for place, at in (self._stored or {}).items() if place not in self._queues), default=None
+        )
+        return LOOK_AGAIN_S if due is None else max(0.01, min(LOOK_AGAIN_S, (due - now) / 1000))
+
+    def _enqueue(self, row: Outgoing) -> None:
+        place = (row.bot, row.channel, row.place)
+        self._in_hand += 1
+        queue = self._queues.get(place)
+        if queue is not None:
+            queue.append(row)
+            return
+        self._queues[place] = deque([row])
+        task = self._tasks.create_task(self._send_all(place), name=f"send {'/'.join(place)}")
+        self._senders.add(task)
+        task.add_done_callback(self._senders.discard)
+
+    async def _send_all(self, place: _Place) -> None:
+        """Send what is in hand for one place, one after another."""
+        queue = self._queues[place]
+        try:
+            while queue:
+                if not await self._send(queue[0]):
+                    break
+                queue.popleft()
+                self._in_hand -= 1
+        except Exception as error:  # noqa: BLE001 - our own fault in one place must not end the others
+            self._observer.note(Fault("outbox", repr(error), place[0], error=error))
+        finally:
+            self._in_hand -= len(queue)
+            del self._queues[place]
+            if self._stored is None or place in self._stored or place in self._fresh:
+                self._look.set()
+
+    async def _send(self, row: Outgoing) -> bool:
+        """Send one part and write its fate down; False where the place has to stop here."""
+        adapter = self._adapter(row)
+        if adapter is None:
+            await self._write(row, OutboxState.PENDING, "the bot is not there", self._in(LOOK_AGAIN_S))
+            return False
+        pace = self._pace(row, adapter)
+        wait = pace.reserve(row.place, self._clock.monotonic())
+        if wait > 0:
+            await self._clock.sleep(wait)
+        result = await self._try(adapter, row)
+        match result:
+            case Sent():
+                await self._write(row, OutboxState.SENT)
+                self._tell(row, "sent")
+            case Rejected():
+                await self._write(row, OutboxState.REJECTED, result.why)
+                self._tell(row, "rejected", result.why)
+            case FateUnknown() if not adapter.capabilities.resends_unknown:
+                await self._write(row, OutboxState.UNKNOWN, result.why)
+                self._tell(row, "unknown", result.why)
+            case FateUnknown() | NotSent():
+                return await self._later(row, result, pace)
+        return True
+
+    async def _try(self, adapter: Adapter, row: Outgoing) -> SendResult:
+        message = outbound_from_json(row.payload)
+        try:
+            return await adapter.send(message)
+        except Exception as error:  # noqa: BLE001 - an adapter's fault: nobody can say how far it came
+            self._observer.note(Fault("send", repr(error), row.bot, error=error))
+            return FateUnknown(f"the adapter failed: {type(error).__name__}")
+
+    async def _later(self, row: Outgoing, result: NotSent | FateUnknown, pace: Pace) -> bool:
+        """Not delivered: wait as long as asked, else longer and longer; the place waits behind it."""
+        asked = result.retry_after_s if isinstance(result, NotSent) else None
+        wait = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(row.tries, 10)) if asked is None else asked
+        if isinstance(result, NotSent) and (asked is not None or result.whole_bot):
+            pace.complained(row.place, wait, self._clock.monotonic(), whole_bot=result.whole_bot)
+        self._tell(row, "later", result.why)
+        due_ms = self._in(wait)
+        await self._write(row, OutboxState.PENDING, result.why, due_ms)
+        self._fresh.add((row.bot, row.channel, row.place))
+        return False
+
+    async def _write(self, row: Outgoing, state: OutboxState, why: str = "", due_ms: int = 0) -> None:
+        """Write a fate down; a store that fails is asked again, for what was sent must not be forgotten."""
+        while True:
+            try:
+                await self._store.end_sending(row.id, state, why, due_ms)
+            except StoreError as error:
+                self._observer.note(Fault("outbox", str(error), row.bot))
+                await self._clock.sleep(FAULT_WAIT_S)
+            else:
+                return
+
+    def _in(self, seconds: float) -> int:
+        return self._clock.now_ms() + int(seconds * 1000)
+
+    def _adapter(self, row: Outgoing) -> Adapter | None:
+        return self._roster.adapter(row.bot, row.channel)
+
+    def _pace(self, row: Outgoing, adapter: Adapter) -> Pace:
+        pace = self._paces.get((row.bot, row.channel))
+        if pace is None:
+            pace = self._paces[row.bot, row.channel] = Pace(adapter.capabilities)
+        return pace
+
+    def _tell(self, row: Outgoing, fate: str, why: str = "") -> None:
+        self._observer.note(SendEnded(row.bot, row.channel, row.id, fate, why))

@@ -1,0 +1,322 @@
+"""The walk of one message. Read this first.
+
+    work (inbox row, conversation, history, stored steps)
+      │
+      ├─ a command?  answered here
+      └─ window ─▶ agent loop ─▶ meter ─▶ provider          (T2 hold, T3 settle, again while tools are asked for)
+      │
+    closing text ─▶ parts ─▶ finish                         T4: turn, messages, outbox, inbox done: one transaction
+      │
+    outbox.take ─▶ adapter.send                             T5: each part's fate
+
+Rules: every message ends in a reply, whatever goes wrong; begun again after a crash, a turn has the same id,
+the same conversation and the same paid replies; the message's time runs from the start of its turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from adapters.text import split
+
+from adapters.contract import Adapter, Capabilities
+from adapters.messages import ChatKind, InboundMessage, OutboundMessage, inbound_from_json, outbound_to_json
+from runner.agent.loop import AgentLoop, LoopResult, LoopTask
+from runner.agent.replies import step_from_json
+from runner.bots import Bot
+from runner.clock import Clock, UnixMs
+from runner.conversations.identity import is_over
+from runner.conversations.models import (
+    AssistantMessage,
+    Message,
+    UserMessage,
+    message_from_json,
+    message_to_json,
+)
+from runner.conversations.window import first_kept
+from runner.dispatch.commands import Commands
+from runner.dispatch.outbox import Outbox
+from runner.dispatch.report import turn_report
+from runner.dispatch.texts import closing_text
+from runner.dispatch.working import Working
+from runner.errors import StoreError
+from runner.money.budget import ScopeLimit
+from runner.money.ledger import Attempt
+from runner.ports.dialogue import StopReason
+from runner.ports.observer import Fault, Observer, TurnFinished
+from runner.ports.roster import Roster
+from runner.ports.stores import (
+    ConversationState,
+    FinishedTurn,
+    LaneSession,
+    NewOutbound,
+    OutboxState,
+    Outgoing,
+    Work,
+)
+
+CONSOLE = "console"
+"""The channel of the test console and of `botrunner chat`: every bot has it."""
+NOT_REMEMBERED = frozenset({StopReason.BUDGET, StopReason.BUSY, StopReason.UNPRICED, StopReason.COMMAND})
+"""Ends of which a model is never told: they would only push what matters out of the window."""
+GONE_WAIT_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """A turn's surroundings, read once at its start.
+
+    Attributes:
+        state: the conversation as it is before this message, cut to the window.
+        history: what the model will see, the user's message last.
+    """
+
+    work: Work
+    bot: Bot
+    adapter: Adapter | None
+    message: InboundMessage
+    state: ConversationState
+    history: tuple[Message, ...]
+    begun: float
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the platform can do; the plainest where the connection is gone."""
+        return Capabilities() if self.adapter is None else self.adapter.capabilities
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How a turn ended: what T4 writes down.
+
+    Attributes:
+        state: the conversation that goes on, before this turn's messages.
+        parts: the reply as the platform gets it.
+    """
+
+    result: LoopResult
+    text: str
+    state: ConversationState
+    report: dict[str, object]
+    parts: tuple[OutboundMessage, ...]
+    first: OutboxState
+
+
+class TurnHandler:
+    """Walks messages through. Holds nothing of any of them."""
+
+    def __init__(
+        self,
+        roster: Roster,
+        agent: AgentLoop,
+        commands: Commands,
+        outbox: Outbox,
+        clock: Clock,
+        observer: Observer,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self._roster = roster
+        self._agent = agent
+        self._commands = commands
+        self._outbox = outbox
+        self._clock = clock
+        self._observer = observer
+        self._tasks = tasks
+
+    async def handle(self, work: Work, session: LaneSession) -> None:
+        """Answer one message; StoreError goes to the lane, which waits and begins it again."""
+        bot = self._roster.bot(work.bot)
+        if bot is None:
+            await session.postpone(work.inbox_id, self._clock.now_ms() + GONE_WAIT_MS)
+            return
+        scene = self._scene(work, bot)
+        answer = await self._commands.answer(bot, scene.message)
+        if answer is not None:
+            result = LoopResult(StopReason.COMMAND)
+            state = _new_conversation(work) if answer.new_conversation else scene.state
+            await self._finish(scene, result, answer.text, state, session)
+            return
+        with Working(scene.adapter, scene.message.chat, self._tasks):
+            result = await self._answer(scene, session)
+        await self._finish(scene, result, closing_text(bot, result), scene.state, session)
+
+    def _scene(self, work: Work, bot: Bot) -> _Scene:
+        message = inbound_from_json(work.payload)
+        adapter = self._roster.adapter(work.bot, work.channel)
+        state, past = _conversation(work, bot.conversations.ttl_ms)
+        history = [*past, UserMessage(message.text, _name(bot, message, adapter))]
+        start = first_kept(history, bot.conversations)
+        windowed = replace(state, first_seq=state.first_seq + start)
+        return _Scene(work, bot, adapter, message, windowed, tuple(history[start:]), self._clock.monotonic())
+
+    async def _answer(self, scene: _Scene, session: LaneSession) -> LoopResult:
+        """Ask the agent; a fault of our own is an answer too."""
+        work, bot = scene.work, scene.bot
+        try:
+            task = LoopTask(
+                bot=bot,
+                history=scene.history,
+                about=_about(scene),
+                scopes=self._scopes(bot, work.turn),
+                done=tuple(step_from_json(step.payload) for step in work.steps),
+                attempts_used=work.attempts_used,
+                deadline=scene.begun + bot.limits.timeout_s,
+            )
+            return await self._agent.run(task, self._roster.toolbox(bot.id), session)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the user is answered whatever happens; told with its traceback
+            self._observer.note(Fault("turn", repr(error), bot.id, work.turn, error))
+            return LoopResult(StopReason.INTERNAL_ERROR, detail=repr(error))
+
+    def _scopes(self, bot: Bot, turn: str) -> Callable[[], tuple[ScopeLimit, ...]]:
+        """What this turn's money is held against, limits as they are at that moment."""
+        per_message = bot.limits.max_cost_per_message
+
+        def now() -> tuple[ScopeLimit, ...]:
+            whole = ScopeLimit(f"bot:{bot.id}", self._roster.cap(bot.id))
+            if per_message is None:
+                return (whole,)
+            return (whole, ScopeLimit(f"message:{turn}", per_message))
+
+        return now
+
+    async def _finish(
+        self, scene: _Scene, result: LoopResult, text: str, state: ConversationState, session: LaneSession
+    ) -> None:
+        """T4, then hand the parts on."""
+        latency_ms = int((self._clock.monotonic() - scene.begun) * 1000)
+        report = turn_report(scene.work.turn, state.id, result, latency_ms)
+        parts = _parts(scene, text, report)
+        ending = _Ending(result, text, state, report, parts, self._first_state(scene, len(parts)))
+        finished = _finished(scene, ending, self._clock.now_ms())
+        ids = await session.finish(finished)
+        self._tell(scene, state, result, latency_ms)
+        if ending.first is OutboxState.SENT:
+            await self._hand_out(scene, parts)
+            return
+        work, first = scene.work, ending.first
+        self._outbox.take(
+            [
+                Outgoing(row_id, work.inbox_id, o.bot, o.channel, o.place, o.payload, first, tries=1)
+                for row_id, o in zip(ids, finished.outbox, strict=True)
+            ],
+        )
+
+    def _first_state(self, scene: _Scene, parts: int) -> OutboxState:
+        if scene.capabilities.collects:
+            return OutboxState.SENT
+        work = scene.work
+        return self._outbox.first_state(work.bot, work.channel, scene.message.chat.place, parts)
+
+    async def _hand_out(self, scene: _Scene, payloads: tuple[OutboundMessage, ...]) -> None:
+        """Give the answer to whoever waits for it; it is kept for whoever asks again."""
+        for message in payloads:
+            if scene.adapter is not None:
+                await scene.adapter.send(message)
+
+    def _tell(self, scene: _Scene, state: ConversationState, result: LoopResult, latency_ms: int) -> None:
+        self._observer.note(
+            TurnFinished(
+                bot=scene.bot.id,
+                channel=scene.work.channel,
+                conversation=state.id,
+                turn=scene.work.turn,
+                stop_reason=result.stop,
+                iterations=len(result.replies),
+                tool_calls=len(result.tool_runs),
+                cost=result.cost,
+                latency_ms=latency_ms,
+                detail=result.detail,
+            ),
+        )
+
+
+def _new_conversation(work: Work) -> ConversationState:
+    return ConversationState(f"c{work.inbox_id}", work.accepted_ms, work.accepted_ms)
+
+
+def _conversation(work: Work, ttl_ms: int) -> tuple[ConversationState, list[Message]]:
+    """The conversation that this message belongs to, and what was said in it."""
+    old = work.conversation
+    if old is None or is_over(old.last_ms, work.accepted_ms, ttl_ms):
+        return _new_conversation(work), []
+    return old, [message_from_json(text) for text in work.history]
+
+
+def _name(bot: Bot, message: InboundMessage, adapter: Adapter | None) -> str | None:
+    """The user's name, where it tells the model something.
+
+    That is among several people, or where an integrator sends it on purpose; in a private chat it only costs.
+    """
+    several = message.chat.kind is ChatKind.GROUP or bot.conversations.scope == "channel"
+    on_purpose = adapter is not None and adapter.capabilities.collects
+    return message.sender.name if several or on_purpose else None
+
+
+def _about(scene: _Scene) -> Attempt:
+    """The ledger row as far as it is known before the call."""
+    bot, work = scene.bot, scene.work
+    platform = next((c.platform for c in bot.channels if c.name == work.channel), work.channel)
+    return Attempt(
+        id="",
+        time_ms=0,
+        bot=bot.id,
+        platform=platform,
+        channel=work.channel,
+        conversation=scene.state.id,
+        user=scene.message.sender.id,
+        turn=work.turn,
+        provider=bot.choice.provider,
+        model=bot.choice.model,
+        price_version="",
+        feature="test" if work.channel == CONSOLE else "chat",
+        billing_mode=bot.billing_mode,
+    )
+
+
+def _parts(scene: _Scene, text: str, report: dict[str, object]) -> tuple[OutboundMessage, ...]:
+    """The reply, split to what the platform takes; whoever collects gets the figures with it."""
+    can = scene.capabilities
+    message = scene.message
+    return tuple(
+        OutboundMessage(
+            key=f"{scene.work.turn}.{number}",
+            chat=message.chat,
+            text=part,
+            in_reply_to=message.event_id,
+            details=message.details,
+            report=report if can.collects else {},
+        )
+        for number, part in enumerate(split(text, can.max_text, can.text_units), 1)
+    )
+
+
+def _finished(scene: _Scene, ending: _Ending, now: UnixMs) -> FinishedTurn:
+    work, state = scene.work, ending.state
+    said: tuple[Message, ...] = ()
+    if ending.result.stop not in NOT_REMEMBERED:
+        said = (scene.history[-1], *ending.result.messages, AssistantMessage(ending.text))
+    return FinishedTurn(
+        inbox_id=work.inbox_id,
+        turn=work.turn,
+        bot=work.bot,
+        channel=work.channel,
+        lane=work.lane,
+        user=scene.message.sender.id,
+        conversation=replace(
+            state, last_ms=max(state.last_ms, work.accepted_ms), next_seq=state.next_seq + len(said)
+        ),
+        stop_reason=ending.result.stop,
+        at_ms=now,
+        messages=tuple(message_to_json(message) for message in said),
+        outbox=tuple(
+            NewOutbound(work.bot, work.channel, scene.message.chat.place, outbound_to_json(part))
+            for part in ending.parts
+        ),
+        first_state=ending.first,
+        report=json.dumps(ending.report, ensure_ascii=False, separators=(",", ":")),
+    )
