@@ -3,8 +3,9 @@
     split(text, limit, units) ─▶ parts, each of 1 to `limit` units, in order
 
 Rules: a part ends at the best place in its last three quarters: a blank line, else a line, else a sentence, else
-a word; where there is none of these it ends anywhere but inside what a reader sees as one character. A fenced code block that must be cut is closed in one part and opened again, with its language, in the
-next. Nothing but white space at the cuts is lost; no part is blank; a blank text has no parts.
+a word; where there is none of these it ends anywhere but inside what a reader sees as one character. A fenced
+code block that must be cut is closed in one part and opened again, with its language, in the next. Nothing but
+white space at the cuts is lost; no part is blank; a blank text has no parts.
 """
 
 from __future__ import annotations
