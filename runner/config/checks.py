@@ -11,9 +11,9 @@ from ipaddress import ip_address
 
 from runner.config.drafts import Draft
 from runner.config.findings import Findings
-from runner.config.known import PROVIDERS
+from runner.config.model_checks import check_billing, check_fallbacks, check_models
 from runner.config.models import FileSection
-from runner.config.problems import did_you_mean, nearest
+from runner.config.problems import did_you_mean, dotted
 from runner.config.settings import ProviderSettings
 from runner.money.prices import PriceBook
 
@@ -29,149 +29,18 @@ def check(
 ) -> None:
     """Ask all questions."""
     for draft in drafts:
-        _billing(draft, file, findings)
+        check_billing(draft, file, findings)
         _context(draft, findings)
         _tool_names(draft, findings)
-        _fallbacks(draft, findings)
+        check_fallbacks(draft, findings)
         _workspace(draft, file, findings)
         _not_yet(draft, findings)
         if draft.section.enabled:
-            _models(draft, prices, providers, findings)
+            check_models(draft, prices, providers, findings)
             _reachable(draft, file.server.host, findings)
     _accounts([draft for draft in drafts if draft.section.enabled], findings)
     if file.alerts.webhook is not None:
         findings.warn(("alerts", "webhook"), "not in this version yet: alerts go to the log and the metrics")
-
-
-# ---------------------------------------------------------------------------------- models and money
-
-
-def _models(
-    draft: Draft, prices: PriceBook, providers: Mapping[str, ProviderSettings], findings: Findings
-) -> None:
-    """Each model it may call has a provider that can be called, and a price where money is limited."""
-    section = draft.section
-    wanted = []
-    if draft.sure("llm_provider"):
-        wanted.append(("llm_provider", "llm_model", section.llm_provider, section.llm_model))
-    if draft.sure("fallbacks"):
-        for text in section.fallbacks:
-            provider, slash, model = text.partition("/")
-            if slash:
-                wanted.append(("fallbacks", "fallbacks", provider, model))
-    for field, model_field, provider, model in wanted:
-        if _provider(draft, field, provider, providers, findings) and draft.sure("llm_model"):
-            _price(draft, model_field, provider, model, prices, findings)
-
-
-def _provider(
-    draft: Draft, field: str, name: str, providers: Mapping[str, ProviderSettings], findings: Findings
-) -> bool:
-    """Whether there is such a provider; complains where there is none, or it lacks what it needs."""
-    at = findings.where(draft.place(field), ("defaults", field), ("bots", draft.id))
-    settings = providers.get(name)
-    if settings is None:
-        if ("providers", name) not in findings.document.lines:
-            guess = did_you_mean(name, [*PROVIDERS, *providers])
-            findings.problem(draft.place(field), f"unknown provider {name!r}{guess}", at=at)
-        return False
-    known = PROVIDERS.get(name)
-    for needed in known.needs if known else ():
-        if getattr(settings, needed) is None:
-            findings.problem(
-                draft.place(field),
-                f"provider {name} needs providers.{name}.{needed} for bot {draft.id}",
-                at=at,
-            )
-    own_key = draft.section.llm_api_key is not None and draft.section.billing_mode == "byok"
-    if known and known.needs_key and settings.api_key is None and not own_key and draft.sure("llm_api_key"):
-        _no_key(draft, name, findings)
-    return True
-
-
-def _no_key(draft: Draft, name: str, findings: Findings) -> None:
-    place = ("providers", name, "api_key")
-    if place in findings.missing:
-        return
-    findings.problem(
-        draft.place("llm_provider"),
-        f"bot {draft.id} needs a key for {name}: set the environment variable {PROVIDERS[name].key_variable}"
-        f" or providers.{name}.api_key",
-        at=findings.where(draft.place("llm_provider"), ("defaults", "llm_provider"), ("bots", draft.id)),
-    )
-
-
-def _price(
-    draft: Draft, field: str, provider: str, model: str, prices: PriceBook, findings: Findings
-) -> None:
-    """A model without a price cannot be held against a limit, so it is not called while there is one."""
-    if prices.find(provider, model) is not None:
-        return
-    at = findings.where(draft.place(field), ("defaults", field), ("bots", draft.id))
-    names = [row.model for row in prices.models() if row.provider in {provider, "*"}]
-    guess = nearest(model, names)
-    hint = f"did you mean {guess}?" if guess else ""
-    section = draft.section
-    if section.spending_cap_cents is None and section.max_cost_cents_per_message is None:
-        text = (
-            f"bot {draft.id}: the model {model} of {provider} has no price, so what it costs is not counted"
-        )
-        findings.warn(draft.place(field), f"{text}; {hint}" if hint else text, at=at)
-        return
-    if model in findings.sealed.texts:
-        model = "the-model"
-    findings.problem(
-        draft.place(field),
-        f"bot {draft.id} limits what it spends, but the model {model} of {provider} has no price"
-        f"{f'; {hint}' if hint else ''}. Put in its price, in US dollars per million tokens:\n"
-        f"    prices:\n"
-        f'      {_yaml_key(model)}: {{input: "…", output: "…"}}',
-        at=at,
-    )
-
-
-def _yaml_key(model: str) -> str:
-    """The model as a key of YAML: quoted where it could be read as something else."""
-    plain = model[:1].isalpha() and all(c.isalnum() or c in "-._/" for c in model)
-    return model if plain else "'" + model.replace("'", "''") + "'"
-
-
-def _billing(draft: Draft, file: FileSection, findings: Findings) -> None:
-    section = draft.section
-    at = findings.where(
-        draft.place("billing_mode"),
-        ("defaults", "billing_mode"),
-        draft.place("llm_api_key"),
-        ("bots", draft.id),
-    )
-    match section.billing_mode:
-        case "plan_quota":
-            findings.problem(draft.place("billing_mode"), "plan_quota comes with a later version", at=at)
-        case "byok":
-            if section.llm_api_key is None and draft.sure("llm_api_key"):
-                findings.problem(draft.place("billing_mode"), "byok needs the bot's own llm_api_key", at=at)
-        case "wallet":
-            if section.llm_api_key is not None and draft.sure("billing_mode"):
-                message = "is not used: the bot's own key is used with billing_mode: byok only"
-                findings.warn(draft.place("llm_api_key"), message)
-    if section.plan is not None and section.plan not in file.plans:
-        guess = did_you_mean(section.plan, file.plans)
-        findings.problem(
-            draft.place("plan"),
-            f"there is no plan {section.plan!r} under plans:{guess.removeprefix(',')}",
-            at=findings.where(draft.place("plan"), ("defaults", "plan")),
-        )
-
-
-def _fallbacks(draft: Draft, findings: Findings) -> None:
-    for index, text in enumerate(draft.section.fallbacks):
-        provider, _, model = text.partition("/")
-        if not provider or not model:
-            place = findings.where((*draft.place("fallbacks"), index), ("defaults", "fallbacks", index))
-            findings.problem(place, "must be provider/model, such as openai/gpt-4o-mini")
-
-
-# -------------------------------------------------------------------------------- the rest of a bot
 
 
 def _context(draft: Draft, findings: Findings) -> None:
@@ -192,7 +61,9 @@ def _tool_names(draft: Draft, findings: Findings) -> None:
     for index, tool in enumerate(draft.section.tools):
         place = findings.where((*draft.place("tools"), index), ("defaults", "tools", index))
         if tool.name in seen:
-            findings.problem((*place, "name"), f"two tools of bot {draft.id} are called {tool.name}")
+            findings.problem(
+                (*place, "name"), f"two tools of bot {draft.id} are called {findings.shown(tool.name)}"
+            )
         seen.setdefault(tool.name, index)
         if tool.parameters and tool.parameters.get("type") != "object":
             findings.problem((*place, "parameters"), "must be a JSON schema of type: object")
@@ -206,7 +77,9 @@ def _workspace(draft: Draft, file: FileSection, findings: Findings) -> None:
     if name not in file.workspaces:
         guess = did_you_mean(name, file.workspaces)
         findings.problem(
-            draft.place("workspace_id"), f"there is no workspace {name!r} under workspaces:{guess}", at=at
+            draft.place("workspace_id"),
+            f"there is no workspace {findings.shown(name)!r} under workspaces:{guess}",
+            at=at,
         )
     elif file.workspaces[name].servers:
         message = "tool servers are not in this version yet: the bot runs without them"
@@ -237,15 +110,10 @@ def _reachable(draft: Draft, host: str, findings: Findings) -> None:
     """A bot that anybody may call without a secret is served on this machine only."""
     if is_loopback(host):
         return
-    for channel in draft.channels:
+    for channel, place in zip(draft.channels, draft.places, strict=True):
         if getattr(channel.config, "secret", _ABSENT) is None:
-            findings.problem(
-                draft.place("platform_config"),
-                f"bot {draft.id} needs platform_config.secret, since server.host {host} is not this machine alone",
-                at=findings.where(
-                    draft.place("platform_config"), draft.place("platform"), ("bots", draft.id)
-                ),
-            )
+            message = f"bot {draft.id} needs a secret here, for server.host {findings.shown(host)} lets others than this machine in"
+            findings.problem((*place, "secret"), message)
 
 
 def is_loopback(host: str) -> bool:
@@ -257,20 +125,14 @@ def is_loopback(host: str) -> bool:
 
 
 def _accounts(drafts: Iterable[Draft], findings: Findings) -> None:
-    """Two bots on one account of a platform would take each other's messages."""
+    """Two connections on one account of a platform would take each other's messages."""
     owners: dict[tuple[str, str], str] = {}
     for draft in drafts:
-        for channel in draft.channels:
+        for channel, place in zip(draft.channels, draft.places, strict=True):
             account = getattr(channel.config, "account", None)
             if account is None:
                 continue
-            first = owners.setdefault((channel.platform, account), draft.id)
-            if first != draft.id or sum(c.config == channel.config for c in draft.channels) > 1:
-                whose = f"bot {first} has" if first != draft.id else "another channel of this bot has"
-                findings.problem(
-                    draft.place("platform_config"),
-                    f"{whose} the same {channel.platform} token: each needs its own",
-                    at=findings.where(
-                        draft.place("platform_config"), draft.place("channels"), ("bots", draft.id)
-                    ),
-                )
+            first = owners.setdefault((channel.platform, account), dotted(place))
+            if first != dotted(place):
+                message = f"the same {channel.platform} token as in {first}: each connection needs its own"
+                findings.problem(place, message)

@@ -32,13 +32,14 @@ class Draft:
     """A bot whose fields are right one by one; what they mean together is still to be checked.
 
     Attributes:
+        places: where in the file each channel's config is.
         doubtful: fields that were faulty and stand at their defaults: nothing can be said about them.
-        given: the fields that the bot or the defaults set.
     """
 
     id: str
     section: BotSection
     channels: tuple[Channel, ...]
+    places: tuple[Path, ...]
     doubtful: frozenset[str]
 
     @property
@@ -102,26 +103,26 @@ def _draft(bot_id: str, raw: dict[str, Any], findings: Findings, unsure: frozens
     if section is None:
         return None
     unsure = doubtful | (unsure - raw.keys())
-    channels = _channels(section, place, findings, unsure)
-    return Draft(bot_id, section, channels, unsure)
+    found = _channels(section, place, findings, unsure)
+    return Draft(bot_id, section, tuple(c for c, _ in found), tuple(p for _, p in found), unsure)
 
 
 def _channels(
     section: BotSection, place: Path, findings: Findings, unsure: frozenset[str]
-) -> tuple[Channel, ...]:
-    """The bot's channels with their checked configs; faulty ones are left out and reported."""
+) -> list[tuple[Channel, Path]]:
+    """The bot's channels with their checked configs, and where those are; faulty ones are reported instead."""
     if not unsure.isdisjoint({"platform", "platform_config", "channels"}):
-        return ()
+        return []
     if section.channels is None:
         if section.platform is None:
             findings.problem((*place, "platform"), f"required: {one_of(registry.platforms())}")
-            return ()
+            return []
         wanted = [(place, section.platform, section.platform_config)]
     elif section.platform is not None or section.platform_config:
         findings.problem(
             (*place, "channels"), "takes the place of platform and platform_config: give only one"
         )
-        return ()
+        return []
     else:
         wanted = [
             ((*place, "channels", index), channel.platform, channel.platform_config)
@@ -131,11 +132,11 @@ def _channels(
     channels = []
     for where, platform, raw in wanted:
         seen[platform] += 1
-        number = seen[platform]
+        name = platform if seen[platform] == 1 else f"{platform}{seen[platform]}"
         config = _platform_config(where, platform, raw, findings)
         if config is not None:
-            channels.append(Channel(platform if number == 1 else f"{platform}{number}", platform, config))
-    return tuple(channels)
+            channels.append((Channel(name, platform, config), (*where, "platform_config")))
+    return channels
 
 
 def _platform_config(
@@ -148,7 +149,11 @@ def _platform_config(
     if platform not in registry.platforms():
         guess = did_you_mean(platform, [*registry.platforms(), *registry.LATER])
         known = one_of(registry.platforms())
-        findings.problem((*where, "platform"), f"unknown platform {platform!r}{guess or f': {known}'}", at=at)
+        findings.problem(
+            (*where, "platform"),
+            f"unknown platform {findings.shown(platform)!r}{guess or f': {known}'}",
+            at=at,
+        )
         return None
     place = (*where, "platform_config")
     before = len(findings.problems)

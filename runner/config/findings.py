@@ -1,7 +1,7 @@
 """What has been found so far while one document is looked at.
 
-Rules: a place where a reference led nowhere is reported once and not complained about again; a message
-never shows a sealed value.
+Rules: a place where a reference led nowhere is reported once and not complained about again; whoever words
+a message puts values of the file in by `shown`, and texts that others wrote through `sealed.hide`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from runner.config.document import Document
-from runner.config.problems import Path, Problem, Problems, Sealed, dotted, in_order
+from runner.config.problems import HIDDEN, Path, Problem, Problems, Sealed, dotted, in_order
 
 
 @dataclass(slots=True)
@@ -40,6 +40,10 @@ class Findings:
         """The first of these places that the file has, else the last one."""
         return next((place for place in places if place in self.document.lines), places[-1])
 
+    def shown(self, text: str) -> str:
+        """A value of the file as a message may show it."""
+        return HIDDEN if text in self.sealed.texts else text
+
     def failed(self) -> Problems | None:
         """All problems in order, or None where there are none."""
         every: Iterable[Problem] = (*self.document.problems, *self.problems)
@@ -52,4 +56,4 @@ class Findings:
 
     def _found(self, path: Path, message: str, at: Path | None) -> Problem:
         line = self.document.line_of(path if at is None else at)
-        return Problem(self.document.file, line, dotted(path), self.sealed.hide(message))
+        return Problem(self.document.file, line, dotted(path), message)

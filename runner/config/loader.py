@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from runner.config import checks, convert
-from runner.config.document import Plain, read_document
+from runner.config.document import read_document
 from runner.config.drafts import draft_bots
 from runner.config.findings import Findings
 from runner.config.models import FileSection
@@ -45,7 +45,7 @@ def parse(text: str, file: str, sources: Sources) -> Loaded | Problems:
     findings = Findings(read_document(text, file))
     if findings.document.data is None and findings.document.problems:
         return Problems(tuple(findings.document.problems))
-    section = _file_section(fill_in(findings, sources), findings)
+    section = _file_section(findings, sources)
     if section is None:
         return findings.failed() or Problems((Problem(file, 0, "", "cannot be used"),))
     prices = _prices(section, findings)
@@ -82,16 +82,18 @@ def state_dir(environ: Mapping[str, str]) -> Path:
     return (Path(home) if home else Path.home()) / ".local" / "state" / "botrunner"
 
 
-def _file_section(data: Plain, findings: Findings) -> FileSection | None:
+def _file_section(findings: Findings, sources: Sources) -> FileSection | None:
     """The file as sections. Top-level keys that start with `x-` are the operator's own, for anchors."""
-    if data is None:
-        data = {}
-    if not isinstance(data, dict):
+    data = findings.document.data
+    if not isinstance(data, dict | None):
         findings.problem((), "must be a mapping (name: value)")
         return None
-    known = {key: value for key, value in data.items() if not key.startswith("x-")}
-    known = {key: value for key, value in known.items() if value is not None or key == "bots"}
-    section, _ = shape(FileSection, known, findings, ())
+    known = {
+        key: value
+        for key, value in (data or {}).items()
+        if not key.startswith("x-") and (value is not None or key == "bots")
+    }
+    section, _ = shape(FileSection, fill_in(known, findings, sources), findings, ())
     return section
 
 
@@ -99,5 +101,5 @@ def _prices(section: FileSection, findings: Findings) -> PriceBook:
     shipped = load_book(section.price_book)
     rows = price_rows(section.prices, shipped)
     for problem in rows.problems:
-        findings.problem(("prices", *problem.path), problem.message)
+        findings.problem(("prices", *problem.path), findings.sealed.hide(problem.message))
     return shipped.with_rows(rows.rows)

@@ -18,7 +18,7 @@ Path = tuple[str | int, ...]
 
 HIDDEN = "***"
 SHORTEST_TELLTALE = 4
-"""Texts shorter than this are part of ordinary words and are not taken out of foreign messages."""
+"""Texts shorter than this are part of ordinary words: only where they stand in quotes are they taken out."""
 
 
 def dotted(path: Path) -> str:
@@ -92,6 +92,5 @@ class Sealed:
     def hide(self, message: str) -> str:
         """The message without any of the sealed texts."""
         for text in sorted(self.texts, key=len, reverse=True):
-            if len(text) >= SHORTEST_TELLTALE:
-                message = message.replace(text, HIDDEN)
+            message = message.replace(text if len(text) >= SHORTEST_TELLTALE else repr(text), HIDDEN)
         return message

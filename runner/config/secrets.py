@@ -126,7 +126,7 @@ class Sources:
         return text.removesuffix("\n").removesuffix("\r")
 
 
-def fill_in(findings: Findings, sources: Sources) -> Plain:
+def fill_in(data: Plain, findings: Findings, sources: Sources) -> Plain:
     """The document's values with all references followed; what is missing stays as it was written."""
 
     def followed(value: Plain, path: Where) -> Plain:
@@ -139,13 +139,17 @@ def fill_in(findings: Findings, sources: Sources) -> Plain:
         return value
 
     def filled(text: str, path: Where) -> str:
+        sealed = Sealed()
         try:
-            return _REFERENCE.sub(
-                lambda found: "$" if found[1] is None else sources.resolve(found[1], findings.sealed), text
+            whole = _REFERENCE.sub(
+                lambda found: "$" if found[1] is None else sources.resolve(found[1], sealed), text
             )
         except _Missing as fault:
             findings.problem(path, str(fault))
             findings.missing.add(path)
             return text
+        if sealed.texts:
+            findings.sealed.texts.update(sealed.texts, {whole})
+        return whole
 
-    return followed(findings.document.data, ())
+    return followed(data, ())

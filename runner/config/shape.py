@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from runner.config.document import Plain
 from runner.config.findings import Findings
-from runner.config.problems import Path, did_you_mean, nearest
+from runner.config.problems import Path, Sealed, did_you_mean, nearest
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -68,7 +68,8 @@ def shape(
         except ValidationError as fault:
             details = fault.errors(include_url=False)
         for detail in details:
-            _report(model, data, detail, findings, places)
+            if not detail["loc"] or str(detail["loc"][0]) not in doubtful:
+                _report(model, data, detail, findings, places)
         faulty = {str(detail["loc"][0]) for detail in details if detail["loc"]}
         if not isinstance(data, dict) or not faulty & data.keys():
             break
@@ -88,7 +89,7 @@ def _report(
     place = (
         findings.where(*((*p, inside[0]) for p in places), (*places[0], *inside[:1])) if inside else places[0]
     )
-    findings.problem((*place, *inside[1:]), _message(model, inside, detail))
+    findings.problem((*place, *inside[1:]), _message(model, inside, detail, findings.sealed))
 
 
 def _real_path(data: Plain, loc: Sequence[int | str]) -> Path:
@@ -113,8 +114,10 @@ def _inside(data: Plain, part: int | str) -> tuple[bool, Plain]:
     return False, None
 
 
-def _message(model: type[BaseModel], path: Path, detail: ErrorDetails) -> str:  # noqa: PLR0911 - one answer a kind
+def _message(model: type[BaseModel], path: Path, detail: ErrorDetails, sealed: Sealed) -> str:  # noqa: PLR0911 - one answer a kind
     kind, context = detail["type"], detail.get("ctx", {})
+    if detail["input"] is None and kind.endswith("_type"):
+        return "must not be empty; leave it out for its default"
     if kind == "extra_forbidden":
         return "unknown field" + did_you_mean(str(path[-1]), _fields_at(model, path[:-1]))
     if kind in {"literal_error", "enum"}:
@@ -127,8 +130,8 @@ def _message(model: type[BaseModel], path: Path, detail: ErrorDetails) -> str:  
     if kind in {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}:
         return f"must be a number {_range_at(model, path)}"
     if kind in _OWN_WORDS:
-        return detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    return _WORDS.get(kind, detail["msg"][:1].lower() + detail["msg"][1:])
+        return sealed.hide(detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, "))
+    return _WORDS.get(kind) or sealed.hide(detail["msg"][:1].lower() + detail["msg"][1:])
 
 
 def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
@@ -160,11 +163,11 @@ def _range_at(model: type[BaseModel], path: Path) -> str:
     """`above 0 and at most 87600`, as the field says."""
     found = _model_at(model, path[:-1])
     field = found.model_fields.get(str(path[-1])) if found else None
-    words = {"gt": "above", "ge": "of at least", "lt": "below", "le": "of at most"}
+    words = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
     ends = [
         f"{word} {getattr(part, name):g}"
         for part in (field.metadata if field else [])
         for name, word in words.items()
         if getattr(part, name, None) is not None
     ]
-    return " and ".join(ends) or "in range"
+    return ", ".join(ends) or "in range"
