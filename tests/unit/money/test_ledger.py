@@ -65,8 +65,10 @@ def test_right_books_have_no_difference() -> None:
         (TOTALS | {"ghost": Counter(Money(1))}, "ghost: settled 0.000000000001 (rows: 0.00)"),
         (
             {"user": TOTALS["user"], "team": Counter()},
-            "bot: settled 0.00 (rows: 0.00000000003), unknown 0.00 (rows: 0.0000000001), "
-            "held 0.00 (rows: 0.000000000007)",
+            (
+                "bot: settled 0.00 (rows: 0.00000000003), unknown 0.00 (rows: 0.0000000001), "
+                "held 0.00 (rows: 0.000000000007)"
+            ),
         ),
     ],
 )
