@@ -13,23 +13,23 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import Literal, assert_never
+from typing import TYPE_CHECKING, Literal
 
 from runner.bots import Secret
 from runner.clock import Clock
 from runner.errors import OperatorError
-from runner.money.prices import Price
 from runner.ports.provider import Provider
 from runner.providers import dialects
-from runner.providers.dialects import Dialect
+from runner.providers.dialects import Dialect, FindPrice
 from runner.providers.echo import EchoProvider
+
+if TYPE_CHECKING:
+    import httpx2
 
 MOST_PROVIDERS = 256
 """How many are kept at once; the least recently used one goes."""
 
 Kind = Literal["openai", "anthropic", "echo"]
-FindPrice = Callable[[str, str], Price | None]
-"""The row of a provider and model: `PriceBook.find`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class Catalogue:
     `definitions` join the shipped ones, or replace those of the same name.
     """
 
-    __slots__ = ("_clock", "_definitions", "_find_price", "_providers")
+    __slots__ = ("_clock", "_connections", "_definitions", "_find_price", "_providers")
 
     def __init__(
         self, definitions: Mapping[str, ProviderDefinition], *, clock: Clock, find_price: FindPrice
@@ -139,6 +139,7 @@ class Catalogue:
         self._definitions = {**SHIPPED, **definitions}
         self._clock = clock
         self._find_price = find_price
+        self._connections: dict[Kind, httpx2.AsyncClient] = {}
         self._providers: OrderedDict[tuple[str, Secret | None], Provider] = OrderedDict()
 
     @property
@@ -183,6 +184,9 @@ class Catalogue:
         while self._providers:
             _, provider = self._providers.popitem()
             await provider.close()
+        while self._connections:
+            _, connections = self._connections.popitem()
+            await connections.aclose()
 
     def _definition(self, name: str) -> ProviderDefinition:
         definition = self._definitions.get(name)
@@ -202,26 +206,37 @@ class Catalogue:
             raise OperatorError(
                 f"provider {definition.name}: the API key holds spaces or unprintable characters"
             )
-        match definition.kind:
-            case "openai":
-                from runner.providers.openai import OpenAIProvider  # noqa: PLC0415 - imports the SDK
+        make = self._make_openai if definition.kind == "openai" else self._make_anthropic
+        return make(definition, key)
 
-                return OpenAIProvider(
-                    name=definition.name,
-                    dialect=definition.dialect,
-                    base_url=definition.address(),
-                    key=key,
-                    clock=self._clock,
-                    find_price=self._find_price,
-                )
-            case "anthropic":
-                from runner.providers.anthropic import AnthropicProvider  # noqa: PLC0415 - imports the SDK
+    def _make_openai(self, definition: ProviderDefinition, key: Secret | None) -> Provider:
+        from runner.providers.openai import OpenAIProvider, connections  # noqa: PLC0415 - imports the SDK
 
-                return AnthropicProvider(
-                    name=definition.name, base_url=definition.address(), key=key, clock=self._clock
-                )
-            case _:
-                assert_never(definition.kind)
+        return OpenAIProvider(
+            name=definition.name,
+            dialect=definition.dialect,
+            base_url=definition.address(),
+            key=key,
+            clock=self._clock,
+            find_price=self._find_price,
+            http=self._shared(definition.kind, connections),
+        )
+
+    def _make_anthropic(self, definition: ProviderDefinition, key: Secret | None) -> Provider:
+        from runner.providers.anthropic import AnthropicProvider, connections  # noqa: PLC0415 - imports the SDK
+
+        return AnthropicProvider(
+            base_url=definition.address(),
+            key=key,
+            clock=self._clock,
+            http=self._shared(definition.kind, connections),
+        )
+
+    def _shared(self, kind: Kind, make: Callable[[], httpx2.AsyncClient]) -> httpx2.AsyncClient:
+        """The connections that all providers of one kind share."""
+        if kind not in self._connections:
+            self._connections[kind] = make()
+        return self._connections[kind]
 
 
 def _fits_a_header(key: str) -> bool:

@@ -6,7 +6,13 @@ server that nobody described speaks `CUSTOM`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from runner.money.prices import Price
+
+FindPrice = Callable[[str, str], Price | None]
+"""The row of a provider and model: `PriceBook.find`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +26,7 @@ class Dialect:
         needs_key: whether it answers nobody without one.
         pins_tier: whether `service_tier: default` is sent, so that no dearer tier is taken.
         caps_price: whether `provider.max_price` is sent, from the model's row of the price book.
+        tells_charge: whether `usage.cost` is what the call cost, in dollars.
         output_by_total: whether thinking may be missing from `completion_tokens`, so that the output is
             what `total_tokens` leaves beside the prompt.
         cuts: whether it may ignore the output limit, so that the stream is cut here.
@@ -31,6 +38,7 @@ class Dialect:
     needs_key: bool = True
     pins_tier: bool = False
     caps_price: bool = False
+    tells_charge: bool = False
     output_by_total: bool = False
     cuts: bool = False
 
@@ -45,7 +53,9 @@ GEMINI = Dialect(
     output_by_total=True,
 )
 GROQ = Dialect("https://api.groq.com/openai/v1", "max_completion_tokens", key_variable="GROQ_API_KEY")
-OPENROUTER = Dialect("https://openrouter.ai/api/v1", key_variable="OPENROUTER_API_KEY", caps_price=True)
+OPENROUTER = Dialect(
+    "https://openrouter.ai/api/v1", key_variable="OPENROUTER_API_KEY", caps_price=True, tells_charge=True
+)
 WORKERS_AI = Dialect(
     "https://api.cloudflare.com/client/v4/accounts/{account_id}/ai/v1", key_variable="CLOUDFLARE_API_TOKEN"
 )
