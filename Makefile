@@ -21,7 +21,8 @@ run: $(VENV)/.ready-to-run
 	@exec $(BIN)/botrunner run --config $(CONFIG)
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --cov --cov-report=
+	@measured=$$(mktemp -d); trap 'rm -rf $$measured' EXIT; \
+	COVERAGE_FILE=$$measured/coverage $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --cov --cov-report=term-missing
 
 lint: $(VENV)/.ready-to-test
 	$(BIN)/ruff check

@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,15 +11,16 @@ ROOT = Path(__file__).parents[2]
 
 @functools.cache
 def committed() -> list[Path]:
-    """All files that git keeps or would keep; the work tree's state of them."""
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    paths = (ROOT / name for name in listing.stdout.split("\0") if name)
+    """All files that git keeps or would keep; in an unpacked archive all but hidden folders."""
+    if (ROOT / ".git").exists() and shutil.which("git"):
+        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        listing = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True)
+        paths = [ROOT / name for name in listing.stdout.split("\0") if name]
+    else:
+        rooms = [room for room in ROOT.iterdir() if not room.name.startswith(".")]
+        paths = [
+            path for room in rooms for path in (room, *room.rglob("*")) if "__pycache__" not in path.parts
+        ]
     return sorted(path for path in paths if path.is_file())
 
 
