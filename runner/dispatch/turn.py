@@ -20,10 +20,9 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from adapters.text import split
-
 from adapters.contract import Adapter, Capabilities
 from adapters.messages import ChatKind, InboundMessage, OutboundMessage, inbound_from_json, outbound_to_json
+from adapters.text import split
 from runner.agent.loop import AgentLoop, LoopResult, LoopTask
 from runner.agent.replies import step_from_json
 from runner.bots import Bot
@@ -38,6 +37,7 @@ from runner.conversations.models import (
 )
 from runner.conversations.window import first_kept
 from runner.dispatch.commands import Commands
+from runner.dispatch.console import CONSOLE
 from runner.dispatch.outbox import Outbox
 from runner.dispatch.report import turn_report
 from runner.dispatch.texts import closing_text
@@ -58,8 +58,6 @@ from runner.ports.stores import (
     Work,
 )
 
-CONSOLE = "console"
-"""The channel of the test console and of `botrunner chat`: every bot has it."""
 NOT_REMEMBERED = frozenset({StopReason.BUDGET, StopReason.BUSY, StopReason.UNPRICED, StopReason.COMMAND})
 """Ends of which a model is never told: they would only push what matters out of the window."""
 GONE_WAIT_MS = 60_000

@@ -1,0 +1,1 @@
+"""What an operator sees of the daemon: logs, figures, health. Made from events, changes nothing."""

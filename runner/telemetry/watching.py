@@ -1,0 +1,144 @@
+"""From events to log lines and counts.
+
+Rule: one line a finished turn at `info`; what a person has to act on at `warning` or `error`; a limit that is
+reached is told once until something of that bot settles again, not once a message.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from runner.money.amounts import to_usd
+from runner.ports.observer import (
+    BoundBroken,
+    CallEnded,
+    ConnectionChanged,
+    Event,
+    Fault,
+    MessageAccepted,
+    MessageTurnedAway,
+    SendEnded,
+    SpendRefused,
+    TurnFinished,
+)
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+_GOOD_SENDS = frozenset({"sent"})
+_BAD_STATES = frozenset({"down", "refused", "degraded"})
+
+
+class Watching:
+    """An Observer that logs and counts.
+
+    Attributes:
+        counts: how often each kind of thing happened since the start, by (name, detail).
+    """
+
+    def __init__(self, logger: FilteringBoundLogger) -> None:
+        self._log = logger
+        self._told_limits: set[tuple[str, str]] = set()
+        self.counts: Counter[tuple[str, str]] = Counter()
+
+    def note(self, event: Event) -> None:
+        """Write one event down."""
+        log = self._log
+        match event:
+            case MessageAccepted():
+                self.counts["accepted", event.bot] += 1
+                log.debug(
+                    "accepted", bot=event.bot, channel=event.channel, turn=event.turn, fresh=event.fresh
+                )
+            case MessageTurnedAway():
+                self.counts["turned_away", event.why] += 1
+                log.debug("turned away", bot=event.bot, channel=event.channel, why=event.why)
+            case CallEnded():
+                self.counts["calls", event.state] += 1
+                self._call(event)
+            case SpendRefused():
+                self.counts["refused", event.kind] += 1
+                self._refused(event)
+            case BoundBroken():
+                self.counts["bound_broken", event.model] += 1
+                log.error(
+                    "a call cost more than its bound: the model is not called again until restart",
+                    bot=event.bot,
+                    attempt=event.attempt,
+                    provider=event.provider,
+                    model=event.model,
+                    held_usd=to_usd(event.held),
+                    cost_usd=to_usd(event.cost),
+                )
+            case TurnFinished():
+                self.counts["turns", event.stop_reason] += 1
+                self._turn(event)
+            case SendEnded():
+                self.counts["sends", event.fate] += 1
+                write = log.debug if event.fate in _GOOD_SENDS else log.warning
+                write(
+                    "send",
+                    bot=event.bot,
+                    channel=event.channel,
+                    outbox=event.outbox_id,
+                    fate=event.fate,
+                    why=event.why,
+                )
+            case ConnectionChanged():
+                self.counts["connections", event.state] += 1
+                write = log.warning if event.state in _BAD_STATES else log.info
+                write("connection", bot=event.bot, channel=event.channel, state=event.state, why=event.why)
+            case Fault():
+                self.counts["faults", event.where] += 1
+                log.error(
+                    "fault",
+                    where=event.where,
+                    why=event.why,
+                    bot=event.bot,
+                    turn=event.turn,
+                    exc_info=event.error,
+                )
+
+    def _call(self, event: CallEnded) -> None:
+        if event.state == "settled":
+            self._told_limits = {told for told in self._told_limits if told[0] != event.bot}
+        write = self._log.debug if event.state == "settled" else self._log.warning
+        write(
+            "call",
+            bot=event.bot,
+            turn=event.turn,
+            attempt=event.attempt,
+            provider=event.provider,
+            model=event.model,
+            state=event.state,
+            held_usd=to_usd(event.held),
+            cost_usd=to_usd(event.cost),
+            input_tokens=event.input_tokens,
+            output_tokens=event.output_tokens,
+            latency_ms=event.latency_ms,
+            why=event.why,
+        )
+
+    def _refused(self, event: SpendRefused) -> None:
+        told = (event.bot, event.scope if not event.scope.startswith("message:") else event.kind)
+        if event.kind == "limit" and told not in self._told_limits:
+            self._told_limits.add(told)
+            self._log.warning("limit reached", bot=event.bot, scope=event.scope, turn=event.turn)
+        else:
+            self._log.debug("refused", bot=event.bot, scope=event.scope, kind=event.kind, turn=event.turn)
+
+    def _turn(self, event: TurnFinished) -> None:
+        self._log.info(
+            "turn",
+            bot=event.bot,
+            channel=event.channel,
+            conversation=event.conversation,
+            turn=event.turn,
+            stop=event.stop_reason,
+            steps=event.iterations,
+            tool_calls=event.tool_calls,
+            cost_usd=to_usd(event.cost),
+            latency_ms=event.latency_ms,
+            **({"why": event.detail} if event.detail else {}),
+        )
