@@ -1,0 +1,1 @@
+"""What is remembered: implementations of `runner.ports.stores`, and the one door to them, `catalogue`."""

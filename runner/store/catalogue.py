@@ -1,0 +1,46 @@
+"""Which store an address means. The only place that knows them all; each is imported when it is chosen.
+
+sqlite:///var/lib/botrunner/botrunner.db     that file
+sqlite:botrunner.db, sqlite://botrunner.db   a file in the state folder; so is a plain path
+memory:                                      nothing is kept; for trials and tests
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runner.clock import Clock
+from runner.errors import StoreRefused
+from runner.ports.stores import Store
+
+
+def open_store(url: str, state_dir: Path, clock: Clock) -> Store:
+    """The store at this address, not yet opened.
+
+    Raises:
+        StoreRefused: an address that means no store.
+    """
+    if url == "memory:":
+        from runner.store.memory import MemoryStore  # noqa: PLC0415 - only what is chosen is loaded
+
+        return MemoryStore()
+    from runner.store.sqlite.store import SqliteStore  # noqa: PLC0415 - only what is chosen is loaded
+
+    return SqliteStore(sqlite_path(url, state_dir), clock)
+
+
+def sqlite_path(url: str, state_dir: Path) -> Path:
+    """The file that an address means.
+
+    Raises:
+        StoreRefused: it means none. The text does not repeat the address: it may hold a password.
+    """
+    scheme, colon, rest = url.partition(":")
+    if scheme in ("postgres", "postgresql"):
+        raise StoreRefused("this version keeps its store in SQLite; PostgreSQL comes with a later one")
+    if colon and scheme != "sqlite":
+        raise StoreRefused(f"{scheme}: is no kind of store: write sqlite:///path/to/file.db or memory:")
+    name = rest.removeprefix("//") if colon else url
+    if not name.strip("/"):
+        raise StoreRefused("the store's address names no file: write sqlite:///path/to/file.db")
+    return state_dir / name

@@ -1,0 +1,133 @@
+"""The books of the memory store: counters and ledger rows. Plain Python; no call waits, so each is atomic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+
+from runner.clock import UnixMs, utc_day
+from runner.errors import IllegalStep
+from runner.money.amounts import ZERO, Money
+from runner.money.budget import Counter
+from runner.money.ledger import LedgerEntry
+from runner.money.reservation import ReservationState
+from runner.ports.stores import Held, HoldRequest, HoldResult, LedgerFilter, Settlement, UsageSum
+from runner.store.rules import Counters, check_groupings, dearest_first, end, lost_hold, scope_names, take
+
+_COLUMNS: Mapping[str, Callable[[LedgerEntry], str]] = {
+    "bot": lambda row: row.attempt.bot,
+    "feature": lambda row: row.attempt.feature,
+    "task": lambda row: row.attempt.task,
+    "user": lambda row: row.attempt.user,
+    "model": lambda row: row.attempt.model,
+    "provider": lambda row: row.attempt.provider,
+    "route": lambda row: row.attempt.route,
+    "platform": lambda row: row.attempt.platform,
+    "day": lambda row: utc_day(UnixMs(row.attempt.time_ms)),
+}
+
+
+class Books:
+    """Scopes and rows, in the order of writing."""
+
+    def __init__(self) -> None:
+        self._counters: Counters = {}
+        self._rows: dict[str, LedgerEntry] = {}
+        self._by_turn: dict[str, int] = {}
+
+    def hold(self, request: HoldRequest) -> HoldResult:
+        """As `MoneyStore.hold`."""
+        attempt = request.attempt
+        if attempt.id in self._rows:
+            raise IllegalStep(f"attempt {attempt.id} exists already")
+        names = scope_names(request)
+        result, after = take(request, self.counters(names))
+        if isinstance(result, Held):
+            self._rows[attempt.id] = LedgerEntry(
+                attempt, names, ReservationState.HELD, result.amount, result.amount
+            )
+            self._by_turn[attempt.turn] = self.attempts(attempt.turn) + 1
+            self._counters |= after
+        return result
+
+    def ended(self, settlement: Settlement) -> tuple[LedgerEntry, Counters]:
+        """The row and the counters as they will be; nothing is written yet."""
+        row = self._rows.get(settlement.attempt_id)
+        if row is None:
+            raise IllegalStep(f"there is no attempt {settlement.attempt_id}")
+        amount, after = end(row.state, row.hold, settlement, self.counters(row.scopes))
+        return (
+            replace(
+                row,
+                state=settlement.state,
+                cost=amount,
+                usage=settlement.usage,
+                request_id=settlement.request_id,
+                stop_reason=settlement.stop_reason,
+                latency_ms=settlement.latency_ms,
+                why=settlement.why,
+            ),
+            after,
+        )
+
+    def write(self, row: LedgerEntry, counters: Counters) -> Money:
+        """Write what `ended` made; returns what stands against the scopes."""
+        self._rows[row.attempt.id] = row
+        self._counters |= counters
+        return row.cost
+
+    def recover(self) -> int:
+        """End each hold that was left; how many there were."""
+        left = [row.attempt.id for row in self._rows.values() if row.state is ReservationState.HELD]
+        for attempt_id in left:
+            self.write(*self.ended(lost_hold(attempt_id)))
+        return len(left)
+
+    def attempts(self, turn: str) -> int:
+        """How many rows the turn has."""
+        return self._by_turn.get(turn, 0)
+
+    def counters(self, scopes: Collection[str] | None = None) -> Counters:
+        """As `Store.counters`."""
+        if scopes is None:
+            return dict(self._counters)
+        return {name: self._counters.get(name, Counter()) for name in scopes}
+
+    def rows(self, which: LedgerFilter) -> list[LedgerEntry]:
+        """The rows that the filter lets pass, by time."""
+        return sorted(
+            (row for row in self._rows.values() if _passes(row, which)), key=lambda row: row.attempt.time_ms
+        )
+
+    def usage(self, which: LedgerFilter, by: Sequence[str]) -> list[UsageSum]:
+        """As `Store.usage`."""
+        check_groupings(by)
+        groups: dict[tuple[str, ...], UsageSum] = {}
+        for row in self.rows(which):
+            key = tuple(_COLUMNS[name](row) for name in by)
+            groups[key] = _with(groups.get(key, UsageSum(key)), row)
+        return sorted(groups.values(), key=dearest_first)
+
+
+def _passes(row: LedgerEntry, which: LedgerFilter) -> bool:
+    attempt = row.attempt
+    return (
+        (which.bot is None or attempt.bot == which.bot)
+        and (which.turn is None or attempt.turn == which.turn)
+        and (which.from_ms is None or attempt.time_ms >= which.from_ms)
+        and (which.to_ms is None or attempt.time_ms < which.to_ms)
+    )
+
+
+def _with(total: UsageSum, row: LedgerEntry) -> UsageSum:
+    settled = row.cost if row.state is ReservationState.SETTLED else ZERO
+    unknown = row.cost if row.state is ReservationState.UNKNOWN else ZERO
+    attempted = 0 if row.corrects else 1
+    return UsageSum(
+        key=total.key,
+        cost=Money(total.cost + settled),
+        calls=total.calls + attempted,
+        retries=total.retries + (attempted if row.attempt.number > 1 else 0),
+        usage=total.usage + row.usage,
+        unknown=Money(total.unknown + unknown),
+    )

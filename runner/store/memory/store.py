@@ -1,0 +1,233 @@
+"""`runner.ports.stores.Store` in plain Python.
+
+Rules: values in, values out, nothing shared; each method decides before it changes anything and waits for
+nothing, so it is one transaction; `before` is called with each method's name first and may raise StoreError,
+which is how tests make a store fail. Closing forgets nothing: opened again, the same store goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+
+from runner.errors import StoreError
+from runner.money.amounts import Money
+from runner.money.budget import Counter
+from runner.money.ledger import LedgerEntry
+from runner.ports.stores import (
+    Acceptance,
+    FinishedTurn,
+    HoldRequest,
+    HoldResult,
+    LaneSession,
+    Lease,
+    LedgerFilter,
+    NewInbound,
+    OutboxState,
+    Outgoing,
+    Recovery,
+    Settlement,
+    StoredStep,
+    StoreFigures,
+    TurnRecord,
+    UsageSum,
+    Work,
+)
+from runner.store.lanes import OwnLanes
+from runner.store.memory.books import Books
+from runner.store.memory.mail import Inbox, Outbox
+from runner.store.memory.talk import Conversations
+from runner.store.rules import next_lease, turn_id
+
+
+def _nothing(method: str) -> None:
+    """No fault."""
+
+
+class MemoryStore:
+    """Remembers until the process ends."""
+
+    def __init__(self, before: Callable[[str], None] = _nothing) -> None:
+        self._before = before
+        self._is_open = False
+        self._inbox = Inbox()
+        self._outbox = Outbox()
+        self._talks = Conversations()
+        self._books = Books()
+        self._leases: dict[str, Lease] = {}
+        self._lanes = OwnLanes(self)
+
+    async def open(self) -> None:
+        """Nothing to connect to."""
+        self._before("open")
+        self._is_open = True
+
+    async def close(self) -> None:
+        """Refuse calls until opened again."""
+        self._is_open = False
+
+    def _begin(self, method: str) -> None:
+        if not self._is_open:
+            raise StoreError("the store is not open")
+        self._before(method)
+
+    async def recover(self) -> Recovery:
+        """As the port says."""
+        self._begin("recover")
+        again, left = self._outbox.recover()
+        return Recovery(self._books.recover(), again, left)
+
+    # ── inbox ────────────────────────────────────────────────────────────────────────────────────────────
+    async def accept(self, message: NewInbound) -> Acceptance:
+        """As the port says."""
+        self._begin("accept")
+        return self._inbox.accept(message)
+
+    async def seen(self, message: NewInbound) -> Acceptance | None:
+        """As the port says."""
+        self._begin("seen")
+        return self._inbox.seen(message)
+
+    async def waiting_lanes(
+        self, bots: Collection[str], exclude: Collection[str], limit: int, now_ms: int
+    ) -> list[str]:
+        """As the port says."""
+        self._begin("waiting_lanes")
+        return self._inbox.waiting_lanes(bots, exclude, limit, now_ms)
+
+    def lane(self, lane: str) -> AbstractAsyncContextManager[LaneSession | None]:
+        """As the port says."""
+        return self._lanes.hold(lane)
+
+    # ── a lane's holder ──────────────────────────────────────────────────────────────────────────────────
+    async def next_in(self, lane: str, now_ms: int) -> Work | None:
+        """As `LaneSession.next`."""
+        self._begin("next")
+        head = self._inbox.head(lane, now_ms)
+        if head is None:
+            return None
+        conversation, history = self._talks.latest(lane)
+        turn = turn_id(head.id)
+        return Work(
+            inbox_id=head.id,
+            bot=head.message.bot,
+            channel=head.message.channel,
+            lane=lane,
+            payload=head.message.payload,
+            accepted_ms=head.message.at_ms,
+            turn=turn,
+            conversation=conversation,
+            history=history,
+            steps=self._talks.steps(turn),
+            attempts_used=self._books.attempts(turn),
+        )
+
+    async def save_step(self, turn: str, step: StoredStep) -> None:
+        """As `LaneSession.save_step`."""
+        self._begin("save_step")
+        self._talks.save_step(turn, step)
+
+    async def finish(self, turn: FinishedTurn) -> tuple[int, ...]:
+        """As `LaneSession.finish`."""
+        self._begin("finish")
+        letter = self._inbox.open_letter(turn.inbox_id)
+        self._inbox.finish(letter, turn.at_ms)
+        self._talks.remember(turn)
+        return self._outbox.add(turn)
+
+    async def postpone(self, inbox_id: int, until_ms: int) -> None:
+        """As `LaneSession.postpone`."""
+        self._begin("postpone")
+        self._inbox.postpone(inbox_id, until_ms)
+
+    # ── money ────────────────────────────────────────────────────────────────────────────────────────────
+    async def hold(self, request: HoldRequest) -> HoldResult:
+        """As the port says."""
+        self._begin("hold")
+        return self._books.hold(request)
+
+    async def settle(self, settlement: Settlement) -> Money:
+        """As the port says."""
+        self._begin("settle")
+        row, counters = self._books.ended(settlement)
+        if settlement.step is not None:
+            self._talks.save_step(row.attempt.turn, settlement.step)
+        return self._books.write(row, counters)
+
+    async def counters(self, scopes: Collection[str] | None = None) -> dict[str, Counter]:
+        """As the port says."""
+        self._begin("counters")
+        return self._books.counters(scopes)
+
+    async def ledger(self, which: LedgerFilter) -> AsyncIterator[LedgerEntry]:
+        """As the port says."""
+        self._begin("ledger")
+        for row in self._books.rows(which):
+            yield row
+
+    async def usage(self, which: LedgerFilter, by: Sequence[str]) -> list[UsageSum]:
+        """As the port says. Raises ValueError for a grouping that there is not."""
+        self._begin("usage")
+        return self._books.usage(which, by)
+
+    # ── outbox ───────────────────────────────────────────────────────────────────────────────────────────
+    async def begin_sending(self, ids: Sequence[int]) -> None:
+        """As the port says."""
+        self._begin("begin_sending")
+        self._outbox.begin_sending(ids)
+
+    async def end_sending(self, outbox_id: int, state: OutboxState, why: str = "", due_ms: int = 0) -> None:
+        """As the port says."""
+        self._begin("end_sending")
+        self._outbox.end_sending(outbox_id, state, why, due_ms)
+
+    async def outgoing(self, state: OutboxState, limit: int, after_id: int = 0) -> list[Outgoing]:
+        """As the port says."""
+        self._begin("outgoing")
+        return self._outbox.outgoing(state, limit, after_id)
+
+    async def answers(self, inbox_id: int) -> list[Outgoing]:
+        """As the port says."""
+        self._begin("answers")
+        return self._outbox.answers(inbox_id)
+
+    async def resend(self, outbox_id: int) -> None:
+        """As the port says."""
+        self._begin("resend")
+        self._outbox.resend(outbox_id)
+
+    # ── traces, figures, leases, upkeep ──────────────────────────────────────────────────────────────────
+    async def turn(self, turn: str) -> TurnRecord | None:
+        """As the port says."""
+        self._begin("turn")
+        return self._talks.turn(turn)
+
+    async def figures(self) -> StoreFigures:
+        """As the port says."""
+        self._begin("figures")
+        return self._outbox.figures(self._inbox.waiting())
+
+    async def lease(self, name: str, holder: str, ttl_ms: int, now_ms: int) -> Lease | None:
+        """As the port says."""
+        self._begin("lease")
+        lease = next_lease(self._leases.get(name), Lease(name, holder, 0, now_ms + ttl_ms), now_ms)
+        if lease is not None:
+            self._leases[name] = lease
+        return lease
+
+    async def release(self, name: str, holder: str) -> None:
+        """As the port says."""
+        self._begin("release")
+        lease = self._leases.get(name)
+        if lease is not None and lease.holder == holder:
+            self._leases[name] = Lease(name, "", lease.epoch, 0)
+
+    async def prune(self, finished_before_ms: int, conversations_before_ms: int) -> int:
+        """As the port says."""
+        self._begin("prune")
+        removed = 0
+        for inbox_id in self._inbox.finished_before(finished_before_ms):
+            if self._outbox.is_forgettable(inbox_id):
+                self._inbox.forget(inbox_id)
+                removed += 1 + self._outbox.forget(inbox_id) + self._talks.forget_steps(turn_id(inbox_id))
+        return removed + self._talks.forget_idle(conversations_before_ms, self._inbox.has_work)

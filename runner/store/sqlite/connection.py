@@ -1,0 +1,94 @@
+"""Opening a database file, for writing and for reading only.
+
+Rules: WAL and synchronous=FULL, so that what was committed survives a power cut; the file is its owner's alone
+(0600); it is checked before it is used: whose it is, which schema, whether it is whole (up to `CHECKED_UP_TO`
+bytes: the check reads all of it).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from runner.errors import StoreRefused
+from runner.store.sqlite.faults import store_error
+from runner.store.sqlite.migration import Migration, migrate, schema_version
+from runner.store.sqlite.queries import Queries
+
+OLDEST_SQLITE = (3, 38, 0)
+CHECKED_UP_TO = 128 * 1024 * 1024
+LOCK_WAIT_S = 5.0
+STATEMENTS = 128
+"""Prepared statements that a connection keeps; more than there are queries."""
+
+
+def open_for_writing(
+    path: Path, sql: Queries, steps: tuple[Migration, ...], now_ms: int
+) -> sqlite3.Connection:
+    """Make or open the file, check it, bring its schema up to date.
+
+    Raises:
+        StoreRefused: it must not be used.
+        StoreError: it could not be opened this time.
+    """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise StoreRefused(f"SQLite {sqlite3.sqlite_version} is too old: 3.38 is needed")
+    make_private_file(path)
+    try:
+        connection = sqlite3.connect(
+            path, timeout=LOCK_WAIT_S, isolation_level=None, cached_statements=STATEMENTS
+        )
+    except sqlite3.Error as error:
+        raise store_error(error) from error
+    try:
+        _check(connection, path, sql)
+        for setting in ("journal", "durable", "keep_wal_small"):
+            connection.execute(sql[setting])
+        migrate(connection, sql, steps, now_ms)
+        connection.execute(sql["foreign_keys"])
+    except sqlite3.Error as error:
+        connection.close()
+        raise store_error(error) from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def make_private_file(path: Path) -> None:
+    """An empty file, for its owner only, and its folder, where they are not there yet.
+
+    Raises:
+        StoreRefused: they cannot be made.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise StoreRefused(f"{path} cannot be opened for writing: {error.strerror}") from None
+
+
+def _check(connection: sqlite3.Connection, path: Path, sql: Queries) -> None:
+    schema_version(connection, sql)
+    if path.stat().st_size <= CHECKED_UP_TO:
+        verdict = connection.execute(sql["quick_check"]).fetchone()[0]
+        if verdict != "ok":
+            raise StoreRefused(f"{path} is damaged ({verdict}): restore a backup")
+
+
+def read_only_uri(path: Path) -> str:
+    """The address of a file as SQLite wants it for reading only."""
+    return f"{path.absolute().as_uri()}?mode=ro"
+
+
+def check_readable(path: Path, version: int, newest: int) -> None:
+    """Raise StoreRefused where a reader would not understand the schema."""
+    if version < newest:
+        raise StoreRefused(
+            f"{path} has the older schema {version}: start the daemon once to bring it up to date"
+        )
+    if version > newest:
+        raise StoreRefused(
+            f"{path} has schema {version}, this botrunner knows {newest}: install the newer one"
+        )

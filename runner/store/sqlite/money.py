@@ -1,0 +1,140 @@
+"""Units on money: the scopes' counters and the ledger.
+
+Rule: SQL fetches and stores, Python reckons (`runner.store.rules`), all inside the writer's transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from runner.errors import IllegalStep
+from runner.money.amounts import Money
+from runner.money.budget import Counter
+from runner.money.ledger import Attempt, LedgerEntry
+from runner.money.reservation import ReservationState
+from runner.money.usage import Usage
+from runner.ports.stores import GROUPINGS, Held, HoldRequest, HoldResult, LedgerFilter, Settlement, UsageSum
+from runner.store.rules import Counters, check_groupings, end, lost_hold, scope_names, take
+from runner.store.sqlite.queries import Queries
+from runner.store.sqlite.turns import TurnRows
+
+END_OF_TIME = 2**62
+_ATTEMPT = 18
+"""Columns of a ledger row that make its `Attempt`."""
+
+
+class MoneyRows:
+    """The tables `scopes` and `ledger`."""
+
+    def __init__(self, sql: Queries, turns: TurnRows) -> None:
+        self._sql = sql
+        self._turns = turns
+
+    def hold(self, connection: sqlite3.Connection, request: HoldRequest) -> HoldResult:
+        """As `MoneyStore.hold`."""
+        a = request.attempt
+        if connection.execute(self._sql["attempt_exists"], (a.id,)).fetchone() is not None:
+            raise IllegalStep(f"attempt {a.id} exists already")
+        names = scope_names(request)
+        result, after = take(request, self.counters(connection, names))
+        if isinstance(result, Held):
+            connection.execute(
+                self._sql["hold"],
+                (
+                    *(a.id, a.time_ms, a.bot, a.platform, a.channel, a.conversation, a.user, a.turn),
+                    *(a.provider, a.model, a.price_version, a.feature, a.task, a.route, a.route_reason),
+                    *(a.billing_mode, a.number, a.iteration, json.dumps(names), result.amount, result.amount),
+                ),
+            )
+            self._save(connection, after)
+        return result
+
+    def settle(self, connection: sqlite3.Connection, settlement: Settlement) -> Money:
+        """As `MoneyStore.settle`."""
+        row = connection.execute(self._sql["reservation"], (settlement.attempt_id,)).fetchone()
+        if row is None:
+            raise IllegalStep(f"there is no attempt {settlement.attempt_id}")
+        seq, state, held, scopes, turn = row
+        counters = self.counters(connection, json.loads(scopes))
+        amount, after = end(ReservationState(state), held, settlement, counters)
+        u = settlement.usage
+        connection.execute(
+            self._sql["end_hold"],
+            (
+                *(settlement.state, amount, u.input_tokens, u.output_tokens, u.cache_read_tokens),
+                *(u.cache_write_5m_tokens, u.cache_write_1h_tokens, u.reasoning_tokens),
+                *(settlement.request_id, settlement.stop_reason, settlement.latency_ms, settlement.why, seq),
+            ),
+        )
+        self._save(connection, after)
+        if settlement.step is not None:
+            self._turns.save_step(connection, turn, settlement.step)
+        return amount
+
+    def recover(self, connection: sqlite3.Connection) -> int:
+        """End each hold that a crash left; how many there were."""
+        left = [row[0] for row in connection.execute(self._sql["held"])]
+        for attempt_id in left:
+            self.settle(connection, lost_hold(attempt_id))
+        return len(left)
+
+    def counters(self, connection: sqlite3.Connection, scopes: Iterable[str]) -> Counters:
+        """These scopes' counters; empty ones for those that have no row."""
+        return {name: self._counter(connection, name) for name in scopes}
+
+    def _counter(self, connection: sqlite3.Connection, name: str) -> Counter:
+        row = connection.execute(self._sql["counter"], (name,)).fetchone()
+        return Counter() if row is None else Counter(*row)
+
+    def _save(self, connection: sqlite3.Connection, counters: Counters) -> None:
+        for name, counter in counters.items():
+            connection.execute(
+                self._sql["save_counter"], (name, counter.settled, counter.unknown, counter.held)
+            )
+
+
+# ── rows as values ───────────────────────────────────────────────────────────────────────────────────────
+def counters_from(rows: Iterable[Sequence[Any]]) -> Counters:
+    """Rows of `counters` as values."""
+    return {name: Counter(settled, unknown, held) for name, settled, unknown, held in rows}
+
+
+def entry_from(row: Sequence[Any]) -> LedgerEntry:
+    """A row of `ledger_page` or `ledger_of_turn`, its `seq` first, as a value."""
+    _, *columns = row
+    scopes, state, hold, cost, *rest = columns[_ATTEMPT:]
+    return LedgerEntry(
+        Attempt(*columns[:_ATTEMPT]),
+        tuple(json.loads(scopes)),
+        ReservationState(state),
+        hold,
+        cost,
+        Usage(*rest[:6]),
+        *rest[6:],
+    )
+
+
+def usage_arguments(which: LedgerFilter, by: Sequence[str]) -> dict[str, object]:
+    """What the query `usage` is asked with. Raises ValueError for a grouping that there is not."""
+    check_groupings(by)
+    return {**filter_arguments(which), **{f"by_{name}": int(name in by) for name in GROUPINGS}}
+
+
+def filter_arguments(which: LedgerFilter) -> dict[str, object]:
+    """What the ledger's queries are asked with."""
+    return {
+        "bot": which.bot,
+        "turn": which.turn,
+        "from_ms": 0 if which.from_ms is None else which.from_ms,
+        "to_ms": END_OF_TIME if which.to_ms is None else which.to_ms,
+    }
+
+
+def usage_sum_from(row: Sequence[Any], by: Sequence[str]) -> UsageSum:
+    """A row of `usage` as a value, with its key in the order asked for."""
+    groups = dict(zip(GROUPINGS, row, strict=False))
+    cost, calls, retries, *tokens, unknown = row[len(GROUPINGS) :]
+    return UsageSum(tuple(groups[name] for name in by), cost, calls, retries, Usage(*tokens), unknown)

@@ -1,0 +1,144 @@
+"""Long reads, beside the writer and never in its way; also for commands beside a running daemon, or without one.
+
+Rules: the connection can only read; it needs no lock; between two pages of the ledger nothing is kept open, so
+a slow reader does not stop the database from tidying up. `verify_books` sees counters and rows of one moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+
+from runner.errors import StoreError, StoreRefused
+from runner.money.budget import Counter
+from runner.money.ledger import Difference, LedgerEntry, verify
+from runner.ports.stores import LedgerFilter, OutboxState, Outgoing, StoreFigures, UsageSum
+from runner.store.rules import dearest_first
+from runner.store.sqlite.connection import LOCK_WAIT_S, check_readable, read_only_uri
+from runner.store.sqlite.faults import store_error
+from runner.store.sqlite.money import (
+    END_OF_TIME,
+    counters_from,
+    entry_from,
+    filter_arguments,
+    usage_arguments,
+    usage_sum_from,
+)
+from runner.store.sqlite.outbox import outgoing_from
+from runner.store.sqlite.queries import Queries
+
+PAGE = 500
+"""Ledger rows read at once."""
+
+
+class SqliteReader:
+    """Reads a store's file. `open` it before use, `close` it after.
+
+    `newest` is the schema version that this code knows.
+    """
+
+    def __init__(self, path: Path, sql: Queries, newest: int) -> None:
+        self._path = path
+        self._newest = newest
+        self._sql = sql
+        self._connection: aiosqlite.Connection | None = None
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            StoreRefused: there is no store, or its schema is not ours.
+        """
+        try:
+            self._connection = await aiosqlite.connect(
+                read_only_uri(self._path), uri=True, timeout=LOCK_WAIT_S, isolation_level=None
+            )
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_CANTOPEN:
+                raise StoreRefused(f"there is no store at {self._path}: has the daemon run yet?") from None
+            raise store_error(error) from error
+        try:
+            [(version,)] = await self._rows(self._sql["schema_version"], ())
+            check_readable(self._path, version, self._newest)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Let go; again: does nothing."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def counters(self) -> dict[str, Counter]:
+        """All scopes."""
+        return counters_from(await self._rows(self._sql["counters"], ()))
+
+    async def ledger(self, which: LedgerFilter) -> AsyncIterator[LedgerEntry]:
+        """As `Store.ledger`."""
+        arguments = filter_arguments(which)
+        if which.turn is not None:
+            for row in await self._rows(self._sql["ledger_of_turn"], arguments):
+                yield entry_from(row)
+            return
+        # (from, -1) comes before the first row of that moment.
+        after: dict[str, object] = {"after_ms": arguments["from_ms"], "after_seq": -1, "limit": PAGE}
+        while page := await self._rows(self._sql["ledger_page"], {**arguments, **after}):
+            for row in page:
+                yield entry_from(row)
+            after = {**after, "after_ms": page[-1][2], "after_seq": page[-1][0]}
+
+    async def usage(self, which: LedgerFilter, by: Sequence[str]) -> list[UsageSum]:
+        """As `Store.usage`."""
+        rows = await self._rows(self._sql["usage"], usage_arguments(which, by))
+        return sorted((usage_sum_from(row, by) for row in rows), key=dearest_first)
+
+    async def outgoing(self, state: OutboxState, limit: int, after_id: int = 0) -> list[Outgoing]:
+        """As `Store.outgoing`."""
+        if state is OutboxState.SENT:
+            return outgoing_from(await self._rows(self._sql["sent"], (after_id, limit)))
+        return outgoing_from(await self._rows(self._sql["unsent"], (state, after_id, limit)))
+
+    async def figures(self) -> StoreFigures:
+        """As `Store.figures`."""
+        waiting = await self._rows(self._sql["waiting_by_bot"], ())
+        outbox = await self._rows(self._sql["unsent_by_state"], ())
+        [(doubled,)] = await self._rows(self._sql["possibly_doubled"], ())
+        return StoreFigures(dict(waiting), dict(outbox), doubled)
+
+    async def verify_books(self) -> list[Difference]:
+        """Each scope whose counter is not the sum of its rows, all of them seen at one moment."""
+        return await asyncio.to_thread(self._verify)
+
+    def _verify(self) -> list[Difference]:
+        everything = {"bot": None, "after_ms": -1, "after_seq": -1, "to_ms": END_OF_TIME, "limit": -1}
+        try:
+            connection = sqlite3.connect(
+                read_only_uri(self._path), uri=True, timeout=LOCK_WAIT_S, isolation_level=None
+            )
+            try:
+                connection.execute(self._sql["begin_read"])
+                counters = counters_from(connection.execute(self._sql["counters"]))
+                return verify(
+                    counters, map(entry_from, connection.execute(self._sql["ledger_page"], everything))
+                )
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise store_error(error) from error
+
+    async def _rows(
+        self, query: str, arguments: Sequence[object] | Mapping[str, object]
+    ) -> list[tuple[Any, ...]]:
+        if self._connection is None:
+            raise StoreError("the store is not open for reading")
+        try:
+            found = await self._connection.execute_fetchall(query, arguments)
+        except sqlite3.Error as error:
+            raise store_error(error) from error
+        return [tuple(row) for row in found]

@@ -1,0 +1,39 @@
+-- name: accept
+INSERT INTO inbox (bot, channel, account, event_id, lane, payload, accepted_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (bot, channel, account, event_id) DO NOTHING;
+
+-- name: seen
+SELECT id, finished_ms IS NOT NULL FROM inbox
+WHERE bot = ? AND channel = ? AND account = ? AND event_id = ?;
+
+-- name: waiting_lanes
+-- A lane is due when its oldest open message is. The age index is walked until enough lanes are found.
+SELECT lane FROM inbox AS head INDEXED BY inbox_open_by_age
+WHERE finished_ms IS NULL
+  AND due_ms <= :now_ms
+  AND bot IN (SELECT value FROM json_each(:bots))
+  AND lane NOT IN (SELECT value FROM json_each(:exclude))
+  AND NOT EXISTS (
+      SELECT 1 FROM inbox AS older
+      WHERE older.lane = head.lane AND older.finished_ms IS NULL AND older.id < head.id
+  )
+ORDER BY id
+LIMIT :limit;
+
+-- name: head
+SELECT id, bot, channel, payload, accepted_ms, due_ms,
+       (SELECT count(*) FROM ledger WHERE ledger.turn = 't' || inbox.id)
+FROM inbox
+WHERE lane = ? AND finished_ms IS NULL
+ORDER BY id
+LIMIT 1;
+
+-- name: postpone
+UPDATE inbox SET due_ms = ? WHERE id = ? AND finished_ms IS NULL;
+
+-- name: finish_message
+UPDATE inbox SET finished_ms = ? WHERE id = ? AND finished_ms IS NULL;
+
+-- name: waiting_by_bot
+SELECT bot, count(*) FROM inbox WHERE finished_ms IS NULL GROUP BY bot;

@@ -1,0 +1,74 @@
+-- name: counter
+SELECT settled, unknown, held FROM scopes WHERE name = ?;
+
+-- name: counters
+SELECT name, settled, unknown, held FROM scopes;
+
+-- name: save_counter
+INSERT INTO scopes (name, settled, unknown, held) VALUES (?, ?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET
+    settled = excluded.settled, unknown = excluded.unknown, held = excluded.held;
+
+-- name: attempt_exists
+SELECT 1 FROM ledger WHERE id = ?;
+
+-- name: hold
+INSERT INTO ledger (
+    id, time_ms, bot, platform, channel, conversation, user, turn, provider, model, price_version, feature,
+    task, route, route_reason, billing_mode, number, iteration, scopes, state, hold, cost
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'held', ?, ?);
+
+-- name: reservation
+SELECT seq, state, hold, scopes, turn FROM ledger WHERE id = ?;
+
+-- name: end_hold
+UPDATE ledger SET
+    state = ?, cost = ?, input_tokens = ?, output_tokens = ?, cache_read_tokens = ?, cache_write_5m_tokens = ?,
+    cache_write_1h_tokens = ?, reasoning_tokens = ?, request_id = ?, stop_reason = ?, latency_ms = ?, why = ?
+WHERE seq = ?;
+
+-- name: held
+SELECT id FROM ledger WHERE state = 'held' ORDER BY seq;
+
+-- name: ledger_page
+-- Pages by (time, seq): between two of them nothing is kept open.
+SELECT seq, id, time_ms, bot, platform, channel, conversation, user, turn, provider, model, price_version,
+       feature, task, route, route_reason, billing_mode, number, iteration, scopes, state, hold, cost,
+       input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
+       reasoning_tokens, request_id, stop_reason, latency_ms, why, corrects
+FROM ledger
+WHERE (time_ms, seq) > (:after_ms, :after_seq) AND time_ms < :to_ms AND (:bot IS NULL OR bot = :bot)
+ORDER BY time_ms, seq
+LIMIT :limit;
+
+-- name: ledger_of_turn
+SELECT seq, id, time_ms, bot, platform, channel, conversation, user, turn, provider, model, price_version,
+       feature, task, route, route_reason, billing_mode, number, iteration, scopes, state, hold, cost,
+       input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
+       reasoning_tokens, request_id, stop_reason, latency_ms, why, corrects
+FROM ledger
+WHERE turn = :turn AND time_ms >= :from_ms AND time_ms < :to_ms AND (:bot IS NULL OR bot = :bot)
+ORDER BY time_ms, seq;
+
+-- name: usage
+-- One text for every set of groupings: a column that is not asked for is the same for all rows.
+SELECT
+    iif(:by_bot, bot, '') AS by_bot,
+    iif(:by_feature, feature, '') AS by_feature,
+    iif(:by_task, task, '') AS by_task,
+    iif(:by_user, user, '') AS by_user,
+    iif(:by_model, model, '') AS by_model,
+    iif(:by_provider, provider, '') AS by_provider,
+    iif(:by_route, route, '') AS by_route,
+    iif(:by_platform, platform, '') AS by_platform,
+    iif(:by_day, date(time_ms / 1000, 'unixepoch'), '') AS by_day,
+    sum(iif(state = 'settled', cost, 0)),
+    sum(corrects = ''),
+    sum(corrects = '' AND number > 1),
+    sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cache_write_5m_tokens),
+    sum(cache_write_1h_tokens), sum(reasoning_tokens),
+    sum(iif(state = 'unknown', cost, 0))
+FROM ledger
+WHERE time_ms >= :from_ms AND time_ms < :to_ms
+  AND (:bot IS NULL OR bot = :bot) AND (:turn IS NULL OR turn = :turn)
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9;

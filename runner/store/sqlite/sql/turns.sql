@@ -1,0 +1,31 @@
+-- name: latest_conversation
+SELECT id, started_ms, last_ms, first_seq, next_seq FROM conversations
+WHERE lane = ? ORDER BY seq DESC LIMIT 1;
+
+-- name: next_seq
+SELECT next_seq FROM conversations WHERE id = ?;
+
+-- name: save_conversation
+INSERT INTO conversations (id, lane, bot, channel, started_ms, last_ms, first_seq, next_seq)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET
+    last_ms = excluded.last_ms, first_seq = excluded.first_seq, next_seq = excluded.next_seq;
+
+-- name: history
+SELECT payload FROM messages WHERE conversation = ? AND seq >= ? ORDER BY seq;
+
+-- name: add_message
+INSERT INTO messages (conversation, seq, payload) VALUES (?, ?, ?);
+
+-- name: steps
+SELECT number, payload FROM steps WHERE turn = ? ORDER BY number;
+
+-- name: save_step
+INSERT INTO steps (turn, number, payload) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
+
+-- name: save_turn
+INSERT INTO turns (turn, bot, channel, conversation, user, stop_reason, at_ms, report)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: turn
+SELECT turn, bot, channel, conversation, user, stop_reason, at_ms, report FROM turns WHERE turn = ?;

@@ -1,0 +1,220 @@
+"""The embedded store: `runner.ports.stores.Store` on one SQLite file.
+
+    every method but the long reads ──▶ Writer (one thread, group commit) ──▶ units in inbox, turns, outbox,
+                                                                               money, leases, upkeep
+    ledger, usage, all counters ──────▶ SqliteReader (read-only, beside it)
+
+Rule: one daemon a file, held by a lock beside it for as long as the store is open.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+from runner.clock import Clock
+from runner.money.amounts import Money
+from runner.money.budget import Counter
+from runner.money.ledger import LedgerEntry
+from runner.ports.stores import (
+    Acceptance,
+    FinishedTurn,
+    HoldRequest,
+    HoldResult,
+    LaneSession,
+    Lease,
+    LedgerFilter,
+    NewInbound,
+    OutboxState,
+    Outgoing,
+    Recovery,
+    Settlement,
+    StoredStep,
+    StoreFigures,
+    TurnRecord,
+    UsageSum,
+    Work,
+)
+from runner.store.lanes import OwnLanes
+from runner.store.sqlite.connection import make_private_file, open_for_writing
+from runner.store.sqlite.inbox import InboxRows
+from runner.store.sqlite.leases import LeaseRows
+from runner.store.sqlite.lock import FileLock
+from runner.store.sqlite.migration import load_migrations
+from runner.store.sqlite.money import MoneyRows
+from runner.store.sqlite.outbox import OutboxRows
+from runner.store.sqlite.queries import load_queries
+from runner.store.sqlite.reader import SqliteReader
+from runner.store.sqlite.turns import TurnRows
+from runner.store.sqlite.upkeep import Upkeep
+from runner.store.sqlite.writer import Writer
+
+
+class SqliteStore:
+    """One file at `path`, made where it is not there."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        sql = load_queries()
+        self._path = path
+        self._clock = clock
+        self._sql = sql
+        self._migrations = load_migrations()
+        self._lock = FileLock(path)
+        self._inbox = InboxRows(sql)
+        self._turns = TurnRows(sql)
+        self._outbox = OutboxRows(sql)
+        self._money = MoneyRows(sql, self._turns)
+        self._leases = LeaseRows(sql)
+        self._upkeep = Upkeep(sql)
+        self._writer = Writer(self._connect, sql)
+        self._reader = SqliteReader(path, sql, self._migrations[-1].version)
+        self._lanes = OwnLanes(self)
+
+    # ── life ─────────────────────────────────────────────────────────────────────────────────────────────
+    async def open(self) -> None:
+        """Take the lock, check, migrate. Raises StoreRefused and StoreError as in the port."""
+        try:
+            await self._writer.open()
+            await self._reader.open()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Finish what was asked for and let go; again: does nothing."""
+        await self._reader.close()
+        await self._writer.close()
+        self._lock.release()
+
+    def _connect(self) -> sqlite3.Connection:
+        make_private_file(self._path)
+        self._lock.take()
+        return open_for_writing(self._path, self._sql, self._migrations, self._clock.now_ms())
+
+    async def recover(self) -> Recovery:
+        """As the port says."""
+
+        def unit(connection: sqlite3.Connection) -> Recovery:
+            again, left = self._outbox.recover(connection)
+            return Recovery(self._money.recover(connection), again, left)
+
+        return await self._writer.write(unit)
+
+    # ── inbox ────────────────────────────────────────────────────────────────────────────────────────────
+    async def accept(self, message: NewInbound) -> Acceptance:
+        """As the port says."""
+        return await self._writer.write(lambda c: self._inbox.accept(c, message))
+
+    async def seen(self, message: NewInbound) -> Acceptance | None:
+        """As the port says."""
+        return await self._writer.read(lambda c: self._inbox.seen(c, message))
+
+    async def waiting_lanes(
+        self, bots: Collection[str], exclude: Collection[str], limit: int, now_ms: int
+    ) -> list[str]:
+        """As the port says."""
+        return await self._writer.read(
+            lambda c: self._inbox.waiting_lanes(c, bots, exclude, limit, now_ms),
+        )
+
+    def lane(self, lane: str) -> AbstractAsyncContextManager[LaneSession | None]:
+        """As the port says."""
+        return self._lanes.hold(lane)
+
+    # ── a lane's holder ──────────────────────────────────────────────────────────────────────────────────
+    async def next_in(self, lane: str, now_ms: int) -> Work | None:
+        """As `LaneSession.next`."""
+        return await self._writer.read(lambda c: self._inbox.next(c, lane, now_ms))
+
+    async def save_step(self, turn: str, step: StoredStep) -> None:
+        """As `LaneSession.save_step`."""
+        await self._writer.write(lambda c: self._turns.save_step(c, turn, step))
+
+    async def finish(self, turn: FinishedTurn) -> tuple[int, ...]:
+        """As `LaneSession.finish`."""
+        return await self._writer.write(lambda c: self._turns.finish(c, turn))
+
+    async def postpone(self, inbox_id: int, until_ms: int) -> None:
+        """As `LaneSession.postpone`."""
+        await self._writer.write(lambda c: self._inbox.postpone(c, inbox_id, until_ms))
+
+    # ── money ────────────────────────────────────────────────────────────────────────────────────────────
+    async def hold(self, request: HoldRequest) -> HoldResult:
+        """As the port says."""
+        return await self._writer.write(lambda c: self._money.hold(c, request))
+
+    async def settle(self, settlement: Settlement) -> Money:
+        """As the port says."""
+        return await self._writer.write(lambda c: self._money.settle(c, settlement))
+
+    async def counters(self, scopes: Collection[str] | None = None) -> dict[str, Counter]:
+        """As the port says."""
+        if scopes is None:
+            return await self._reader.counters()
+        return await self._writer.read(lambda c: self._money.counters(c, scopes))
+
+    def ledger(self, which: LedgerFilter) -> AsyncIterator[LedgerEntry]:
+        """As the port says."""
+        return self._reader.ledger(which)
+
+    async def usage(self, which: LedgerFilter, by: Sequence[str]) -> list[UsageSum]:
+        """As the port says. Raises ValueError for a grouping that there is not."""
+        return await self._reader.usage(which, by)
+
+    # ── outbox ───────────────────────────────────────────────────────────────────────────────────────────
+    async def begin_sending(self, ids: Sequence[int]) -> None:
+        """As the port says."""
+        await self._writer.write(lambda c: self._outbox.begin_sending(c, ids))
+
+    async def end_sending(self, outbox_id: int, state: OutboxState, why: str = "", due_ms: int = 0) -> None:
+        """As the port says."""
+        await self._writer.write(lambda c: self._outbox.end_sending(c, outbox_id, state, why, due_ms))
+
+    async def outgoing(self, state: OutboxState, limit: int, after_id: int = 0) -> list[Outgoing]:
+        """As the port says."""
+        return await self._writer.read(lambda c: self._outbox.outgoing(c, state, limit, after_id))
+
+    async def answers(self, inbox_id: int) -> list[Outgoing]:
+        """As the port says."""
+        return await self._writer.read(lambda c: self._outbox.answers(c, inbox_id))
+
+    async def resend(self, outbox_id: int) -> None:
+        """As the port says."""
+        await self._writer.write(lambda c: self._outbox.resend(c, outbox_id))
+
+    # ── traces and figures ───────────────────────────────────────────────────────────────────────────────
+    async def turn(self, turn: str) -> TurnRecord | None:
+        """As the port says."""
+        return await self._writer.read(lambda c: self._turns.turn(c, turn))
+
+    async def figures(self) -> StoreFigures:
+        """As the port says."""
+        return await self._writer.read(
+            lambda c: StoreFigures(
+                self._inbox.waiting(c), self._outbox.by_state(c), self._outbox.possibly_doubled(c)
+            ),
+        )
+
+    # ── one holder ───────────────────────────────────────────────────────────────────────────────────────
+    async def lease(self, name: str, holder: str, ttl_ms: int, now_ms: int) -> Lease | None:
+        """As the port says."""
+        wanted = Lease(name, holder, 0, now_ms + ttl_ms)
+        return await self._writer.write(lambda c: self._leases.lease(c, wanted, now_ms))
+
+    async def release(self, name: str, holder: str) -> None:
+        """As the port says."""
+        await self._writer.write(lambda c: self._leases.release(c, name, holder))
+
+    # ── upkeep ───────────────────────────────────────────────────────────────────────────────────────────
+    async def prune(self, finished_before_ms: int, conversations_before_ms: int) -> int:
+        """As the port says, but in several transactions, so that messages need not wait for all of it."""
+        removed = 0
+        while some := await self._writer.write(lambda c: self._upkeep.forget_messages(c, finished_before_ms)):
+            removed += some
+        while some := await self._writer.write(
+            lambda c: self._upkeep.forget_conversations(c, conversations_before_ms),
+        ):
+            removed += some
+        return removed

@@ -1,0 +1,68 @@
+"""Units on turns and their steps, conversations and their messages."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from runner.errors import IllegalStep
+from runner.ports.stores import FinishedTurn, StoredStep, TurnRecord
+from runner.store.rules import first_tries
+from runner.store.sqlite.queries import Queries
+
+
+class TurnRows:
+    """The tables `turns`, `steps`, `conversations` and `messages`."""
+
+    def __init__(self, sql: Queries) -> None:
+        self._sql = sql
+
+    def save_step(self, connection: sqlite3.Connection, turn: str, step: StoredStep) -> None:
+        """As `LaneSession.save_step`."""
+        done = connection.execute(self._sql["save_step"], (turn, step.number, step.payload))
+        if done.rowcount != 1:
+            raise IllegalStep(f"turn {turn} has a step {step.number} already")
+
+    def finish(self, connection: sqlite3.Connection, turn: FinishedTurn) -> tuple[int, ...]:
+        """As `LaneSession.finish`."""
+        if connection.execute(self._sql["finish_message"], (turn.at_ms, turn.inbox_id)).rowcount != 1:
+            raise IllegalStep(f"message {turn.inbox_id} is done already or was never there")
+        self._remember(connection, turn)
+        state = turn.first_state
+        ids = []
+        for part in turn.outbox:
+            added = connection.execute(
+                self._sql["add_outgoing"],
+                (turn.inbox_id, part.bot, part.channel, part.place, part.payload, state, first_tries(state)),
+            )
+            ids.append(int(added.lastrowid or 0))
+        return tuple(ids)
+
+    def _remember(self, connection: sqlite3.Connection, turn: FinishedTurn) -> None:
+        now = turn.conversation
+        row = connection.execute(self._sql["next_seq"], (now.id,)).fetchone()
+        first_new = 0 if row is None else int(row[0])
+        next_seq = first_new + len(turn.messages)
+        connection.execute(
+            self._sql["save_conversation"],
+            (now.id, turn.lane, turn.bot, turn.channel, now.started_ms, now.last_ms, now.first_seq, next_seq),
+        )
+        for number, message in enumerate(turn.messages, first_new):
+            connection.execute(self._sql["add_message"], (now.id, number, message))
+        connection.execute(
+            self._sql["save_turn"],
+            (
+                turn.turn,
+                turn.bot,
+                turn.channel,
+                now.id,
+                turn.user,
+                turn.stop_reason,
+                turn.at_ms,
+                turn.report,
+            ),
+        )
+
+    def turn(self, connection: sqlite3.Connection, turn: str) -> TurnRecord | None:
+        """As `Store.turn`."""
+        row = connection.execute(self._sql["turn"], (turn,)).fetchone()
+        return None if row is None else TurnRecord(*row)
