@@ -4,7 +4,7 @@ A new difference fails: look at the provider's own page, then mend the book or w
 difference that is gone fails too: take it off the list.
 """
 
-import datetime
+import datetime as dt
 import decimal
 
 import pytest
@@ -74,7 +74,7 @@ def their_model(price: Price) -> types.ModelInfo | None:
     return next((model for model in provider.models if model.match.is_match(price.model)), None)
 
 
-def their_prices(model: types.ModelInfo, day: datetime.date) -> types.ModelPrice:
+def their_prices(model: types.ModelInfo, day: dt.date) -> types.ModelPrice:
     if not isinstance(model.prices, list):
         return model.prices
     in_force = [
@@ -93,7 +93,7 @@ def their_rate(prices: types.ModelPrice, ours: str, tokens: int) -> int | None:
     return None if value is None else from_usd(str(value))
 
 
-def differences(price: Price, day: datetime.date) -> list[str]:
+def differences(price: Price, day: dt.date) -> list[str]:
     """What of a row is not as the package has it."""
     model = their_model(price)
     if model is None:
@@ -134,13 +134,13 @@ def test_each_difference_is_known(book: PriceBook) -> None:
         f"{price.provider}/{price.model}: {text}"
         for price in book.models()
         if price.provider not in NOT_THEIRS
-        for text in differences(price, datetime.date.fromisoformat(price.version.split()[-1]))
+        for text in differences(price, dt.date.fromisoformat(price.version.split()[-1]))
     }
     assert found == {text for texts in KNOWN.values() for text in texts}
 
 
 def test_no_difference_makes_a_model_cheaper(book: PriceBook) -> None:
-    day = datetime.date(2026, 11, 22)
+    day = dt.date(2026, 11, 22)
     for price in book.models():
         model = None if price.provider in NOT_THEIRS else their_model(price)
         if model is None:
@@ -155,5 +155,5 @@ def test_no_difference_makes_a_model_cheaper(book: PriceBook) -> None:
 def test_a_changed_price_would_be_seen(book: PriceBook) -> None:
     price = book.rows["anthropic", "claude-haiku-4-5"]
     dearer = Price(price.model, price.provider, Rates(1, 2), price.tiers)
-    assert differences(price, datetime.date(2026, 11, 22)) == []
-    assert len(differences(dearer, datetime.date(2026, 11, 22))) == 5
+    assert differences(price, dt.date(2026, 11, 22)) == []
+    assert len(differences(dearer, dt.date(2026, 11, 22))) == 5
