@@ -25,8 +25,8 @@ test: lint
 	COVERAGE_FILE=$$measured/coverage $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --cov --cov-report=term-missing
 
 lint: $(VENV)/.ready-to-test
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
+	$(BIN)/ruff check --output-format concise
+	$(BIN)/ruff format --check --output-format concise
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
@@ -50,14 +50,17 @@ help:
 	@sed -n 's/^# make /make /p' Makefile
 
 # ---------------------------------------------------------------------------------- the environment
-# A stamp is written when its step is complete, so that whatever was interrupted is done again; the locks
-# are complete (--no-deps) and every file in them is checked against its hash.
+# A stamp is written when its step is complete, so that whatever was interrupted is done again. The locks
+# are complete (--no-deps), every file in them is checked against its hash, and they are installed again only
+# when they change; the project itself, which needs no network, whenever its project file does.
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 define install
-	@all=$$(grep -c == $(1)); n=0; \
-	$(PIP) install --require-hashes --no-deps --progress-bar off -r $(1) | while read -r step package _; do \
+	@[[ -n "$(filter $<,$?)" ]] || exit 0; \
+	echo "Installing what $(1) needs into $(VENV), once."; \
+	all=$$(grep -c == $<); n=0; \
+	$(PIP) install --require-hashes --no-deps --progress-bar off -r $< | while read -r step package _; do \
 	    case $$step in \
 	        Collecting | Processing) [[ ! -t 1 ]] || printf '\r\033[K%d of %d: %s' $$((++n)) $$all "$${package##*/}";; \
 	        Installing) [[ ! -t 1 ]] || printf '\r\033[K'; echo "Putting them in place ...";; \
@@ -68,12 +71,10 @@ define install
 endef
 
 $(VENV)/.ready-to-run: requirements.lock pyproject.toml | $(VENV)/.made
-	@echo "Installing what botrunner needs into $(VENV) (a minute, once)."
-	$(call install,requirements.lock)
+	$(call install,botrunner)
 
 $(VENV)/.ready-to-test: requirements-dev.lock pyproject.toml | $(VENV)/.made
-	@echo "Installing what botrunner and its tests need into $(VENV) (two minutes, once)."
-	$(call install,requirements-dev.lock)
+	$(call install,the test run)
 
 $(VENV)/.made:
 	@rm -rf $(VENV); \
