@@ -78,6 +78,8 @@ class MessagesReader:
                     tidy(f"an error in the stream: {error.get('message', '')}", self._secret),
                 )
                 return True
+            case _:
+                pass  # ping, content_block_stop, and what will be added one day
         return False
 
     def outcome(self, request_id: str, broken: tuple[FaultKind, str] | None) -> Outcome:

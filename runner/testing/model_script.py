@@ -28,7 +28,9 @@ class At(StrEnum):
     MIDDLE = "middle"
     """Half-way through what is said."""
     END = "end"
-    """After all that is said, before the usage."""
+    """After all that is said, before the reason to stop."""
+    STOP = "stop"
+    """After the reason to stop (Anthropic: the usage with it), before what else there is to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Say:
         tells_usage: whether the usage is told.
         cut_at: where the stream breaks off.
         error_at: where an error event takes the place of the rest.
+        stall_at: where nothing more comes, until the caller goes away.
         latency_s: how long the first byte takes.
         pieces: in how many events the text comes.
     """
@@ -54,6 +57,7 @@ class Say:
     tells_usage: bool = True
     cut_at: At | None = None
     error_at: At | None = None
+    stall_at: At | None = None
     latency_s: float = 0.0
     pieces: int = 4
 
@@ -68,6 +72,7 @@ class Fault:
     status: int
     message: str = "made to fail"
     retry_after: str | None = None
+    location: str | None = None
     usage: Usage | None = None
     latency_s: float = 0.0
 

@@ -88,9 +88,9 @@ class ModelServer:
             app.router.add_post(path, self._chat)
         app.router.add_post("/v1/messages", self._messages)
         app.router.add_get("/bill", self._sums)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port, shutdown_timeout=0.1, backlog=4096)
+        site = web.TCPSite(self._runner, "127.0.0.1", port, backlog=4096)
         await site.start()
         host, bound = self._runner.addresses[0][:2]
         self.url = f"http://{host}:{bound}"
@@ -200,7 +200,7 @@ class ModelServer:
             }
         )
         await response.prepare(request)
-        broken = said.cut_at or said.error_at
+        broken = said.cut_at or said.error_at or said.stall_at
         if broken is None:
             for _, data in events:
                 await response.write(data)
@@ -213,8 +213,10 @@ class ModelServer:
         if said.error_at:
             await response.write(model_wire.error_event(chat, "the fake model broke down"))
             await response.write_eof()
-        else:
-            _close(request)
+            return response
+        if said.stall_at:
+            await self._stopping.wait()
+        _close(request)
         return response
 
     async def _tell(self) -> None:
@@ -236,6 +238,8 @@ def _refuse(fault: Fault, request_id: str, *, chat: bool) -> web.Response:
     headers = {"x-request-id" if chat else "request-id": request_id}
     if fault.retry_after is not None:
         headers["retry-after"] = fault.retry_after
+    if fault.location is not None:
+        headers["location"] = fault.location
     body = (model_wire.chat_error if chat else model_wire.message_error)(fault.message, fault.status)
     return web.json_response(body, status=fault.status, headers=headers)
 

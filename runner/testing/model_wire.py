@@ -34,7 +34,7 @@ def chat_events(said: Say, usage: Usage, limit: int, request_id: str, model: str
         for piece in rest:
             yield At.MIDDLE, chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
     finish = "length" if usage.output_tokens >= limit else "tool_calls" if said.tools else "stop"
-    yield At.END, chunk({}, finish)
+    yield At.STOP, chunk({}, finish)
     if said.tells_usage:
         yield At.END, _data({**head, "choices": [], "usage": chat_usage(usage)})
     yield At.END, b"data: [DONE]\n\n"
@@ -77,7 +77,7 @@ def message_events(said: Say, usage: Usage, limit: int, request_id: str, model: 
     stop = "max_tokens" if usage.output_tokens >= limit else "tool_use" if said.tools else "end_turn"
     told = message_usage(usage) if said.tells_usage else None
     delta = {"delta": {"stop_reason": stop, "stop_sequence": None}, "usage": told}
-    yield At.END, _named("message_delta", delta)
+    yield At.STOP, _named("message_delta", delta)
     yield At.END, _named("message_stop", {})
 
 
@@ -118,15 +118,17 @@ def error_event(path_is_chat: bool, message: str) -> bytes:  # noqa: FBT001 - on
 
 def up_to(events: Iterator[Event], place: At) -> list[bytes]:
     """What of an answer comes before it breaks off at `place`."""
-    if place is At.FIRST:
-        return []
     row = list(events)
-    middle = [index for index, (at, _) in enumerate(row) if at is At.MIDDLE]
-    if place is At.START:
-        return [data for at, data in row if at is At.START]
-    if place is At.MIDDLE:
-        return [data for _, data in row[: middle[0] + (len(middle) + 1) // 2]]
-    return [data for at, data in row if at is not At.END]
+    said = [index for index, (at, _) in enumerate(row) if at is At.MIDDLE]
+    half = said[(len(said) - 1) // 2] + 1 if said else 0
+    places: dict[At, int] = {
+        At.FIRST: 0,
+        At.START: sum(at is At.START for at, _ in row),
+        At.MIDDLE: half,
+        At.END: sum(at in (At.START, At.MIDDLE) for at, _ in row),
+        At.STOP: sum(at is not At.END for at, _ in row),
+    }
+    return [data for _, data in row[: places[place]]]
 
 
 def _block(index: int, block: dict[str, Any], field: str, pieces: list[str]) -> Iterator[Event]:

@@ -75,7 +75,10 @@ class FakeProvider:
             row = Billed(request_id, request.choice.model, usage, max_output_tokens, answered=False)
             self.bill.append(row)
         latency_s = behaviour.latency_s if isinstance(behaviour, Say | Fault) else 0.0
-        if isinstance(behaviour, Hang) or latency_s >= timeout_s:
+        stalls = isinstance(behaviour, Hang) or (
+            isinstance(behaviour, Say) and behaviour.stall_at is not None
+        )
+        if stalls or latency_s >= timeout_s:
             await self._clock.sleep(timeout_s)
             return FateUnknown(FaultKind.TIMEOUT, "no answer in time", request_id=request_id)
         if latency_s:
@@ -116,7 +119,7 @@ def _outcome(behaviour: Behaviour, usage: Usage | None, limit: int, request_id: 
 
 def _said(say: Say, usage: Usage, limit: int, request_id: str) -> Outcome:
     broken = say.cut_at or say.error_at
-    if broken is not None:
+    if broken is not None and broken is not At.STOP:
         kind = FaultKind.CUT if say.cut_at else FaultKind.SERVER
         started = None if broken is At.FIRST else replace(usage, output_tokens=0, reasoning_tokens=0)
         return FateUnknown(kind, "the stream broke off", started=started, request_id=request_id)
