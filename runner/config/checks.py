@@ -112,7 +112,8 @@ def _reachable(draft: Draft, host: str, findings: Findings) -> None:
         return
     for channel, place in zip(draft.channels, draft.places, strict=True):
         if getattr(channel.config, "secret", _ABSENT) is None:
-            message = f"bot {draft.id} needs a secret here, for server.host {findings.shown(host)} lets others than this machine in"
+            shown = findings.shown(host)
+            message = f"bot {draft.id} needs a secret, for server.host {shown} lets other machines in"
             findings.problem((*place, "secret"), message)
 
 

@@ -53,14 +53,20 @@ class _TooMuch(Exception):
     """More depth or more values than a real file has."""
 
 
-def read_document(text: str, file: str) -> Document:
-    """Read one YAML text. Never raises: a fault of syntax is a problem of the document."""
-    document = Document(file)
+def compose(text: str) -> Node | None:
+    """The tree of nodes, each with its place in the text; None for an empty text. Raises what ruamel.yaml does."""
     yaml = YAML(typ="safe", pure=True)
     yaml.max_depth = DEEPEST
     yaml.composer.warn_double_anchors = False
+    root: Node | None = yaml.compose(text)
+    return root
+
+
+def read_document(text: str, file: str) -> Document:
+    """Read one YAML text. Never raises: a fault of syntax is a problem of the document."""
+    document = Document(file)
     try:
-        root = yaml.compose(text)
+        root = compose(text)
         document.data = None if root is None else _Builder(document).value(root, ())
     except MarkedYAMLError as fault:
         mark = fault.problem_mark or fault.context_mark
