@@ -9,12 +9,10 @@ that changed in the meantime, is read-only, or would get another fault is left a
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import TypeAlias
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from runner.config.document import Plain, compose, read_document
+from runner.config.files import replace_file
 from runner.config.loader import parse
 from runner.config.models import MOST_CENTS
 from runner.config.problems import Path as Where
@@ -187,35 +186,16 @@ def _with(data: Plain, where: Where, value: Plain) -> Plain:
 
 def _replace(path: Path, before: str, after: str, status: os.stat_result) -> Problem | None:
     """Put the new text in the file's place, if it still holds the old one."""
-    target = Path(os.path.realpath(path))
-    temporary = ""
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        with os.fdopen(handle, "wb") as stream:
-            with contextlib.suppress(PermissionError):  # only root gives files away
-                os.fchown(stream.fileno(), status.st_uid, status.st_gid)
-            os.fchmod(stream.fileno(), stat.S_IMODE(status.st_mode))
-            stream.write(after.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
-        if read_text_file(target) != before:
-            return Problem(str(path), 0, "", "was changed by somebody else just now; nothing was written")
-        Path(temporary).replace(target)
-        temporary = ""
-        _sync_folder(target.parent)
+        done = replace_file(
+            path,
+            after.encode(),
+            stat.S_IMODE(status.st_mode),
+            owner=(status.st_uid, status.st_gid),
+            still_wanted=lambda: read_text_file(path) == before,
+        )
     except (OSError, ValueError) as fault:
         reason = os.strerror(fault.errno) if isinstance(fault, OSError) and fault.errno else str(fault)
         return Problem(str(path), 0, "", f"cannot be written: {reason}")
-    finally:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-    return None
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the renaming itself durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    message = "was changed by somebody else just now; nothing was written"
+    return None if done else Problem(str(path), 0, "", message)

@@ -20,7 +20,8 @@ from runner.config.models import FileSection
 from runner.config.price_books import load_book, price_rows
 from runner.config.problems import Problem, Problems
 from runner.config.providers import provider_settings
-from runner.config.secrets import NoSecrets, Secrets, Sources, fill_in, read_text_file
+from runner.config.secret_store import SecretStore
+from runner.config.secrets import Secrets, Sources, fill_in, read_text_file
 from runner.config.settings import Loaded, Settings
 from runner.config.shape import shape
 from runner.money.prices import PriceBook
@@ -29,7 +30,7 @@ DEFAULT_STORE = "sqlite:botrunner.db"
 
 
 def load(path: Path, environ: Mapping[str, str], secrets: Secrets | None = None) -> Loaded | Problems:
-    """Read, check and convert a file. Whatever is wrong with it is a problem, never an exception."""
+    """Read, check and convert a file; without `secrets` those of the state folder. Whatever is wrong with it is a problem, never an exception."""
     try:
         text = read_text_file(path)
     except OSError as fault:
@@ -37,7 +38,9 @@ def load(path: Path, environ: Mapping[str, str], secrets: Secrets | None = None)
         return Problems((Problem(str(path), 0, "", f"cannot be read: {reason}"),))
     except ValueError:
         return Problems((Problem(str(path), 0, "", "is not a UTF-8 text of at most 1 MiB"),))
-    return parse(text, str(path), Sources(environ, path.parent, secrets or NoSecrets()))
+    return parse(
+        text, str(path), Sources(environ, path.parent, secrets or SecretStore(state_dir(environ), environ))
+    )
 
 
 def parse(text: str, file: str, sources: Sources) -> Loaded | Problems:
