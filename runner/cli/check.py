@@ -1,0 +1,140 @@
+"""`check`: everything that would keep `run` from running, all at once.
+
+Rules: problems fail it, warnings do not. --online asks each platform "who am I" with the bot's own credentials,
+a few at a time, each at most `ANSWER_WITHIN_S`; a platform that refuses or cannot be reached fails it too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runner.cli.files import load_file
+from runner.cli.options import UNSAID, AsJson, Config
+
+if TYPE_CHECKING:  # loaded only to check, not to print help
+    from adapters.http import Shared
+    from runner.bots import Bot, Channel
+    from runner.config.problems import Problem
+
+ANSWER_WITHIN_S = 15.0
+AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a platform said. `answer`: whose credentials these are, or why not."""
+
+    bot: str
+    channel: str
+    ok: bool
+    answer: str
+
+
+def check(
+    config: Config = UNSAID,
+    online: Annotated[
+        bool, typer.Option("--online", help="Also ask each platform whether it takes the bot's credentials.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check bots.yaml: all faults at once, each with its line. Exit 1 where there is one."""
+    from runner.config.problems import Problems
+
+    loaded = load_file(config)
+    bots: tuple[Bot, ...] = () if isinstance(loaded, Problems) else loaded.settings.bots
+    problems = loaded.problems if isinstance(loaded, Problems) else ()
+    asked = asyncio.run(ask_platforms(bots)) if online else []
+    if as_json:
+        from runner.cli.screen import show_json
+
+        show_json(
+            {
+                "file": str(config),
+                "ok": not problems and all(answer.ok for answer in asked),
+                "bots": len(bots),
+                "problems": [asdict(problem) for problem in problems],
+                "warnings": [asdict(warning) for warning in loaded.warnings],
+                "online": [asdict(answer) for answer in asked] if online else None,
+            }
+        )
+    else:
+        for line in report(str(config), bots, problems, loaded.warnings):
+            typer.echo(line)
+        if asked:
+            _show(asked)
+    if problems or not all(answer.ok for answer in asked):
+        raise typer.Exit(1)
+
+
+def report(
+    file: str, bots: Sequence[Bot], problems: Sequence[Problem], warnings: Sequence[Problem]
+) -> list[str]:
+    """What `check` says about the file itself, line by line."""
+    lines = [*map(str, problems), *(f"warning: {warning}" for warning in warnings)]
+    if problems:
+        return [*lines, f"{file}: {_counted(len(problems), 'problem')}"]
+    resting = sum(not bot.enabled for bot in bots)
+    off = f" ({resting} not enabled)" if resting else ""
+    odd = f"usable, {_counted(len(warnings), 'warning')}" if warnings else "all well"
+    return [*lines, f"{file}: {_counted(len(bots), 'bot')}{off}, {odd}"]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+async def ask_platforms(bots: Sequence[Bot]) -> list[Asked]:
+    """Ask for each connection of the enabled bots, in their order."""
+    import secrets
+
+    from adapters.http import Shared
+    from runner.clock import SystemClock
+
+    shared = Shared(SystemClock(), lambda: secrets.token_hex(16))
+    turnstile = asyncio.Semaphore(AT_ONCE)
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(_ask(bot, channel, shared, turnstile), name=f"ask {bot.id} {channel.name}")
+                for bot in bots
+                if bot.enabled
+                for channel in bot.channels
+            ]
+        return [task.result() for task in tasks]
+    finally:
+        await shared.close()
+
+
+async def _ask(bot: Bot, channel: Channel, shared: Shared, turnstile: asyncio.Semaphore) -> Asked:
+    from adapters import registry
+    from adapters.errors import AdapterError
+
+    async with turnstile:
+        adapter = registry.build(channel.platform, channel.config, shared)
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                return Asked(bot.id, channel.name, True, await adapter.who_am_i())
+        except AdapterError as error:
+            return Asked(bot.id, channel.name, False, str(error))
+        except TimeoutError:
+            return Asked(bot.id, channel.name, False, f"no answer within {ANSWER_WITHIN_S:.0f} seconds")
+        finally:
+            await adapter.close()
+
+
+def _show(asked: Sequence[Asked]) -> None:
+    from rich.text import Text
+
+    from runner.cli.screen import Column, screen, show_table
+
+    columns = (Column("bot"), Column("channel"), Column(""), Column("the platform says"))
+    rows = [
+        (one.bot, one.channel, Text("ok", "green") if one.ok else Text("no", "red"), one.answer)
+        for one in asked
+    ]
+    show_table(screen(), columns, rows)

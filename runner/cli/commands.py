@@ -1,0 +1,62 @@
+"""All commands, as one typer application.
+
+Rule: a command's module names its options and imports what it works with only when it is called, so that help
+and completion are quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+import runner
+from runner.cli.begin import init, schema
+from runner.cli.check import check
+from runner.cli.options import ConfigBefore
+from runner.cli.run import run
+
+
+def application() -> typer.Typer:
+    """The application with every command; each epilog is an example that works."""
+    app = typer.Typer(
+        name="botrunner",
+        callback=_botrunner,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for command, example in (
+        (run, "botrunner run --config shop.yaml"),
+        (check, "botrunner check --online"),
+        (init, "botrunner init"),
+        (schema, "botrunner schema > bots.schema.json"),
+    ):
+        app.command(epilog=f"Example: {example}")(command)
+    return app
+
+
+def dispatch(arguments: Sequence[str]) -> int:
+    """Do what the arguments say; returns the exit code. A command's own errors come out as they are."""
+    try:
+        typer.main.get_command(application()).main(args=list(arguments), prog_name="botrunner")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"botrunner {runner.__version__}")
+        raise typer.Exit
+
+
+def _botrunner(
+    config: ConfigBefore = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Run chat bots on many platforms with any model, and never spend more than you said."""

@@ -1,0 +1,57 @@
+"""bots.yaml as the commands need it: loaded, or an error that says all that is wrong with it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.errors import OperatorError
+
+if TYPE_CHECKING:  # pydantic and ruamel.yaml: a fifth of a second that `--help` need not wait for
+    from runner.bots import Bot
+    from runner.config.problems import Problems
+    from runner.config.settings import Loaded, Settings
+
+
+def load_file(path: Path) -> Loaded | Problems:
+    """Read and check a bots.yaml.
+
+    Raises:
+        OperatorError: there is no such file.
+    """
+    from runner.config.loader import load
+
+    if not path.exists():
+        raise OperatorError(f"there is no {path}", "`botrunner init` writes one; --config FILE names another")
+    return load(path, os.environ)
+
+
+def load_settings(path: Path) -> Settings:
+    """What a good bots.yaml says.
+
+    Raises:
+        OperatorError: there is none, or it has problems: all of them are in the message, one a line.
+    """
+    from runner.config.problems import Problems
+
+    loaded = load_file(path)
+    if isinstance(loaded, Problems):
+        raise OperatorError(f"{path} cannot be used:\n{loaded}")
+    return loaded.settings
+
+
+def find_bot(settings: Settings, bot_id: str) -> Bot:
+    """The bot of that id.
+
+    Raises:
+        OperatorError: there is none; names the one that was probably meant.
+    """
+    from runner.config.problems import did_you_mean
+
+    bot = settings.bot(bot_id)
+    if bot is None:
+        known = [bot.id for bot in settings.bots]
+        guess = did_you_mean(bot_id, known) or f"; there are: {', '.join(known) or 'none'}"
+        raise OperatorError(f"there is no bot {bot_id!r}{guess}")
+    return bot
