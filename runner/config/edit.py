@@ -22,11 +22,11 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from runner.config.document import Plain, compose, read_document
 from runner.config.files import replace_file
-from runner.config.loader import parse
+from runner.config.loader import parse, sources_of
 from runner.config.models import MOST_CENTS
 from runner.config.problems import Path as Where
 from runner.config.problems import Problem, Problems, did_you_mean, dotted
-from runner.config.secrets import NoSecrets, Secrets, Sources, read_text_file
+from runner.config.secrets import Secrets, read_text_file
 from runner.config.settings import Loaded
 
 Value: TypeAlias = str | int | float | bool | None
@@ -88,7 +88,7 @@ def set_field(
     after = changed_text(before, str(path), where, value)
     if isinstance(after, Problem):
         return after
-    sources = Sources(environ, path.parent, secrets or NoSecrets())
+    sources = sources_of(path, environ, secrets)
     fresh = _new_problem(parse(before, str(path), sources), parse(after, str(path), sources))
     return fresh or _replace(path, before, after, status)
 

@@ -30,7 +30,7 @@ DEFAULT_STORE = "sqlite:botrunner.db"
 
 
 def load(path: Path, environ: Mapping[str, str], secrets: Secrets | None = None) -> Loaded | Problems:
-    """Read, check and convert a file; without `secrets` those of the state folder. Whatever is wrong with it is a problem, never an exception."""
+    """Read, check and convert a file. Whatever is wrong with it is a problem, never an exception."""
     try:
         text = read_text_file(path)
     except OSError as fault:
@@ -38,9 +38,12 @@ def load(path: Path, environ: Mapping[str, str], secrets: Secrets | None = None)
         return Problems((Problem(str(path), 0, "", f"cannot be read: {reason}"),))
     except ValueError:
         return Problems((Problem(str(path), 0, "", "is not a UTF-8 text of at most 1 MiB"),))
-    return parse(
-        text, str(path), Sources(environ, path.parent, secrets or SecretStore(state_dir(environ), environ))
-    )
+    return parse(text, str(path), sources_of(path, environ, secrets))
+
+
+def sources_of(path: Path, environ: Mapping[str, str], secrets: Secrets | None = None) -> Sources:
+    """Where the references of that file lead; without `secrets`: to the encrypted store of the state folder."""
+    return Sources(environ, path.parent, secrets or SecretStore(state_dir(environ), environ))
 
 
 def parse(text: str, file: str, sources: Sources) -> Loaded | Problems:

@@ -119,11 +119,13 @@ class SecretStore:
             return Fernet(self._key(make=make))
         except ValueError:
             raise SecretsUnreadable("the key of the secrets is no Fernet key") from None
+        except OSError as fault:
+            raise SecretsUnreadable(f"the key: {os.strerror(fault.errno or 0)}") from None
 
     def _key(self, *, make: bool) -> bytes:
         directory = self._environ.get("CREDENTIALS_DIRECTORY")
         if directory and (credential := Path(directory) / CREDENTIAL).exists():
-            return self._read_key(credential)
+            return credential.read_bytes().strip()
         if given := self._environ.get(KEY_VARIABLE):
             return given.strip().encode()
         if not self._key_file.exists() and make:
@@ -135,10 +137,4 @@ class SecretStore:
             raise SecretsUnreadable(f"there is no key: neither ${KEY_VARIABLE} nor {self._key_file}")
         if self._key_file.stat().st_mode & 0o077:
             raise SecretsUnreadable(f"{self._key_file} can be read by others: chmod 600 it")
-        return self._read_key(self._key_file)
-
-    def _read_key(self, path: Path) -> bytes:
-        try:
-            return path.read_bytes().strip()
-        except OSError as fault:
-            raise SecretsUnreadable(f"{path}: {os.strerror(fault.errno or 0)}") from None
+        return self._key_file.read_bytes().strip()
