@@ -1,9 +1,10 @@
 """The most that a call can cost, known before it is made.
 
 Rules (measured in docs/decisions/token-bound.md): a tokenizer never makes more tokens than the text has
-UTF-8 bytes, in the form it was sent or in its NFKC form, whichever is longer; each message and the request
-itself add a few of their own. The output is bounded by the limit that is always sent. Everything is priced
-at the dearest that could apply. Too high costs a moment's wait; too low would break the promise.
+UTF-8 bytes, in the form it was sent or in the form it is normalised to (NFC or NFKC), whichever is longest;
+each message and the request itself add a few of their own. The output is bounded by the limit that is always
+sent. Everything is priced at the dearest that could apply. Too high costs a moment's wait; too low would break
+the promise.
 """
 
 from __future__ import annotations
@@ -74,17 +75,21 @@ class ImagesRefused(ValueError):
     """The model's row has no bound for an image."""
 
 
+def longest_form(text: str) -> int:
+    """How many UTF-8 bytes the text has, in the longest of the forms that a tokenizer may see."""
+    if text.isascii():
+        return len(text)
+    forms = (text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFKC", text))
+    return max(len(form.encode("utf-8", "surrogatepass")) for form in forms)
+
+
 def input_bound(size: RequestSize, price: Price) -> int:
     """The most input tokens that this request can be.
 
     Raises:
         ImagesRefused: it has images and the model's row has no bound for one.
     """
-    plain = len(size.text.encode("utf-8", "surrogatepass"))
-    longest = plain
-    if not size.text.isascii():
-        longest = max(plain, len(unicodedata.normalize("NFKC", size.text).encode("utf-8", "surrogatepass")))
-    bound = longest + TOKENS_PER_MESSAGE * size.messages + TOKENS_PER_REQUEST
+    bound = longest_form(size.text) + TOKENS_PER_MESSAGE * size.messages + TOKENS_PER_REQUEST
     if size.anthropic_tools:
         bound += TOKENS_FOR_ANTHROPIC_TOOLS
     if size.images:

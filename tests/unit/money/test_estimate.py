@@ -23,9 +23,19 @@ FREE = Price("m", "p", Rates(0, 0))
 
 @pytest.mark.parametrize(
     ("text", "longest"),
-    [("", 0), ("abc", 3), ("ä", 2), ("ﷺ", 33), ("한", 3), ("\ud800", 3), ("x\ud800ﷺ", 37)],
+    [
+        ("", 0),
+        ("abc", 3),
+        ("ä", 2),
+        ("\ufdfa", 33),
+        ("한", 3),
+        ("\ud800", 3),
+        ("x\ud800\ufdfa", 37),
+        ("\u0958", 6),
+        ("\u0958\ufb01", 9),
+    ],
 )
-def test_the_longer_of_both_forms_counts(text: str, longest: int) -> None:
+def test_the_longest_form_counts(text: str, longest: int) -> None:
     assert input_bound(RequestSize(text, messages=0), PRICE) == longest + TOKENS_PER_REQUEST
 
 
