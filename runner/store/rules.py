@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from runner.errors import IllegalStep, StoreError
-from runner.money.amounts import MAX_AMOUNT, ZERO, Money
+from runner.money.amounts import MAX_AMOUNT, Money
 from runner.money.budget import Counter, Granted, decide
 from runner.money.reservation import ReservationState, charge, check_step, hold, resolve
 from runner.ports.stores import (
@@ -99,7 +99,7 @@ def _keepable(counter: Counter) -> Counter:
 
 def lost_hold(attempt_id: str) -> Settlement:
     """How a start ends a hold that it found: nobody knows whether the call ran."""
-    return Settlement(attempt_id, ReservationState.UNKNOWN, ZERO, why=WHY_UNKNOWN)
+    return Settlement(attempt_id, ReservationState.UNKNOWN, why=WHY_UNKNOWN)
 
 
 # ── outbox ───────────────────────────────────────────────────────────────────────────────────────────────
