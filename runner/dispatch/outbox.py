@@ -78,6 +78,13 @@ class Outbox:
                 self._fresh.add((row.bot, row.channel, row.place))
                 self._look.set()
 
+    async def hand_out_again(self, bot: str, channel: str, inbox_id: int) -> None:
+        """The answer to a message that was delivered again, for the adapter that collects its answers."""
+        adapter = self._roster.adapter(bot, channel)
+        if adapter is not None:
+            for row in await self._store.answers(inbox_id):
+                await adapter.send(outbound_from_json(row.payload))
+
     async def watch(self) -> None:
         """Find what is pending in the store, in order. Runs for ever."""
         while True:

@@ -1,0 +1,83 @@
+"""Who may call the admin API: bearer tokens, HS256, with a scope and an end.
+
+Rules: only HS256 is taken, whatever a token's header says; `admin` may do what `read` may; the secret is the
+operator's or, where none is set, one that is made at the first start and kept 0600 in the state folder.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Literal
+
+from runner.bots import Secret
+from runner.errors import OperatorError
+from runner.lean import without
+
+Scope = Literal["admin", "read"]
+SCOPES: tuple[Scope, ...] = ("admin", "read")
+_ALGORITHM = "HS256"
+SECRET_FILE = "jwt.secret"  # noqa: S105 - a file's name
+_SECONDS_PER_DAY = 86_400
+
+
+class NoEntry(Exception):
+    """A token that opens nothing. `status` is 401 (who are you?) or 403 (not with this scope)."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+def load_secret(state_dir: Path, configured: Secret | None) -> bytes:
+    """The signing secret: the operator's, else the kept one, else a new one that is kept.
+
+    Raises:
+        OperatorError: the kept one cannot be read or made.
+    """
+    if configured is not None:
+        return configured.reveal().encode()
+    path = state_dir / SECRET_FILE
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return path.read_bytes().strip()
+        with os.fdopen(handle, "wb") as file:
+            made = secrets.token_hex(32).encode()
+            file.write(made)
+    except OSError as error:
+        raise OperatorError(
+            f"the token secret {path} cannot be kept: {error.strerror}",
+            "Give the daemon a state folder that it may write to ($BOTRUNNER_STATE).",
+        ) from error
+    return made
+
+
+def make_token(secret: bytes, scope: Scope, days: int, now_s: int) -> str:
+    """A bearer token that is good for so many days."""
+    with without("cryptography"):  # 20 MiB, for algorithms that are not taken here
+        import jwt  # noqa: PLC0415 - not before somebody calls the admin API
+
+    claims = {"scope": scope, "iat": now_s, "exp": now_s + days * _SECONDS_PER_DAY}
+    return jwt.encode(claims, secret, algorithm=_ALGORITHM)
+
+
+def check_token(secret: bytes, header: str, needed: Scope) -> None:
+    """Let an `Authorization` header pass, or raise NoEntry."""
+    with without("cryptography"):
+        import jwt  # noqa: PLC0415 - as above
+
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise NoEntry(401, "send a bearer token; `botrunner token` makes one")
+    try:
+        claims = jwt.decode(
+            token.strip(), secret, algorithms=[_ALGORITHM], options={"require": ["exp", "scope"]}
+        )
+    except jwt.InvalidTokenError as error:
+        raise NoEntry(401, f"the token is not good: {type(error).__name__}") from error
+    if claims["scope"] not in SCOPES or (needed == "admin" and claims["scope"] != "admin"):
+        raise NoEntry(403, "the token's scope does not allow this")

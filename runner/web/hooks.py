@@ -1,0 +1,76 @@
+"""Webhooks: what a platform posts is handed to its adapter as raw as it came.
+
+Rules: a body is read within `BODY_S` and up to `MAX_BODY`; whether a request came from this machine is told by
+its peer AND by the name it asked for, so that a page in the user's browser cannot reach a bot without a
+secret through a name that it made point here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from ipaddress import ip_address
+from typing import cast
+
+from aiohttp import web
+
+from adapters.contract import WebhookAdapter, WebhookRequest
+from runner.web.answers import refusal
+from runner.web.parts import WebParts
+
+MAX_BODY = 1024 * 1024
+BODY_S = 5.0
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_PROXY_HEADERS = frozenset({"X-Forwarded-For", "Forwarded", "X-Real-IP"})
+
+
+def is_from_here(request: web.Request) -> bool:
+    """Whether a request came from this machine, to a name of this machine, and through no proxy."""
+    try:
+        local = request.remote is not None and ip_address(request.remote).is_loopback
+    except ValueError:
+        return False
+    host = request.host.lower()
+    name = host if host.endswith("]") else host.rpartition(":")[0] or host
+    return local and name in _LOOPBACK_NAMES and not _PROXY_HEADERS & set(request.headers)
+
+
+def routes(parts: WebParts) -> list[web.RouteDef]:
+    """`/api/bots/webhook/{platform}/{bot_id}`."""
+
+    async def hook(request: web.Request) -> web.StreamResponse:
+        platform, bot_id = request.match_info["platform"], request.match_info["bot_id"]
+        found = _adapter(parts, platform, bot_id)
+        if found is None:
+            return refusal(404, "not_found", f"there is no {platform} bot {bot_id!r} that takes webhooks")
+        channel, adapter = found
+        try:
+            async with asyncio.timeout(BODY_S):
+                body = await request.read()
+        except TimeoutError:
+            return refusal(408, "too_slow", f"the body did not arrive within {BODY_S:g} seconds")
+        except web.HTTPRequestEntityTooLarge:
+            return refusal(413, "too_large", f"the body may have {MAX_BODY} bytes")
+        asked = WebhookRequest(
+            method=request.method,
+            headers=request.headers,
+            body=body,
+            query=request.query,
+            peer_is_loopback=is_from_here(request),
+        )
+        told = await adapter.handle(asked, partial(parts.deliver, bot_id, channel))
+        return web.Response(
+            body=told.body, status=told.status, content_type=told.content_type, headers=told.headers
+        )
+
+    return [web.route("*", "/api/bots/webhook/{platform}/{bot_id}", hook)]
+
+
+def _adapter(parts: WebParts, platform: str, bot_id: str) -> tuple[str, WebhookAdapter] | None:
+    """The bot's first channel on that platform that takes webhooks."""
+    bot = parts.roster.bot(bot_id)
+    for channel in bot.channels if bot is not None else ():
+        adapter = parts.roster.adapter(bot_id, channel.name)
+        if channel.platform == platform and adapter is not None and hasattr(adapter, "handle"):
+            return channel.name, cast("WebhookAdapter", adapter)
+    return None
