@@ -28,6 +28,7 @@ from adapters.telegram.wire import ALLOWED_UPDATES, Me
 _TOO_MANY = 429
 _SERVER_ERROR = 500
 _LONGEST_WHY = 200
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _GARBAGE = "Telegram's answer cannot be read"
 
 
@@ -118,10 +119,11 @@ class _SessionRequest(library.BaseRequest):
     ) -> tuple[int, bytes]:
         total = read_timeout if isinstance(read_timeout, float) else self._patience.call_s
         timeout = aiohttp.ClientTimeout(total=total, connect=min(total, self._patience.connect_s))
-        fields = request_data.json_parameters if request_data is not None else None
+        # Encoded here: aiohttp's form class makes a multipart writer first, which doubles the cost of a call.
+        body = request_data.url_encoded_parameters().encode() if request_data is not None else b""
         try:
             async with self._shared.session.request(
-                method, url, data=fields, timeout=timeout, allow_redirects=False
+                method, url, data=body, headers=_FORM, timeout=timeout, allow_redirects=False
             ) as response:
                 status, payload = response.status, await response.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:

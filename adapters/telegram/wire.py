@@ -85,7 +85,7 @@ def parse(raw: Mapping[str, Any], me: Me) -> InboundMessage | None:
 
 
 def _message(number: int, message: Mapping[str, Any], me: Me) -> InboundMessage | None:
-    sender = _sender(message, me)
+    chat, sender = _chat(message), _sender(message, me)
     if sender is None:
         return None
     written = message.get("text") or message.get("caption") or ""
@@ -94,7 +94,6 @@ def _message(number: int, message: Mapping[str, Any], me: Me) -> InboundMessage 
     attachments = _attachments(message)
     if not written and not attachments:
         return None  # somebody joined, a title changed, a group migrated
-    chat = _chat(message)
     command, text = _command(written, me)
     replied = message.get("reply_to_message")
     addressed = chat.kind is ChatKind.DIRECT or command is not None
@@ -135,8 +134,8 @@ def _sender(message: Mapping[str, Any], me: Me) -> Sender | None:
     as_chat = message.get("sender_chat")
     if as_chat is not None:
         return Sender(str(_whole(as_chat["id"])), as_chat.get("title") or as_chat.get("username"))
-    user = message.get("from")
-    if user is None or user["id"] == me.id:
+    user = message["from"]
+    if user["id"] == me.id:
         return None
     name = " ".join(part for part in (user.get("first_name"), user.get("last_name")) if part)
     return Sender(str(_whole(user["id"])), name or user.get("username"), bool(user.get("is_bot", False)))

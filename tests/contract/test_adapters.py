@@ -1,0 +1,198 @@
+"""What holds for every adapter, each on its own fake platform over real sockets."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from typing import Self
+
+import pytest
+
+from adapters.contract import LEGAL_STATES, Capabilities, ConnectionState, Delivery, DeliveryState
+from adapters.messages import (
+    ChatRef,
+    FateUnknown,
+    InboundMessage,
+    NotSent,
+    OutboundMessage,
+    Sent,
+    inbound_from_json,
+    inbound_to_json,
+)
+from adapters.registry import capabilities, config_model, platforms
+from tests.contract.adapter_worlds import WORLDS, World
+
+ACCEPTED = Delivery(DeliveryState.ACCEPTED)
+
+
+class Daemon:
+    """The other side of the contract: takes messages, answers them, remembers states."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.tries: list[InboundMessage] = []
+        self.accepted: dict[str, InboundMessage] = {}
+        self.results: list[object] = []
+        self.states: list[ConnectionState] = []
+        self.refusals: list[Delivery] = []
+        self.reached = asyncio.Event()
+        self.deaf = False
+        self._task: asyncio.Task[None] | None = None
+        self._answers = asyncio.TaskGroup()
+
+    async def __aenter__(self) -> Self:
+        await self._answers.__aenter__()
+        self.begin()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.end()
+        await self._answers.__aexit__(None, None, None)
+
+    def begin(self) -> None:
+        self.world.serve(self.deliver)
+        self._task = self._answers.create_task(self.world.adapter.run(self.deliver, self.report))
+
+    async def end(self) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.wait((self._task,))
+        await self.world.adapter.close()
+
+    def report(self, state: ConnectionState, why: str = "") -> None:
+        assert self.world.secret not in why
+        self.states.append(state)
+
+    async def deliver(self, message: InboundMessage) -> Delivery:
+        self.tries.append(message)
+        self.reached.set()
+        if self.deaf:
+            await asyncio.Event().wait()
+        if self.refusals:
+            return self.refusals.pop(0)
+        fresh = message.event_id not in self.accepted
+        self.accepted[message.event_id] = message
+        if fresh or self.world.adapter.capabilities.collects:
+            self._answers.create_task(self._answer(message))
+        return ACCEPTED if fresh else Delivery(DeliveryState.DUPLICATE)
+
+    async def _answer(self, message: InboundMessage) -> None:
+        answer = OutboundMessage(
+            f"k-{message.event_id}", message.chat, f"re: {message.text}", message.event_id, message.details
+        )
+        self.results.append(await self.world.adapter.send(answer))
+
+
+@pytest.fixture(params=WORLDS)
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    async with WORLDS[request.param]() as world:
+        yield world
+
+
+@pytest.fixture
+async def daemon(world: World) -> AsyncIterator[Daemon]:
+    async with Daemon(world) as daemon:
+        yield daemon
+
+
+def test_each_platform_has_a_world() -> None:
+    assert set(WORLDS) == set(platforms())
+
+
+async def test_a_message_is_answered(world: World, daemon: Daemon) -> None:
+    world.say("hello there")
+    assert await world.heard(1) == ["re: hello there"]
+    await world.acknowledged()
+    (message,) = daemon.accepted.values()
+    assert (message.text, message.sender.id, message.addressed, message.command) == (
+        "hello there",
+        "7",
+        True,
+        None,
+    )
+    assert not message.sender.is_bot
+    assert inbound_from_json(inbound_to_json(message)) == message
+    assert all(isinstance(result, Sent) for result in daemon.results)
+
+
+async def test_a_command_is_known(world: World, daemon: Daemon) -> None:
+    world.say("/Reset now")
+    await world.heard(1)
+    (message,) = daemon.accepted.values()
+    assert message.command == "reset"
+
+
+async def test_users_have_chats_of_their_own(world: World, daemon: Daemon) -> None:
+    world.say("one", user=1)
+    world.say("two", user=2)
+    assert sorted(await world.heard(2)) == ["re: one", "re: two"]
+    assert len({message.chat.place for message in daemon.accepted.values()}) == 2
+
+
+@pytest.mark.parametrize("state", [DeliveryState.OVERLOADED, DeliveryState.LIMITED])
+async def test_what_is_not_taken_comes_again(world: World, daemon: Daemon, state: DeliveryState) -> None:
+    daemon.refusals = [Delivery(state, retry_after_s=0.01)] * 2
+    world.say("please")
+    assert await world.heard(1) == ["re: please"]
+    assert [message.event_id for message in daemon.tries] == [daemon.tries[0].event_id] * 3
+
+
+async def test_what_was_not_durable_at_a_crash_comes_again(world: World, daemon: Daemon) -> None:
+    daemon.deaf = True
+    world.say("do not lose me")
+    await daemon.reached.wait()
+    await daemon.end()
+    daemon.deaf = False
+    world.connect()
+    daemon.begin()
+    if world.adapter.capabilities.collects:
+        world.say("do not lose me")  # a caller whose connection broke asks again by itself, with its own id
+    assert await world.heard(1) == ["re: do not lose me"]
+    assert daemon.tries[0].text == daemon.tries[-1].text
+
+
+async def test_what_is_acknowledged_never_comes_again(world: World, daemon: Daemon) -> None:
+    world.say("once")
+    await world.heard(1)
+    await world.acknowledged()
+    await daemon.end()
+    world.connect()
+    daemon.begin()
+    world.say("twice")
+    await world.heard(2)
+    assert [message.text for message in daemon.tries] == ["once", "twice"]
+
+
+async def test_its_states_are_legal_and_end_up(world: World, daemon: Daemon) -> None:
+    world.say("hello")
+    await world.heard(1)
+    states = [ConnectionState.CONNECTING, *daemon.states]
+    assert all(after in LEGAL_STATES[before] for before, after in pairwise(states))
+    assert states[-1] is ConnectionState.UP
+
+
+async def test_with_the_platform_away_a_send_has_a_fate(world: World) -> None:
+    await world.stop()
+    result = await world.adapter.send(OutboundMessage("k", ChatRef("7"), "anybody?", "e"))
+    assert isinstance(result, Sent) if world.stubborn else isinstance(result, NotSent | FateUnknown)
+
+
+async def test_with_the_platform_away_working_is_not_shown(world: World) -> None:
+    await world.adapter.show_working(ChatRef("7"))
+    await world.stop()
+    await world.adapter.show_working(ChatRef("7"))
+
+
+async def test_it_says_who_it_is_and_hides_its_secret(world: World) -> None:
+    assert (name := await world.adapter.who_am_i())
+    assert world.secret not in f"{name} {world.adapter!r}"
+
+
+async def test_its_capabilities_are_those_of_the_registry(world: World) -> None:
+    assert isinstance(world.adapter.capabilities, Capabilities)
+    assert world.adapter.capabilities == capabilities(world.platform)
+
+
+async def test_its_config_is_closed(world: World) -> None:
+    model = config_model(world.platform)
+    assert (model.model_config["extra"], model.model_config["frozen"]) == ("forbid", True)
+    assert "api_base_url" in model.model_fields
