@@ -13,9 +13,16 @@ import typer
 
 import runner
 from runner.cli.begin import init, schema
+from runner.cli.cap import cap
+from runner.cli.chat import chat
 from runner.cli.check import check
+from runner.cli.ledger import verify
 from runner.cli.options import ConfigBefore
+from runner.cli.prices import prices
 from runner.cli.run import run
+from runner.cli.status import status
+from runner.cli.tokens import token
+from runner.cli.usage import usage
 
 
 def application() -> typer.Typer:
@@ -32,9 +39,18 @@ def application() -> typer.Typer:
         (run, "botrunner run --config shop.yaml"),
         (check, "botrunner check --online"),
         (init, "botrunner init"),
+        (chat, "botrunner chat support"),
+        (status, "botrunner status"),
+        (cap, "botrunner cap support 5.00"),
+        (usage, "botrunner usage --by bot,day --from 2026-11-01"),
+        (prices, "botrunner prices claude-haiku-4-5"),
+        (token, "botrunner token --scope admin --days 1"),
         (schema, "botrunner schema > bots.schema.json"),
     ):
         app.command(epilog=f"Example: {example}")(command)
+    ledger = typer.Typer(no_args_is_help=True, help="The record of every model call and its money.")
+    ledger.command(epilog="Example: botrunner ledger verify")(verify)
+    app.add_typer(ledger, name="ledger")
     return app
 
 

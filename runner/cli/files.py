@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,17 +42,17 @@ def load_settings(path: Path) -> Settings:
     return loaded.settings
 
 
-def find_bot(settings: Settings, bot_id: str) -> Bot:
-    """The bot of that id.
-
-    Raises:
-        OperatorError: there is none; names the one that was probably meant.
-    """
+def no_such_bot(bot_id: str, known: Sequence[str]) -> OperatorError:
+    """The error that names the bot that was probably meant."""
     from runner.config.problems import did_you_mean
 
+    guess = did_you_mean(bot_id, known) or f"; there are: {', '.join(known) or 'none'}"
+    return OperatorError(f"there is no bot {bot_id!r}{guess}")
+
+
+def find_bot(settings: Settings, bot_id: str) -> Bot:
+    """The bot of that id. Raises OperatorError where there is none."""
     bot = settings.bot(bot_id)
     if bot is None:
-        known = [bot.id for bot in settings.bots]
-        guess = did_you_mean(bot_id, known) or f"; there are: {', '.join(known) or 'none'}"
-        raise OperatorError(f"there is no bot {bot_id!r}{guess}")
+        raise no_such_bot(bot_id, [bot.id for bot in settings.bots])
     return bot

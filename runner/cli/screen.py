@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,6 +72,14 @@ def bar(console: Console, part: int, whole: int, width: int = BAR_WIDTH) -> str:
         return empty * width
     filled = min(width, max(0, part * width // whole))
     return full * (1 if part > 0 and not filled else filled) + empty * (width - max(filled, int(part > 0)))
+
+
+def printable(text: str) -> str:
+    """A text that came from outside, without control characters: they could rewrite what a terminal shows."""
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) == "Cc" and c not in "\n\t" else c
+        for c in text
+    )
 
 
 def show_json(data: Any) -> None:  # noqa: ANN401 - anything that JSON can say

@@ -1,0 +1,74 @@
+"""`ledger verify`: whether each scope's counter is the sum of its rows, to the pico-dollar."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from runner.cli.options import UNSAID, AsJson, Config
+
+if TYPE_CHECKING:
+    from runner.config.settings import Settings
+    from runner.money.budget import Counter
+    from runner.money.ledger import Difference
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was looked at, and what is wrong."""
+
+    calls: int
+    scopes: int
+    differences: list[Difference]
+
+
+def verify(config: Config = UNSAID, as_json: AsJson = False) -> None:
+    """Check that every counter of money is the sum of its ledger rows. Exit 1 where one is not."""
+    from runner.cli.files import load_settings
+
+    verdict = asyncio.run(_verify(load_settings(config)))
+    if as_json:
+        from runner.cli.screen import show_json
+
+        show_json(
+            {
+                "ok": not verdict.differences,
+                "calls": verdict.calls,
+                "scopes": verdict.scopes,
+                "differences": [
+                    {"scope": found.scope, "counter": _shown(found.counter), "rows": _shown(found.rows)}
+                    for found in verdict.differences
+                ],
+            }
+        )
+    else:
+        for found in verdict.differences:
+            typer.echo(str(found))
+        wrong = len(verdict.differences)
+        ending = f"{wrong} of them WRONG" if wrong else "the books are right"
+        typer.echo(f"{verdict.calls} calls, {verdict.scopes} scopes: {ending}")
+    if verdict.differences:
+        raise typer.Exit(1)
+
+
+async def _verify(settings: Settings) -> Verdict:
+    from runner.cli.books import open_books
+    from runner.ports.stores import LedgerFilter
+
+    async with open_books(settings) as reader:
+        differences = await reader.verify_books()
+        calls = sum(group.calls for group in await reader.usage(LedgerFilter(), ()))
+        return Verdict(calls, len(await reader.counters()), differences)
+
+
+def _shown(counter: Counter) -> dict[str, str]:
+    from runner.money.amounts import to_usd
+
+    return {
+        "settled_usd": to_usd(counter.settled),
+        "unknown_usd": to_usd(counter.unknown),
+        "held_usd": to_usd(counter.held),
+    }

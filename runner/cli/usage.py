@@ -1,0 +1,217 @@
+"""`usage`: what was spent on what, from the ledger, beside a running daemon or without one.
+
+Rules: days are UTC, `--to` is included; a cost is what was really charged, and what may have been charged
+(a call whose end nobody saw) stands beside it; figures that are added up are pico-dollars.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from runner.cli.options import UNSAID, AsJson, Config
+from runner.money.amounts import Money, to_usd
+from runner.money.usage import NO_USAGE
+from runner.ports.stores import GROUPINGS, LedgerFilter, UsageSum
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MS_PER_DAY = 86_400_000
+FIGURES = (
+    "calls",
+    "retries",
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_hit_percent",
+    "cost_usd",
+    "unknown_usd",
+)
+_EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Usages:
+    """What is shown: the groups and all of them together."""
+
+    by: tuple[str, ...]
+    groups: Sequence[UsageSum]
+    total: UsageSum
+
+
+def usage(
+    config: Config = UNSAID,
+    by: Annotated[
+        str, typer.Option(metavar="NAMES", help=f"What to group by: some of {','.join(GROUPINGS)}.")
+    ] = "bot,model",
+    bot: Annotated[str | None, typer.Option(metavar="BOT", help="This bot only.")] = None,
+    first: Annotated[
+        str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="From this day on.")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Until the end of this day.")
+    ] = None,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets.")] = False,
+) -> None:
+    """Show what was spent: cost, tokens, calls, retries and cache hits, by bot, model, user or day."""
+    groupings = read_groupings(by)
+    which = LedgerFilter(
+        bot=bot,
+        from_ms=None if first is None else read_day(first, "--from") * MS_PER_DAY,
+        to_ms=None if last is None else (read_day(last, "--to") + 1) * MS_PER_DAY,
+    )
+    if as_json and as_csv:
+        raise typer.BadParameter("--json and --csv: choose one")
+    found = asyncio.run(_read(config, which, groupings))
+    if as_json:
+        _show_json(found, first, last)
+    elif as_csv:
+        _show_csv(found)
+    else:
+        from runner.cli.screen import screen
+
+        _show_table(screen(), found)
+
+
+def read_groupings(text: str) -> tuple[str, ...]:
+    """`bot,day` as names, each once.
+
+    Raises:
+        BadParameter: an unknown name.
+    """
+    from runner.config.problems import did_you_mean
+
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    for name in names:
+        if name not in GROUPINGS:
+            guess = did_you_mean(name, GROUPINGS) or f"; there are: {', '.join(GROUPINGS)}"
+            raise typer.BadParameter(f"usage cannot be grouped by {name!r}{guess}", param_hint="--by")
+    return names
+
+
+def read_day(text: str, option: str) -> int:
+    """The number of a UTC day, 1970-01-01 being 0.
+
+    Raises:
+        BadParameter: it is no day.
+    """
+    try:
+        return (date.fromisoformat(text) - _EPOCH).days
+    except ValueError:
+        raise typer.BadParameter(f"{text[:40]!r} is no day such as 2026-11-22", param_hint=option) from None
+
+
+def add_up(groups: Sequence[UsageSum]) -> UsageSum:
+    """All groups together."""
+    return UsageSum(
+        key=(),
+        cost=Money(sum(group.cost for group in groups)),
+        calls=sum(group.calls for group in groups),
+        retries=sum(group.retries for group in groups),
+        usage=sum((group.usage for group in groups), NO_USAGE),
+        unknown=Money(sum(group.unknown for group in groups)),
+    )
+
+
+def in_order(groups: Sequence[UsageSum], by: Sequence[str]) -> list[UsageSum]:
+    """By day where days are asked for, else as they come: dearest first."""
+    if "day" not in by:
+        return list(groups)
+    place = by.index("day")
+    return sorted(groups, key=lambda group: group.key[place])
+
+
+def cache_hit_percent(group: UsageSum) -> int:
+    """How much of the input was read from a provider's cache."""
+    tokens = group.usage.input_tokens
+    return group.usage.cache_read_tokens * 100 // tokens if tokens else 0
+
+
+def as_record(group: UsageSum, by: Sequence[str]) -> dict[str, Any]:
+    """A group with its names, as JSON and CSV show it."""
+    figures = (
+        group.calls,
+        group.retries,
+        group.usage.input_tokens,
+        group.usage.output_tokens,
+        group.usage.cache_read_tokens,
+        cache_hit_percent(group),
+        to_usd(group.cost),
+        to_usd(group.unknown),
+    )
+    return {**dict(zip(by, group.key, strict=False)), **dict(zip(FIGURES, figures, strict=True))}
+
+
+async def _read(config: Path, which: LedgerFilter, by: tuple[str, ...]) -> Usages:
+    from runner.cli.books import open_books
+    from runner.cli.files import load_settings
+
+    async with open_books(load_settings(config)) as reader:
+        groups = await reader.usage(which, by)
+    return Usages(by, in_order(groups, by), add_up(groups))
+
+
+def _show_json(found: Usages, first: str | None, last: str | None) -> None:
+    from runner.cli.screen import show_json
+
+    show_json(
+        {
+            "from": first,
+            "to": last,
+            "by": found.by,
+            "groups": [as_record(group, found.by) for group in found.groups],
+            "total": as_record(found.total, ()),
+        }
+    )
+
+
+def _show_csv(found: Usages) -> None:
+    lines = csv.DictWriter(sys.stdout, (*found.by, *FIGURES), lineterminator="\n")
+    lines.writeheader()
+    lines.writerows(as_record(group, found.by) for group in found.groups)
+
+
+def _show_table(console: Console, found: Usages) -> None:
+    from runner.cli.screen import Column, bar, printable, show_table
+
+    if not found.total.calls:
+        console.print("No model was called.")
+        return
+    unsure = bool(found.total.unknown)
+    columns = [
+        *(Column(name) for name in found.by),
+        *(
+            Column(name, number=True)
+            for name in ("calls", "retries", "input", "output", "cached", "cost USD")
+        ),
+        *((Column("may have cost", number=True),) if unsure else ()),
+        Column("share"),
+    ]
+
+    def figures(group: UsageSum) -> list[str]:
+        return [
+            f"{group.calls:,}",
+            f"{group.retries:,}",
+            f"{group.usage.input_tokens:,}",
+            f"{group.usage.output_tokens:,}",
+            f"{cache_hit_percent(group)} %",
+            to_usd(group.cost),
+            *((to_usd(group.unknown),) if unsure else ()),
+        ]
+
+    rows = [
+        [*map(printable, group.key), *figures(group), bar(console, group.cost, found.total.cost)]
+        for group in found.groups
+    ]
+    names = ["total", *[""] * (len(found.by) - 1)] if found.by else []
+    show_table(console, columns, rows, [*names, *figures(found.total), ""] if found.by else ())
