@@ -14,9 +14,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
+import aiohttp
 import httpx2
 
 from runner.ports.provider import FateUnknown, FaultKind, NotRun, Outcome
+from runner.providers import faults
 from runner.providers.sse import DataLines
 
 MOST_BYTES = 32 * 1024 * 1024
@@ -51,7 +53,7 @@ async def attempt(opening: Callable[[], Awaitable[Opened]], reader: Reader, time
     broken: Broken | None
     try:
         async with asyncio.timeout(timeout_s):
-            opened = await opening()
+            opened = await _open(opening)
             if not isinstance(opened, httpx2.Response):
                 return opened
             request_id = opened.headers.get("x-request-id") or opened.headers.get("request-id") or ""
@@ -61,13 +63,21 @@ async def attempt(opening: Callable[[], Awaitable[Opened]], reader: Reader, time
     return reader.outcome(request_id, broken)
 
 
+async def _open(opening: Callable[[], Awaitable[Opened]]) -> Opened:
+    """Open the stream; the SDKs let some of what the connection says pass through unwrapped."""
+    try:
+        return await opening()
+    except (aiohttp.ClientError, httpx2.HTTPError, OSError) as error:
+        return faults.of_connection(error, timeout=False)
+
+
 async def _read(response: httpx2.Response, reader: Reader) -> Broken | None:
     """Feed the stream to the reader and close it."""
     try:
         return await _feed(response, reader)
     except httpx2.TimeoutException:
         return FaultKind.TIMEOUT, "the answer stopped coming"
-    except httpx2.RequestError as error:
+    except (aiohttp.ClientError, httpx2.HTTPError, OSError) as error:
         return FaultKind.CUT, f"the stream broke off ({type(error).__name__})"
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         return FaultKind.CUT, f"the stream cannot be read ({type(error).__name__})"
@@ -96,5 +106,5 @@ async def _drain(stream: AsyncIterator[bytes]) -> None:
         async with asyncio.timeout(DRAIN_S):
             async for _ in stream:
                 pass
-    except (TimeoutError, httpx2.RequestError):
+    except (aiohttp.ClientError, httpx2.HTTPError, OSError):  # TimeoutError is one of the last
         return
