@@ -2,14 +2,14 @@
 money that was only held. And the same runs under other policies, which do overshoot: the simulation can fail.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pytest
 
 from runner.config.price_books import load_book
 from runner.money.amounts import ZERO, Money, from_usd
-from runner.money.budget import Counter
+from runner.money.budget import Busy, Counter, Decision, ScopeLimit, decide
 from runner.money.prices import Price
 from runner.money.reservation import ReservationState, resolve
 from runner.testing.cap_policies import OTHERS, OURS, BoundFitWait, CapPolicy, Request
@@ -98,6 +98,30 @@ def test_who_waits_has_patience_and_no_more() -> None:
     report = simulate(OURS, hasty, 1)
     assert report.gave_up > simulate(OURS, replace(hasty, patience_ms=300_000), 1).gave_up
     assert report.overshoot == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Watched(BoundFitWait):
+    """Ours, and what it was asked and said."""
+
+    asked: list[tuple[Request, Decision]] = field(default_factory=list)
+
+    def admit(self, request: Request, limit: Money, counter: Counter) -> Decision:
+        decision = decide(request.bound, [(ScopeLimit("bot", limit), counter)])
+        self.asked.append((request, decision))
+        return decision
+
+
+def test_who_came_first_is_served_first() -> None:
+    watched = Watched()
+    scenario = Scenario(HAIKU, REQUESTS, from_usd("0.20"), patience_ms=10**9, faults=NO_FAULTS)
+    assert simulate(watched, scenario, 1).gave_up == 0
+    busy = [number for number, (_, decision) in enumerate(watched.asked) if isinstance(decision, Busy)]
+    assert len(busy) > 10
+    for number in busy:
+        assert watched.asked[number + 1][0] is watched.asked[number][0], (
+            "the one who waits is asked again first"
+        )
 
 
 def test_a_seed_is_a_run() -> None:

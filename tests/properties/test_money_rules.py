@@ -18,7 +18,7 @@ from runner.money.amounts import (
     to_usd,
 )
 from runner.money.budget import Busy, Counter, Exhausted, Granted, ScopeLimit, decide
-from runner.money.estimate import Estimate, RequestSize, estimate
+from runner.money.estimate import TOKENS_PER_REQUEST, Estimate, RequestSize, estimate
 from runner.money.prices import TOKENS_PER_RATE, CacheWrites, Price, Rates, Tier
 from runner.money.usage import Usage
 
@@ -136,11 +136,11 @@ def test_no_call_costs_more_than_its_bound(
 
 
 def test_no_row_of_the_books_can_pass_its_bound_at_the_edges() -> None:
-    """The corners, without dice: each row, each mode, below and above each cliff, all tokens of one kind."""
+    """The corners, without dice: each row, each mode, at and above each cliff, all tokens of one kind."""
     for price in ROWS:
         cliffs = [tier.above_input_tokens for tier in price.tiers]
         for writes in CacheWrites:
-            for length in (0, *cliffs, *(cliff + 1 for cliff in cliffs)):
+            for length in (0, *(cliff - TOKENS_PER_REQUEST for cliff in cliffs), *cliffs):
                 bound = estimate(RequestSize("a" * length, messages=0, cache_writes=writes), price, 4_096)
                 for tokens in (bound.input_tokens, *(t for t in cliffs if t <= bound.input_tokens)):
                     for kinds in ((0, 0, 0), (tokens, 0, 0), (0, tokens, 0), (0, 0, tokens)):

@@ -89,6 +89,12 @@ def test_what_can_be_afforded() -> None:
     assert bound.affordable_output(type(bound.input_cost)(0)) < 0
 
 
+def test_a_bound_is_rounded_up() -> None:
+    bound = estimate(RequestSize("abc", messages=1), Price("m", "p", Rates(1, 1)), 500)
+    assert bound.input_cost == 1
+    assert (bound.amount(0), bound.amount(1)) == (1, 2)
+
+
 def test_a_free_output_is_affordable_where_the_input_is() -> None:
     bound = estimate(RequestSize("abc", messages=1), FREE, 500)
     assert bound.amount(500) == 0
