@@ -10,10 +10,11 @@ after the next start; a second signal stops at once, which loses nothing either.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -294,7 +295,7 @@ async def _serving(daemon: Daemon) -> AsyncIterator[str]:
             running = [
                 group.create_task(supervisor.run(), name="supervisor"),
                 group.create_task(lag.run(), name="loop lag"),
-                *(group.create_task(_warm(daemon.catalogue, name), name=f"warm {name}") for name in used),
+                group.create_task(_warm(daemon.catalogue, used), name="warm"),
             ]
             presence.announce()
             try:
@@ -313,10 +314,16 @@ async def _serving(daemon: Daemon) -> AsyncIterator[str]:
         await server.close()
 
 
-async def _warm(catalogue: Catalogue, name: str) -> None:
-    """Import a provider's SDK before the first message needs it; what is wrong with it is told by that message."""
-    with suppress(OperatorError, ImportError):
-        await catalogue.warm(name)
+async def _warm(catalogue: Catalogue, names: Collection[str]) -> None:
+    """Import the providers' SDKs before the first message needs them; what is wrong is told by that message.
+
+    Then the start is over: what it made stays for good, so the collector need not look at it ever again.
+    """
+    for name in names:
+        with suppress(OperatorError, ImportError):
+            await catalogue.warm(name)
+    gc.enable()
+    gc.freeze()
 
 
 @asynccontextmanager

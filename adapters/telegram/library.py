@@ -2,7 +2,8 @@
 
 Rule: httpx, which the library imports, loads a command line of its own (rich, click, pygments: 85 modules, 4 MiB,
 60 ms) wherever those happen to be installed, and does without where they are not. While the library is loaded
-they look as if they were not; afterwards everything is as before. Figures: docs/decisions/telegram-client.md.
+they look as if they were not; afterwards everything is as before. The same for cryptography, which the library
+wants for Telegram Passport only. Figures: docs/decisions/telegram-client.md.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def _without(module: str) -> Iterator[None]:
         sys.modules.pop(module, None)
 
 
-with _without("httpx._main"):
+with _without("httpx._main"), _without("cryptography"):
     from telegram import Bot
     from telegram.error import (
         BadRequest,

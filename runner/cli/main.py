@@ -4,18 +4,27 @@
 
 Rules: a plain `run` goes straight to the daemon, for whatever is imported here stays in its memory for months
 and is waited for at each start; all else goes through typer, in `commands`. What an operator can mend is one
-sentence and a hint on stderr, never a traceback.
+sentence and a hint on stderr, never a traceback; a bug of ours is a traceback.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from runner.cli.place import find_config
 from runner.errors import BotrunnerError, IllegalStep
+
+
+@dataclass(frozen=True, slots=True)
+class PlainRun:
+    """`run` with no more than a --config."""
+
+    config: Path | None = None
 
 
 def main() -> None:
@@ -26,33 +35,44 @@ def main() -> None:
 def execute(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Do what the arguments say; returns the exit code."""
     try:
-        if is_plain_run(arguments):
-            return _run(arguments, environ)
-        from runner.cli.commands import dispatch
+        plain = plain_run(arguments)
+        if plain is None:
+            from runner.cli.commands import dispatch
 
-        return dispatch(arguments)
-    except IllegalStep:
-        raise  # a bug of ours: its traceback is wanted
-    except BotrunnerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        if hint := getattr(error, "hint", ""):
-            print(f"hint: {hint}", file=sys.stderr)
-        return 1
+            return dispatch(arguments)
+        # Imports make hundreds of thousands of objects that stay: looking through them again and again is a tenth
+        # of the start. The app turns the collector on when the start is over.
+        gc.disable()
+        from runner.app import run_daemon
+
+        return run_daemon(find_config(plain.config, environ), environ)
+    except* IllegalStep:
+        raise
+    except* BotrunnerError as errors:
+        for error in leaves(errors):
+            print(f"error: {error}", file=sys.stderr)
+            if hint := getattr(error, "hint", ""):
+                print(f"hint: {hint}", file=sys.stderr)
+    return 1
 
 
-def is_plain_run(arguments: Sequence[str]) -> bool:
-    """Whether this is `run`, `run --config FILE` or `--config FILE run`: the way in without typer and rich."""
+def plain_run(arguments: Sequence[str]) -> PlainRun | None:
+    """The way in without typer and rich, or None where there is more to understand."""
     match list(arguments):
         case ["run"]:
-            return True
-        case ["run", "--config" | "-c", file] | ["--config" | "-c", file, "run"]:
-            return not file.startswith("-")
+            return PlainRun()
+        case ["run", "--config" | "-c", file] | ["--config" | "-c", file, "run"] if file[:1] not in {"", "-"}:
+            return PlainRun(Path(file))
+        case ["run", word] | [word, "run"] if word.removeprefix("--config=") not in {"", word}:
+            return PlainRun(Path(word.removeprefix("--config=")))
         case _:
-            return False
+            return None
 
 
-def _run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    given = next((Path(word) for word in arguments if word not in {"run", "--config", "-c"}), None)
-    from runner.app import run_daemon
-
-    return run_daemon(find_config(given, environ), environ)
+def leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    """The exceptions themselves: what fails inside task groups comes wrapped, once for each of them."""
+    return [
+        leaf
+        for error in group.exceptions
+        for leaf in (leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    ]
