@@ -66,14 +66,14 @@ class InboxRows:
     def next(self, connection: sqlite3.Connection, lane: str, now_ms: int) -> Work | None:
         """As `LaneSession.next`."""
         head = connection.execute(self._sql["head"], (lane,)).fetchone()
-        if head is None or head[5] > now_ms:
+        if head is None or head[0] > now_ms:
             return None
-        inbox_id, bot, channel, payload, accepted_ms, _, attempts = head
+        _, inbox_id, bot, channel, payload, accepted_ms, attempts, *state = head
         turn = turn_id(inbox_id)
-        state = connection.execute(self._sql["latest_conversation"], (lane,)).fetchone()
+        conversation = None if state[0] is None else ConversationState(*state)
         history: tuple[str, ...] = ()
-        if state is not None:
-            rows = connection.execute(self._sql["history"], (state[0], state[3]))
+        if conversation is not None:
+            rows = connection.execute(self._sql["history"], (conversation.id, conversation.first_seq))
             history = tuple(row[0] for row in rows)
         return Work(
             inbox_id=inbox_id,
@@ -83,7 +83,7 @@ class InboxRows:
             payload=payload,
             accepted_ms=accepted_ms,
             turn=turn,
-            conversation=None if state is None else ConversationState(*state),
+            conversation=conversation,
             history=history,
             steps=tuple(StoredStep(*row) for row in connection.execute(self._sql["steps"], (turn,))),
             attempts_used=attempts,

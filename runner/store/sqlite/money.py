@@ -35,22 +35,26 @@ class MoneyRows:
 
     def hold(self, connection: sqlite3.Connection, request: HoldRequest) -> HoldResult:
         """As `MoneyStore.hold`."""
-        a = request.attempt
-        if connection.execute(self._sql["attempt_exists"], (a.id,)).fetchone() is not None:
-            raise IllegalStep(f"attempt {a.id} exists already")
         names = scope_names(request)
         result, after = take(request, self.counters(connection, names))
         if isinstance(result, Held):
-            connection.execute(
-                self._sql["hold"],
-                (
-                    *(a.id, a.time_ms, a.bot, a.platform, a.channel, a.conversation, a.user, a.turn),
-                    *(a.provider, a.model, a.price_version, a.feature, a.task, a.route, a.route_reason),
-                    *(a.billing_mode, a.number, a.iteration, json.dumps(names), result.amount, result.amount),
-                ),
-            )
+            self._add(connection, request.attempt, names, result.amount)
             self._save(connection, after)
+        elif connection.execute(self._sql["attempt_exists"], (request.attempt.id,)).fetchone() is not None:
+            raise _exists(request.attempt)
         return result
+
+    def _add(self, connection: sqlite3.Connection, a: Attempt, scopes: Sequence[str], amount: Money) -> None:
+        added = connection.execute(
+            self._sql["hold"],
+            (
+                *(a.id, a.time_ms, a.bot, a.platform, a.channel, a.conversation, a.user, a.turn),
+                *(a.provider, a.model, a.price_version, a.feature, a.task, a.route, a.route_reason),
+                *(a.billing_mode, a.number, a.iteration, json.dumps(scopes), amount, amount),
+            ),
+        )
+        if added.rowcount != 1:
+            raise _exists(a)
 
     def settle(self, connection: sqlite3.Connection, settlement: Settlement) -> Money:
         """As `MoneyStore.settle`."""
@@ -94,6 +98,10 @@ class MoneyRows:
             connection.execute(
                 self._sql["save_counter"], (name, counter.settled, counter.unknown, counter.held)
             )
+
+
+def _exists(attempt: Attempt) -> IllegalStep:
+    return IllegalStep(f"attempt {attempt.id} exists already")
 
 
 # ── rows as values ───────────────────────────────────────────────────────────────────────────────────────

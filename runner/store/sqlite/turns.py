@@ -39,14 +39,12 @@ class TurnRows:
 
     def _remember(self, connection: sqlite3.Connection, turn: FinishedTurn) -> None:
         now = turn.conversation
-        row = connection.execute(self._sql["next_seq"], (now.id,)).fetchone()
-        first_new = 0 if row is None else int(row[0])
-        next_seq = first_new + len(turn.messages)
-        connection.execute(
+        added = len(turn.messages)
+        [(next_seq,)] = connection.execute(
             self._sql["save_conversation"],
-            (now.id, turn.lane, turn.bot, turn.channel, now.started_ms, now.last_ms, now.first_seq, next_seq),
-        )
-        for number, message in enumerate(turn.messages, first_new):
+            (now.id, turn.lane, turn.bot, turn.channel, now.started_ms, now.last_ms, now.first_seq, added),
+        ).fetchall()
+        for number, message in enumerate(turn.messages, next_seq - added):
             connection.execute(self._sql["add_message"], (now.id, number, message))
         connection.execute(
             self._sql["save_turn"],

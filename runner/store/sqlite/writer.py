@@ -6,7 +6,9 @@
 Rules:
 * A unit is a function of the connection, and all that waits at that moment goes into ONE transaction: one
   fsync for many.
-* Each unit has a savepoint: one that raises is undone alone and its neighbours go on.
+* A unit that raises is undone alone and its neighbours go on. Nearly none raises after it has written, so the
+  batch is first run without savepoints; where one does, all of it is rolled back and run again with one each.
+* So a unit has no effect but on the connection, writes by INSERT, UPDATE and DELETE only, and may be run twice.
 * Nothing is reported before the commit; where the commit fails, all of the batch failed and nothing was done.
 * Units run in the order in which they were asked for. Cancelling whoever waits for a unit does not cancel the
   unit: a later one sees its deed.
@@ -156,38 +158,47 @@ class Writer:
         return batch
 
     def _commit(self, connection: sqlite3.Connection, batch: Sequence[_Job]) -> None:
-        writes = any(job.writes for job in batch)
+        begin = self._sql["begin_write" if any(job.writes for job in batch) else "begin_read"]
         try:
-            connection.execute(self._sql["begin_write" if writes else "begin_read"])
-            for job in batch:
-                if job.writes:
-                    self._attempt(connection, job)
-                else:
-                    self._look(connection, job)
+            connection.execute(begin)
+            if not self._run_plainly(connection, batch):
+                connection.execute(self._sql["rollback"])
+                connection.execute(begin)
+                self._run_guarded(connection, batch)
             connection.execute(self._sql["commit"])
         except sqlite3.Error as error:
             for job in batch:
                 job.error = store_error(error)
             self._roll_back(connection)
 
-    def _attempt(self, connection: sqlite3.Connection, job: _Job) -> None:
-        """Run a unit that writes. Raises sqlite3.Error only where the whole transaction is lost."""
-        connection.execute(self._sql["savepoint"])
-        try:
-            job.result = job.unit(connection)
-        except Exception as error:
-            job.error = _in_our_words(error)
-            if not connection.in_transaction:
-                raise  # SQLite has rolled all of it back: disk full, I/O error
-            connection.execute(self._sql["undo_unit"])
-        connection.execute(self._sql["keep_unit"])
-
     @staticmethod
-    def _look(connection: sqlite3.Connection, job: _Job) -> None:
-        try:
-            job.result = job.unit(connection)
-        except Exception as error:  # noqa: BLE001 - it is whoever asked who must know
-            job.error = _in_our_words(error)
+    def _run_plainly(connection: sqlite3.Connection, batch: Sequence[_Job]) -> bool:
+        """Run the units one after the other; False: one raised after it had written."""
+        for job in batch:
+            written = connection.total_changes
+            try:
+                job.result = job.unit(connection)
+            except Exception as error:
+                job.error = _in_our_words(error)
+                if not connection.in_transaction:
+                    raise  # SQLite has rolled all of it back: disk full, I/O error
+                if connection.total_changes != written:
+                    return False
+        return True
+
+    def _run_guarded(self, connection: sqlite3.Connection, batch: Sequence[_Job]) -> None:
+        """Run the units, each in a savepoint that is undone where it raises."""
+        for job in batch:
+            job.error = None
+            connection.execute(self._sql["savepoint"])
+            try:
+                job.result = job.unit(connection)
+            except Exception as error:
+                job.error = _in_our_words(error)
+                if not connection.in_transaction:
+                    raise
+                connection.execute(self._sql["undo_unit"])
+            connection.execute(self._sql["keep_unit"])
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
         try:

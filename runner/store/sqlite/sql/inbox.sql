@@ -22,11 +22,14 @@ ORDER BY id
 LIMIT :limit;
 
 -- name: head
-SELECT id, bot, channel, payload, accepted_ms, due_ms,
-       (SELECT count(*) FROM ledger WHERE ledger.turn = 't' || inbox.id)
-FROM inbox
-WHERE lane = ? AND finished_ms IS NULL
-ORDER BY id
+SELECT head.due_ms, head.id, head.bot, head.channel, head.payload, head.accepted_ms,
+       (SELECT count(*) FROM ledger WHERE ledger.turn = 't' || head.id),
+       latest.id, latest.started_ms, latest.last_ms, latest.first_seq, latest.next_seq
+FROM inbox AS head
+LEFT JOIN conversations AS latest
+    ON latest.seq = (SELECT max(seq) FROM conversations WHERE conversations.lane = head.lane)
+WHERE head.lane = ? AND head.finished_ms IS NULL
+ORDER BY head.id
 LIMIT 1;
 
 -- name: postpone

@@ -16,7 +16,8 @@ SELECT 1 FROM ledger WHERE id = ?;
 INSERT INTO ledger (
     id, time_ms, bot, platform, channel, conversation, user, turn, provider, model, price_version, feature,
     task, route, route_reason, billing_mode, number, iteration, scopes, state, hold, cost
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'held', ?, ?);
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'held', ?, ?)
+ON CONFLICT (id) DO NOTHING;
 
 -- name: reservation
 SELECT seq, state, hold, scopes, turn FROM ledger WHERE id = ?;

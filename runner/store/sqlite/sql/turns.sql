@@ -1,15 +1,10 @@
--- name: latest_conversation
-SELECT id, started_ms, last_ms, first_seq, next_seq FROM conversations
-WHERE lane = ? ORDER BY seq DESC LIMIT 1;
-
--- name: next_seq
-SELECT next_seq FROM conversations WHERE id = ?;
-
 -- name: save_conversation
+-- The last value is how many messages are added; what comes back is the number after the last of them.
 INSERT INTO conversations (id, lane, bot, channel, started_ms, last_ms, first_seq, next_seq)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
-    last_ms = excluded.last_ms, first_seq = excluded.first_seq, next_seq = excluded.next_seq;
+    last_ms = excluded.last_ms, first_seq = excluded.first_seq, next_seq = next_seq + excluded.next_seq
+RETURNING next_seq;
 
 -- name: history
 SELECT payload FROM messages WHERE conversation = ? AND seq >= ? ORDER BY seq;
