@@ -88,9 +88,7 @@ def _message(number: int, message: Mapping[str, Any], me: Me) -> InboundMessage 
     chat, sender = _chat(message), _sender(message, me)
     if sender is None:
         return None
-    written = message.get("text") or message.get("caption") or ""
-    if not isinstance(written, str):
-        raise TypeError("text is no text")
+    written = _storable(message.get("text") or message.get("caption") or "")
     attachments = _attachments(message)
     if not written and not attachments:
         return None  # somebody joined, a title changed, a group migrated
@@ -111,7 +109,7 @@ def _message(number: int, message: Mapping[str, Any], me: Me) -> InboundMessage 
         command=command,
         addressed=addressed,
         attachments=attachments,
-        sent_at_ms=message["date"] * 1000 if "date" in message else None,
+        sent_at_ms=_whole(message["date"]) * 1000 if "date" in message else None,
         reply_to=None if replied is None else str(replied["message_id"]),
         details={"message_id": message["message_id"]},
     )
@@ -133,12 +131,12 @@ def _sender(message: Mapping[str, Any], me: Me) -> Sender | None:
         return None
     as_chat = message.get("sender_chat")
     if as_chat is not None:
-        return Sender(str(_whole(as_chat["id"])), as_chat.get("title") or as_chat.get("username"))
+        return Sender(str(_whole(as_chat["id"])), _storable(as_chat.get("title") or ""))
     user = message["from"]
     if user["id"] == me.id:
         return None
     name = " ".join(part for part in (user.get("first_name"), user.get("last_name")) if part)
-    return Sender(str(_whole(user["id"])), name or user.get("username"), bool(user.get("is_bot", False)))
+    return Sender(str(_whole(user["id"])), _storable(name), bool(user.get("is_bot", False)))
 
 
 def _command(text: str, me: Me) -> tuple[str | None, str]:
@@ -186,6 +184,13 @@ def _file(kind: AttachmentKind, raw: Mapping[str, Any], media_type: str | None =
         name=raw.get("file_name"),
         size_bytes=raw.get("file_size"),
     )
+
+
+def _storable(text: object) -> str:
+    """A text that every store takes: no half of a surrogate pair, no NUL."""
+    if not isinstance(text, str):
+        raise TypeError("a text is no text")
+    return text.encode(errors="replace").decode().replace("\0", "")
 
 
 def _whole(value: object) -> int:
