@@ -7,18 +7,17 @@ fault is found in one go and says where it is. A shipped book has none; a test r
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib import resources
 from typing import Any, Literal
 
 from runner.config.price_text import UnreadableBook, read_text
+from runner.config.problems import Path, did_you_mean, dotted
 from runner.money.amounts import BadAmount, from_usd
 from runner.money.prices import ANY_PROVIDER, ModelLimits, Price, PriceBook, Rates, Tier
 
 BookName = Literal["default", "seed"]
-Path = tuple[str | int, ...]
 
 _FILES: Mapping[BookName, str] = {"default": "prices.yaml", "seed": "prices.seed.yaml"}
 _RATES = tuple(rate.name for rate in fields(Rates))
@@ -77,7 +76,7 @@ def read_book(name: str, text: str) -> PriceBook:
             for alias in reader.texts("aliases"):
                 aliases[provider, alias] = model
     if problems:
-        raise UnreadableBook("; ".join(f"{'.'.join(map(str, p.path))}: {p.message}" for p in problems))
+        raise UnreadableBook("; ".join(f"{dotted(p.path)}: {p.message}" for p in problems))
     return PriceBook(name, rows, aliases)
 
 
@@ -124,8 +123,7 @@ class _Reader:
     def __post_init__(self) -> None:
         for key in self.raw:
             if key not in self.known:
-                close = difflib.get_close_matches(str(key), self.known, n=1)
-                self._fault(key, f"unknown field, did you mean {close[0]}?" if close else "unknown field")
+                self._fault(key, f"unknown field{did_you_mean(str(key), self.known)}")
 
     def price(self, provider: str, model: str, version: str, known_limits: ModelLimits) -> Price:
         """The whole row."""
