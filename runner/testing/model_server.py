@@ -99,6 +99,10 @@ class ModelServer:
     async def stop(self) -> None:
         """Stop listening, and let hanging requests go."""
         self._stopping.set()
+        for _ in range(
+            3
+        ):  # connections that were made but not yet accepted: let them in, to be closed with the rest
+            await SystemClock().sleep(0)
         if self._runner is not None:
             await self._runner.cleanup()
 
