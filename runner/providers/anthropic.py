@@ -1,7 +1,8 @@
 """Anthropic, through its SDK.
 
 Rules: the SDK brings the connection, the headers and the errors; the body is ours and the stream is read
-raw. One request a call: no retries, no redirects. No credentials, address or tracing are taken from the environment.
+raw. One request a call: no retries, no redirects. No credentials, address or tracing are taken from the
+environment.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from runner.money.estimate import RequestSize
 from runner.ports.dialogue import ModelRequest
 from runner.ports.provider import Outcome, Prepared
 from runner.providers import faults
-from runner.providers.attempt import Opened, attempt, timeouts
+from runner.providers.attempt import LIMITS, Opened, attempt, timeouts
 from runner.providers.messages_reader import MessagesReader
 from runner.providers.messages_wire import messages_body
 from runner.providers.wording import with_limit
@@ -28,7 +29,7 @@ NO_KEY = "none"
 
 def connections() -> httpx2.AsyncClient:
     """What all providers of this kind share: a pool of connections."""
-    return anthropic.DefaultAioHttpClient(follow_redirects=False)
+    return anthropic.DefaultAioHttpClient(limits=LIMITS, follow_redirects=False)
 
 
 class AnthropicProvider:

@@ -24,6 +24,9 @@ from runner.providers.sse import DataLines
 MOST_BYTES = 32 * 1024 * 1024
 """A stream that is longer is broken off; no model's output comes near."""
 LONGEST_CONNECT_S = 10.0
+LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=20.0)
+"""Of the shared connections. An idle one is kept for a while, to spare a chat a handshake a message, but not
+for long: one that the server closes just then costs a whole hold."""
 DRAIN_S = 0.1
 """How long the connection may take to end after the answer did, to be used again."""
 

@@ -19,7 +19,7 @@ from runner.money.prices import CacheWrites
 from runner.ports.dialogue import ModelRequest
 from runner.ports.provider import Outcome, Prepared
 from runner.providers import faults
-from runner.providers.attempt import Opened, attempt, timeouts
+from runner.providers.attempt import LIMITS, Opened, attempt, timeouts
 from runner.providers.chat_reader import ChatReader
 from runner.providers.chat_wire import chat_body
 from runner.providers.dialects import Dialect, FindPrice
@@ -31,7 +31,7 @@ NO_KEY = "none"
 
 def connections() -> httpx2.AsyncClient:
     """What all providers of this kind share: a pool of connections."""
-    return openai.DefaultAioHttpClient(follow_redirects=False)
+    return openai.DefaultAioHttpClient(limits=LIMITS, follow_redirects=False)
 
 
 class OpenAIProvider:

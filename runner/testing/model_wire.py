@@ -56,7 +56,7 @@ def chat_usage(usage: Usage) -> dict[str, Any]:
 
 def message_events(said: Say, usage: Usage, limit: int, request_id: str, model: str) -> Iterator[Event]:
     """An answer as Anthropic Messages streams it; it ends with `message_stop`."""
-    start = {
+    start: dict[str, Any] = {
         "id": request_id,
         "type": "message",
         "role": "assistant",
