@@ -2,7 +2,10 @@
 money that was only held. And the same runs under other policies, which do overshoot: the simulation can fail.
 """
 
+import runpy
+import sys
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -134,3 +137,17 @@ def test_a_cap_of_nothing_buys_nothing() -> None:
     scenario = Scenario(HAIKU, REQUESTS, Money(1), conversations=3)
     report = simulate(OURS, scenario, 1)
     assert (report.calls, report.billed, report.counter) == (0, ZERO, Counter())
+
+
+def test_the_bench_prints_a_line_for_each_policy(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = Path(__file__).parents[2] / "bench/caps/simulate.py"
+    monkeypatch.setattr(sys, "argv", [str(script), "--seeds", "1", "--cap", "0.50"])
+    runpy.run_path(str(script), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    for at_once in (1, 50, 200):
+        assert any(line.startswith(f"| {at_once} | {OURS.name} | 0.0 %") for line in lines)
+        assert all(
+            any(line.startswith(f"| {at_once} | {other.name} |") for line in lines) for other in OTHERS
+        )

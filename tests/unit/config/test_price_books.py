@@ -38,6 +38,12 @@ def test_each_row_can_be_checked_by_a_person(name: BookName) -> None:
 
 
 @pytest.mark.parametrize("name", BOOKS)
+def test_a_book_is_as_old_as_its_newest_row(name: BookName) -> None:
+    newest = max(price.version for price in load_book(name).models())
+    assert newest == f"{name} {read_text(text_of(name)).head['version']}"
+
+
+@pytest.mark.parametrize("name", BOOKS)
 def test_an_alias_leads_to_a_row_and_hides_none(name: BookName) -> None:
     book = load_book(name)
     for (provider, alias), model in book.aliases.items():
