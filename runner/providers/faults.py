@@ -107,7 +107,8 @@ def _http_date(text: str) -> float | None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
+    """What it was raised from. Not its context: that may be another attempt's fault, still being handled."""
     seen: BaseException | None = error
     while seen is not None:
         yield seen
-        seen = seen.__cause__ or seen.__context__
+        seen = seen.__cause__

@@ -138,3 +138,10 @@ def test_a_lost_connection_that_is_called_a_timeout() -> None:
     outcome = of_connection(chained(Exception("sdk"), aiohttp.ServerDisconnectedError()), timeout=True)
     assert isinstance(outcome, FateUnknown)
     assert outcome.kind is FaultKind.CUT
+
+
+def test_the_fault_of_another_attempt_is_no_proof() -> None:
+    """A second attempt may be made while the first one's fault is being handled: Python links the two."""
+    second = Exception("sdk")
+    second.__context__ = aiohttp.ClientConnectorError(HOST, ConnectionRefusedError(111, "refused"))
+    assert isinstance(of_connection(second, timeout=False), FateUnknown)
