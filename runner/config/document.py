@@ -2,12 +2,14 @@
 
 Rules: YAML 1.2 as ruamel.yaml composes it; only its plain kinds become values (text, numbers, true, false,
 null, lists, mappings), keys are always text. A key may be there once; `<<` merges, its own keys win. Aliases
-may be used freely, up to a bound that no real file reaches. A fault of syntax is the only problem of a file;
-all other faults leave a document that can be looked at further.
+may be used freely, up to a bound that no real file reaches. A reference such as ${NAME} needs no quotes, not
+even inside {braces}, where YAML alone would take its braces for its own. A fault of syntax is the only
+problem of a file; all other faults leave a document that can be looked at further.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -22,7 +24,11 @@ Plain: TypeAlias = Any
 """A plain value: text, number, true, false, None, a list of plain values, or a dict from text to them."""
 
 DEEPEST = 60
-MOST_VALUES = 500_000
+MOST_VALUES = 100_000
+_REFERENCE = re.compile(r"\$\{[^{}\n]*\}")
+_MASK = str.maketrans("{},[]", "\ue000\ue001\ue002\ue003\ue004")
+_UNMASK = {to: chr(of) for of, to in _MASK.items()}
+"""Characters for private use take the place of those that mean something to YAML: positions stay the same."""
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -58,8 +64,15 @@ def compose(text: str) -> Node | None:
     yaml = YAML(typ="safe", pure=True)
     yaml.max_depth = DEEPEST
     yaml.composer.warn_double_anchors = False
-    root: Node | None = yaml.compose(text)
+    root: Node | None = yaml.compose(_masked(text))
     return root
+
+
+def _masked(text: str) -> str:
+    """The text with its references made harmless to YAML; unchanged where it uses private characters itself."""
+    if "${" not in text or any(chr(code) in text for code in _UNMASK):
+        return text
+    return _REFERENCE.sub(lambda found: found[0].translate(_MASK), text)
 
 
 def read_document(text: str, file: str) -> Document:
@@ -67,12 +80,12 @@ def read_document(text: str, file: str) -> Document:
     document = Document(file)
     try:
         root = compose(text)
-        document.data = None if root is None else _Builder(document).value(root, ())
+        document.data = None if root is None else _Builder(document, _masked(text) != text).value(root, ())
     except MarkedYAMLError as fault:
         mark = fault.problem_mark or fault.context_mark
         words = ": ".join(str(part) for part in (fault.context, fault.problem) if part)
         line = mark.line + 1 if mark else 0
-        document.problems = [Problem(file, line, "", f"not valid YAML: {words}")]
+        document.problems = [Problem(file, line, "", f"not valid YAML: {words.translate(_UNMASK)}")]
     except _TooMuch as fault:
         document.problems = [Problem(file, 0, "", str(fault))]
     except Exception as fault:  # noqa: BLE001 - what a pure-Python reader raises on odd input has no common root
@@ -83,8 +96,9 @@ def read_document(text: str, file: str) -> Document:
 class _Builder:
     """Turns nodes into values and notes their lines."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, masked: bool) -> None:  # noqa: FBT001 - private
         self._document = document
+        self._masked = masked
         self._built = 0
 
     def value(self, node: Node, path: Path) -> Plain:
@@ -101,7 +115,7 @@ class _Builder:
         raise _TooMuch("a kind of YAML node that nobody knows")
 
     def _scalar(self, node: ScalarNode, path: Path) -> Plain:
-        text: str = node.value
+        text = self._text(node)
         kind = str(node.tag).removeprefix(_TAG)
         read = _READERS.get(kind)
         if read is None:
@@ -112,6 +126,10 @@ class _Builder:
         except ValueError:
             return text
 
+    def _text(self, node: ScalarNode) -> str:
+        text: str = node.value
+        return text.translate(_UNMASK) if self._masked else text
+
     def _mapping(self, node: MappingNode, path: Path) -> dict[str, Any]:
         own: dict[str, Any] = {}
         first: dict[str, int] = {}
@@ -121,7 +139,7 @@ class _Builder:
             if not isinstance(key_node, ScalarNode):
                 self._fault(path, key_node, "a key must be plain text")
                 continue
-            key: str = key_node.value
+            key = self._text(key_node)
             if str(key_node.tag) == f"{_TAG}merge":
                 merged.append(value_node)
                 continue
@@ -144,7 +162,7 @@ class _Builder:
                 continue
             kept = set(into)
             scratch = Document(self._document.file)
-            inner = _Builder(scratch)
+            inner = _Builder(scratch, self._masked)
             inner._built = self._built
             extra = inner.value(part, path)
             self._built = inner._built

@@ -82,7 +82,7 @@ def set_field(
     except OSError as fault:
         return Problem(str(path), 0, "", f"cannot be read: {os.strerror(fault.errno or 0)}")
     except ValueError:
-        return Problem(str(path), 0, "", "is not a UTF-8 text of at most 1 MiB")
+        return Problem(str(path), 0, "", "is not a UTF-8 text of at most 8 MiB")
     if not status.st_mode & stat.S_IWUSR or not os.access(path, os.W_OK):
         return Problem(str(path), 0, "", "is read-only")
     after = changed_text(before, str(path), where, value)

@@ -64,5 +64,14 @@ def _as_text(value: Any) -> Any:  # noqa: ANN401 - whatever YAML gave
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _no_switch(value: Any) -> Any:  # noqa: ANN401 - whatever YAML gave
+    if isinstance(value, bool):
+        raise PydanticCustomError("float_type", "must be a number")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_no_switch)]
+"""A number with a fraction; true is none."""
+
 UserId = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int)]
 """A platform's id of a user; where it is a number it may be written as one."""

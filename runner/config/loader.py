@@ -37,7 +37,7 @@ def load(path: Path, environ: Mapping[str, str], secrets: Secrets | None = None)
         reason = os.strerror(fault.errno) if fault.errno else type(fault).__name__
         return Problems((Problem(str(path), 0, "", f"cannot be read: {reason}"),))
     except ValueError:
-        return Problems((Problem(str(path), 0, "", "is not a UTF-8 text of at most 1 MiB"),))
+        return Problems((Problem(str(path), 0, "", "is not a UTF-8 text of at most 8 MiB"),))
     return parse(text, str(path), sources_of(path, environ, secrets))
 
 

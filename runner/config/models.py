@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr
 
-from runner.config.fields import Section, UserId, Whole
+from runner.config.fields import Number, Section, UserId, Whole
 
 LONGEST_TIMEOUT_MS = 60_000
 MOST_CENTS = 900_000_000
@@ -80,7 +80,7 @@ class AlertsSection(Section):
 class LlmConfigSection(Section):
     """`llm_config:`."""
 
-    temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False)
+    temperature: Number | None = Field(None, ge=0, le=2, allow_inf_nan=False)
 
 
 class AccessSection(Section):
@@ -143,7 +143,7 @@ class BotSection(Section):
     conversation_scope: Literal["user", "channel"] = "user"
     conversation_max_messages: ContextWindow = 20
     conversation_keep_messages: Annotated[int, Whole(1, 10_000)] | None = None
-    conversation_ttl_hours: float = Field(24.0, gt=0, le=87_600, allow_inf_nan=False)
+    conversation_ttl_hours: Number = Field(24.0, gt=0, le=87_600, allow_inf_nan=False)
     context: Literal["blocks", "sliding"] = "blocks"
     summarize: bool = False
     workspace_id: str | None = None

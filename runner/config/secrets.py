@@ -24,7 +24,7 @@ from runner.config.findings import Findings
 from runner.config.problems import Path as Where
 from runner.config.problems import Sealed
 
-LARGEST_FILE = 1_048_576
+LARGEST_FILE = 8_388_608
 _REFERENCE = re.compile(r"\$(?:\$|\{([^}]*)\})")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -58,7 +58,7 @@ def read_text_file(path: Path) -> str:
     with path.open("rb") as stream:
         raw = stream.read(LARGEST_FILE + 1)
     if len(raw) > LARGEST_FILE:
-        raise ValueError("larger than 1 MiB")
+        raise ValueError("larger than 8 MiB")
     return raw.decode("utf-8")
 
 
@@ -122,7 +122,7 @@ class Sources:
             reason = os.strerror(fault.errno) if fault.errno else type(fault).__name__
             raise _Missing(f"{what} cannot be read: {reason}") from None
         except ValueError:
-            raise _Missing(f"{what} is not a UTF-8 text of at most 1 MiB") from None
+            raise _Missing(f"{what} is not a UTF-8 text of at most 8 MiB") from None
         return text.removesuffix("\n").removesuffix("\r")
 
 

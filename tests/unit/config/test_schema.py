@@ -1,0 +1,66 @@
+"""The JSON schema that editors use."""
+
+from typing import Any
+
+import jsonschema
+import pytest
+from ruamel.yaml import YAML
+
+from runner.config.schema import DIALECT, schema
+from runner.config.starter import starter_text
+
+GOOD = """
+x-anything: {goes: here}
+server: {port: "${PORT}"}
+defaults: {spending_cap_cents: "${CAP}", enabled: "${ON}", access: {groups: "${GROUPS}"}}
+bots:
+  t: {platform: telegram, platform_config: {bot_token: "${T}", poll_timeout_s: "${P}"}}
+  c: {platform: custom, platform_config: {secret: "x"}, rate_limit_per_minute: null, fallbacks: [openai/gpt-4o]}
+  m: {channels: [{platform: telegram, platform_config: {bot_token: "1:a"}}, {platform: custom}]}
+  w: {tools: [{type: http, name: n, description: d, url: "http://x", headers: {A: b}}], timeout_ms: 60000}
+"""
+
+
+@pytest.fixture(scope="module")
+def validator() -> jsonschema.Draft202012Validator:
+    made = schema()
+    jsonschema.Draft202012Validator.check_schema(made)
+    return jsonschema.Draft202012Validator(made)
+
+
+def read(text: str) -> Any:
+    return YAML(typ="safe", pure=True).load(text)
+
+
+def test_it_names_its_dialect() -> None:
+    assert schema()["$schema"] == DIALECT
+
+
+@pytest.mark.parametrize("text", [starter_text(), GOOD])
+def test_good_files_are_valid(validator: jsonschema.Draft202012Validator, text: str) -> None:
+    assert [error.message for error in validator.iter_errors(read(text))] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "bots: {}",
+        "servr: {}\nbots: {b: {platform: custom}}",
+        "bots: {B: {platform: custom}}",
+        "bots: {b: {platform: irc}}",
+        "bots: {b: {llm_modle: x}}",
+        "bots: {b: {timeout_ms: 60001}}",
+        "bots: {b: {enabled: 7}}",
+        "bots: {b: {platform: telegram, platform_config: {}}}",
+        "bots: {b: {platform: telegram, platform_config: {bot_token: '1:a', secret: x}}}",
+        "bots: {b: {channels: [{platform: custom, platform_config: {bot_token: x}}]}}",
+        "defaults: {name: x}\nbots: {b: {platform: custom}}",
+        "bots: {b: {tools: [{type: http, name: a b, description: d, url: 'http://x'}]}}",
+    ],
+)
+def test_bad_files_are_not(validator: jsonschema.Draft202012Validator, text: str) -> None:
+    assert list(validator.iter_errors(read(text)))
+
+
+def test_the_starter_names_the_schema_in_its_first_line() -> None:
+    assert starter_text().splitlines()[0] == "# yaml-language-server: $schema=bots.schema.json"
