@@ -41,5 +41,5 @@ def _canonical(arguments: str) -> str:
     """Equal arguments as equal texts, whatever their order and spacing."""
     try:
         return json.dumps(json.loads(arguments), sort_keys=True)
-    except ValueError:
+    except (ValueError, RecursionError):
         return arguments

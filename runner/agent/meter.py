@@ -23,7 +23,7 @@ from runner.agent.settling import settlement_of
 from runner.agent.waiting import WaitingRoom
 from runner.bots import ModelChoice, Secret
 from runner.clock import Clock
-from runner.errors import IllegalStep, StoreError
+from runner.errors import StoreError
 from runner.money.amounts import Money
 from runner.money.budget import Busy, Exhausted, ScopeLimit
 from runner.money.estimate import Estimate, ImagesRefused, estimate
@@ -116,6 +116,7 @@ class Meter:
 
     Args:
         tasks: owns attempts that outlive their turn; attempts never raise into it.
+        drain_s: how long an attempt may go on after its message's time, to learn its usage.
     """
 
     def __init__(
@@ -126,7 +127,9 @@ class Meter:
         clock: Clock,
         observer: Observer,
         tasks: asyncio.TaskGroup,
+        drain_s: float = DRAIN_S,
     ) -> None:
+        self._drain_s = drain_s
         self._providers = providers
         self._book = book
         self._store = store
@@ -163,7 +166,6 @@ class Meter:
                 return call
             used += 1
             if not await self._attempt(call, provider, prepared, ask.deadline):
-                call.through = self._store
                 return Failed("the message's time is over", used, timed_out=True)
             if call.paid is not None:
                 return Metered(call.paid, used)
@@ -236,14 +238,21 @@ class Meter:
                 self._room.leave(ticket)
 
     async def _attempt(self, call: _Call, provider: Provider, prepared: Prepared, deadline: float) -> bool:
-        """Make the attempt in a task of its own; False when the message's time is over before it ends."""
+        """Make the attempt in a task of its own; False when the message's time is over before it ends.
+
+        However this is left, cancelled too: an attempt that goes on settles by the store, for the lane's
+        session ends with the turn.
+        """
         remaining = max(0.0, deadline - self._clock.monotonic())
         task = self._tasks.create_task(
-            self._run(call, provider, prepared, remaining + DRAIN_S), name=f"attempt {call.attempt.id}"
+            self._run(call, provider, prepared, remaining + self._drain_s), name=f"attempt {call.attempt.id}"
         )
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        done, _ = await asyncio.wait({task}, timeout=remaining)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=remaining)
+        finally:
+            call.through = self._store
         return bool(done)
 
     async def _run(self, call: _Call, provider: Provider, prepared: Prepared, timeout_s: float) -> None:
@@ -264,16 +273,22 @@ class Meter:
         self._room.changed(call.scopes)
 
     async def _settle(self, call: _Call, settlement: Settlement) -> Money:
-        """Write the end down; a store that fails is asked again until it works or the process stops."""
+        """Write the end down; a store that fails is asked again until it works or the process stops.
+
+        A reply whose place is taken (an attempt that the turn had given up came back) ends without it: the
+        money's end matters more.
+        """
         while True:
             try:
                 return await call.through.settle(settlement)
             except StoreError as error:
                 self._observer.note(Fault("settle", str(error), call.attempt.bot, call.attempt.turn))
                 await self._clock.sleep(STORE_RETRY_S)
-            except IllegalStep as error:
-                self._observer.note(Fault("settle", str(error), call.attempt.bot, call.attempt.turn, error))
-                return call.held.amount
+            except Exception as error:  # noqa: BLE001 - IllegalStep or our own fault: told, and ends no other turn
+                self._observer.note(Fault("settle", repr(error), call.attempt.bot, call.attempt.turn, error))
+                if settlement.step is None:
+                    return call.held.amount
+                settlement = replace(settlement, step=None)
 
     def _tell(self, call: _Call, settlement: Settlement, charged: Money) -> None:
         attempt, held = call.attempt, call.held.amount

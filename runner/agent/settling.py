@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from runner.agent.replies import PaidReply, step_to_json
+from runner.agent.wellformed import well_formed, well_formed_reply
 from runner.money.amounts import Money
 from runner.money.ledger import Attempt
 from runner.money.prices import Price
@@ -27,10 +28,12 @@ def settlement_of(
 ) -> tuple[Settlement, PaidReply | None]:
     """The settlement of one attempt, and its reply where it has one that can be used."""
     released = ReservationState.RELEASED
-    plain = Settlement(attempt.id, released, request_id=outcome.request_id, latency_ms=latency_ms)
+    plain = Settlement(
+        attempt.id, released, request_id=well_formed(outcome.request_id), latency_ms=latency_ms
+    )
     match outcome:
         case NotRun():
-            return replace(plain, stop_reason=outcome.kind, why=outcome.why), None
+            return replace(plain, stop_reason=outcome.kind, why=well_formed(outcome.why)), None
         case Completed():
             cost = price.cost(outcome.usage) if outcome.charged is None else outcome.charged
             settled = replace(
@@ -38,11 +41,13 @@ def settlement_of(
                 state=ReservationState.SETTLED,
                 cost=cost,
                 usage=outcome.usage,
-                stop_reason=outcome.reply.finish_detail or outcome.reply.finish,
+                stop_reason=well_formed(outcome.reply.finish_detail) or outcome.reply.finish,
             )
             return _with_reply(settled, outcome.reply, attempt, cost, outcome.usage, step_number)
         case FateUnknown():
-            return _unknown(replace(plain, why=outcome.why), outcome, attempt, held, price, step_number)
+            return _unknown(
+                replace(plain, why=well_formed(outcome.why)), outcome, attempt, held, price, step_number
+            )
 
 
 def _unknown(
@@ -62,5 +67,6 @@ def _unknown(
 def _with_reply(
     settlement: Settlement, reply: ModelReply, attempt: Attempt, cost: Money, usage: Usage, step_number: int
 ) -> tuple[Settlement, PaidReply]:
+    reply = well_formed_reply(reply)
     paid = PaidReply(reply, usage, cost, attempt.provider, attempt.model, attempt.route, attempt.route_reason)
     return replace(settlement, step=StoredStep(step_number, step_to_json(paid))), paid

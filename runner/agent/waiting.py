@@ -74,7 +74,7 @@ class WaitingRoom:
                 async with asyncio.timeout(min(left, LOOK_AGAIN_S)):
                     await ticket.woken.wait()
             except TimeoutError:
-                if not self.is_head(ticket):
+                if not self.is_head(ticket) or loop.time() >= end:
                     continue
             ticket.woken.clear()
             if self.is_head(ticket):
