@@ -1,0 +1,99 @@
+"""docs/bots-yaml.md knows every field, no others, and their true defaults."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from adapters import registry
+from runner.config import models
+from runner.config.known import PROVIDERS
+
+DOC = (Path(__file__).parents[3] / "docs" / "bots-yaml.md").read_text(encoding="utf-8")
+ROW = re.compile(r"^\| `([a-z_]+)` \| (.*?) ?\| ", re.MULTILINE)
+SECTIONS: dict[str, type[BaseModel]] = {
+    "The file": models.FileSection,
+    "server": models.ServerSection,
+    "store": models.StoreSection,
+    "providers": models.ProviderSection,
+    "plans": models.PlanSection,
+    "workspaces": models.ToolServerSection,
+    "alerts": models.AlertsSection,
+    "A bot": models.BotSection,
+    "tools": models.ToolSection,
+}
+SAID_IN_WORDS = {
+    "name",
+    "url",
+    "rate_limit_per_minute",
+    "conversation_keep_messages",
+    "parameters",
+    "platform",
+}
+"""Fields whose default is worked out elsewhere and described."""
+
+
+def chapters(mark: str) -> Iterator[tuple[str, str]]:
+    """The chapters of one level: heading, text."""
+    for part in re.split(rf"^{mark} ", DOC, flags=re.MULTILINE)[1:]:
+        heading, _, text = part.partition("\n")
+        yield heading, text
+
+
+def rows(heading: str, mark: str = "##") -> dict[str, str]:
+    text = dict(chapters(mark))[heading]
+    return dict(ROW.findall(text))
+
+
+@pytest.mark.parametrize("heading", SECTIONS)
+def test_every_field_is_there_and_no_other(heading: str) -> None:
+    assert sorted(rows(heading)) == sorted(SECTIONS[heading].model_fields)
+
+
+@pytest.mark.parametrize("platform", registry.platforms())
+def test_every_field_of_a_platform_is_there_and_no_other(platform: str) -> None:
+    text = dict(chapters("###"))[platform].split("\n## ")[0]
+    config = registry.config_model(platform)
+    documented = dict(ROW.findall(text))
+    assert sorted(documented) == sorted(config.model_fields)
+    compare(config, documented)
+
+
+@pytest.mark.parametrize("heading", SECTIONS)
+def test_the_defaults_are_true(heading: str) -> None:
+    documented = rows(heading)
+    compare(SECTIONS[heading], {k: v for k, v in documented.items() if k not in SAID_IN_WORDS})
+
+
+def compare(model: type[BaseModel], documented: dict[str, str]) -> None:
+    for name, said in documented.items():
+        default = model.model_fields[name].default
+        if default is PydanticUndefined:
+            assert said in {"*required*", ""}, name
+        elif isinstance(default, BaseModel) or default == "":
+            assert said == "", name
+        elif default is None:
+            assert said in {"none", "`sqlite:botrunner.db`"}, name
+        else:
+            value = str(default).lower() if isinstance(default, bool) else f"{default}"
+            assert said.strip("`") == value.removesuffix(".0"), name
+
+
+def test_fields_of_small_mappings_are_named() -> None:
+    for model in (
+        models.LlmConfigSection,
+        models.AccessSection,
+        models.WorkspaceSection,
+        models.ChannelSection,
+    ):
+        for name in model.model_fields:
+            assert name in DOC, name
+
+
+def test_the_known_providers_and_their_variables_are_named() -> None:
+    for name, provider in PROVIDERS.items():
+        assert f"`{name}`" in DOC
+        assert provider.key_variable is None or f"`{provider.key_variable}`" in DOC
