@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from runner.errors import OperatorError
+from runner.errors import OperatorError, StoreRefused
 
 if TYPE_CHECKING:
     from runner.config.settings import Settings
@@ -29,6 +29,8 @@ async def open_books(settings: Settings) -> AsyncIterator[SqliteReader]:
     if settings.store_url == "memory:":
         raise OperatorError("the store is memory: and keeps nothing to read")
     path = sqlite_path(settings.store_url, settings.state_dir)
+    if not path.exists():
+        raise StoreRefused(f"there is no store at {path}: has the daemon run yet?")
     reader = SqliteReader(path, load_queries(), load_migrations()[-1].version)
     await reader.open()
     try:

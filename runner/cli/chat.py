@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from runner.cli.talk import Answer, Talk
 
-USER = "console"
+USER = "terminal"
 LONGEST_TURN_S = 90.0
 """More than any bot's `timeout_ms` and the daemon's own margin."""
 LEAVE = {"/quit", "/exit"}
@@ -92,7 +92,8 @@ def _talk(config: Path, bot_id: str) -> Iterator[Talk]:
             raise no_such_bot(bot_id, known)
         yield ThroughDaemon(daemon, bot_id, USER, LONGEST_TURN_S)
         return
-    find_bot(load_settings(config), bot_id)
+    if not find_bot(load_settings(config), bot_id).enabled:
+        raise OperatorError(f"bot {bot_id!r} is not enabled", "take `enabled: false` away in bots.yaml")
     from runner.app import chat_session
 
     with InProcess(lambda: chat_session(config, os.environ, bot_id)) as talk:

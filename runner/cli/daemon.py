@@ -159,21 +159,20 @@ def read_answer(status: int, body: bytes) -> dict[str, Any]:
         OperatorError: it refused, or this is no answer of it.
     """
     try:
-        answer = json.loads(body)
-        message = "" if status in _OK else str(answer["error"]["message"])
+        answer: dict[str, Any] = {**json.loads(body)}
+        refusal: dict[str, Any] | None = None if status in _OK else {**answer["error"]}
     except (ValueError, KeyError, TypeError):
         raise OperatorError(f"the daemon's answer cannot be understood (HTTP {status})") from None
+    if refusal is None:
+        return answer
+    details = [f"{fault.get('field')}: {fault.get('message')}" for fault in refusal.get("details", ())]
+    message = "; ".join([str(refusal.get("message")), *details])
     if status == http.HTTPStatus.UNAUTHORIZED:
         raise OperatorError(
             f"the daemon does not let us in: {message}",
             "use the same bots.yaml, environment and state folder as the daemon",
         )
-    if status not in _OK or not isinstance(answer, dict):
-        details = [
-            f"{fault.get('field')}: {fault.get('message')}" for fault in answer["error"].get("details", ())
-        ]
-        raise OperatorError("; ".join([message, *details]))
-    return answer
+    raise OperatorError(message)
 
 
 def _alive(pid: int) -> bool:

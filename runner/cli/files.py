@@ -38,7 +38,8 @@ def load_settings(path: Path) -> Settings:
 
     loaded = load_file(path)
     if isinstance(loaded, Problems):
-        raise OperatorError(f"{path} cannot be used:\n{loaded}")
+        count = len(loaded.problems)
+        raise OperatorError(f"{path} cannot be used, {count} problem{'s' if count > 1 else ''}:\n{loaded}")
     return loaded.settings
 
 

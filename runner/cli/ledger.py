@@ -49,7 +49,7 @@ def verify(config: Config = UNSAID, as_json: AsJson = False) -> None:
             typer.echo(str(found))
         wrong = len(verdict.differences)
         ending = f"{wrong} of them WRONG" if wrong else "the books are right"
-        typer.echo(f"{verdict.calls} calls, {verdict.scopes} scopes: {ending}")
+        typer.echo(f"calls: {verdict.calls}, scopes: {verdict.scopes}: {ending}")
     if verdict.differences:
         raise typer.Exit(1)
 

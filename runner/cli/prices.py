@@ -121,7 +121,7 @@ def _show_table(console: Console, book: PriceBook, rows: Sequence[Price]) -> Non
         *(Column(name, number=True) for name in ("input", "output", "cached", "write 5m", "write 1h")),
         Column("more above", number=True),
         Column("context", number=True),
-        Column("price of"),
+        Column("book"),
     ]
     show_table(
         console,

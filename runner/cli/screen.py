@@ -62,7 +62,13 @@ def show_table(
         )
     for row in rows:
         table.add_row(*row)
-    console.print(table)
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as printed:
+        console.print(table)
+    for line in printed.get().splitlines():
+        console.print(line.rstrip())
 
 
 def bar(console: Console, part: int, whole: int, width: int = BAR_WIDTH) -> str:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager
+from concurrent.futures import CancelledError, Future
+from contextlib import AbstractAsyncContextManager, suppress
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from runner.cli.daemon import Daemon
+from runner.errors import OperatorError
 
 Answer = Mapping[str, Any]
 """`response` with the figures of `runner.dispatch.report`."""
@@ -66,6 +67,9 @@ class InProcess:
         asked: Future[Answer] = asyncio.run_coroutine_threadsafe(_ask(say, text), loop)
         try:
             return asked.result()
+        except CancelledError:  # the session ended under us, and says why
+            self._thread.join()
+            raise self._failure or OperatorError("the talk was ended") from None
         except BaseException:
             asked.cancel()
             raise
@@ -75,7 +79,8 @@ class InProcess:
     ) -> None:
         """End the session and wait for its end."""
         loop, stop, _ = self._ready.result()
-        loop.call_soon_threadsafe(stop.set)
+        with suppress(RuntimeError):  # its loop is closed: the session has ended by itself
+            loop.call_soon_threadsafe(stop.set)
         self._thread.join()
         if self._failure is not None and error is None:
             raise self._failure

@@ -1,0 +1,71 @@
+"""check."""
+
+import json
+import socket
+
+from tests.unit.cli.desk import BOTS, Desk
+
+TELEGRAM = """\
+bots:
+  shop:
+    platform: telegram
+    platform_config: {{bot_token: "123456:{letters}", api_base_url: "{url}"}}
+    llm_provider: echo
+    llm_model: echo
+    system_prompt: You sell.
+"""
+
+
+def test_well(desk: Desk) -> None:
+    desk.write()
+    done = desk.type("check")
+    assert (done.code, done.out, done.err) == (0, "bots.yaml: 2 bots (1 not enabled), all well\n", "")
+
+
+def test_all_problems_at_once(desk: Desk) -> None:
+    desk.write(BOTS.replace("llm_model", "llm_modle", 1).replace("cap_cents: 100", "cap_cents: much", 1))
+    done = desk.type("check")
+    assert done.code == 1
+    lines = done.out.splitlines()
+    assert "bots.yaml:5: bots.hello.llm_modle: unknown field, did you mean llm_model?" in lines
+    assert any(line.startswith("bots.yaml:6: bots.hello.spending_cap_cents: ") for line in lines)
+    assert lines[-1] == "bots.yaml: 2 problems"
+
+
+def test_warnings_do_not_fail_it(desk: Desk) -> None:
+    desk.write("alerts: {webhook: http://127.0.0.1:9/}\n" + BOTS)
+    done = desk.type("check")
+    assert done.code == 0
+    assert done.out.startswith("warning: bots.yaml:1: alerts.webhook: ")
+    assert done.out.endswith("bots.yaml: 2 bots (1 not enabled), usable, 1 warning\n")
+
+
+def test_json(desk: Desk) -> None:
+    desk.write(BOTS.replace("llm_model", "llm_modle", 1))
+    done = desk.type("check", "--json")
+    said = json.loads(done.out)
+    assert done.code == 1
+    assert (said["ok"], said["file"], said["online"]) == (False, "bots.yaml", None)
+    assert said["problems"][0]["line"] == 5
+    assert said["problems"][0]["path"] == "bots.hello.llm_modle"
+
+
+def test_online_asks_who_we_are(desk: Desk) -> None:
+    desk.write()
+    done = desk.type("check", "--online")
+    assert done.code == 0
+    assert [line.split() for line in done.out.splitlines()][2][:3] == ["hello", "custom", "ok"]
+    assert "resting" not in done.out
+
+
+def test_online_fails_where_a_platform_is_away(desk: Desk) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        url = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    token = "A" * 35
+    desk.write(TELEGRAM.format(url=url, letters=token))
+    done = desk.type("check", "--online", "--json")
+    assert done.code == 1
+    [answer] = json.loads(done.out)["online"]
+    assert (answer["bot"], answer["channel"], answer["ok"]) == ("shop", "telegram", False)
+    assert answer["answer"]
+    assert token not in done.out + done.err

@@ -1,0 +1,76 @@
+"""status."""
+
+import io
+import json
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from runner.cli.status import bot_rows, closing_line, spend
+from tests.unit.cli.admin import HELLO, AdminDouble
+from tests.unit.cli.desk import Desk
+
+FIRST = {"channel": "custom", "platform": "custom", "state": "up", "why": ""}
+STATUS = {
+    "pid": 7,
+    "started_at": "2026-11-22T10:00:00.000Z",
+    "bots": [HELLO],
+    "outbox": {"pending": 0, "unknown": 2},
+    "possibly_doubled": 1,
+    "loop_lag_ms": 0.1,
+}
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(file=io.StringIO(), width=120)
+
+
+def plain(rows: list[Any]) -> list[list[str]]:
+    return [[str(cell) for cell in row] for row in rows]
+
+
+def test_no_daemon(desk: Desk) -> None:
+    desk.write()
+    done = desk.type("status")
+    assert done.code == 1
+    assert done.err.startswith(f"error: no daemon is running (state folder {desk.state})\nhint: ")
+
+
+def test_a_table(desk: Desk, admin: AdminDouble) -> None:
+    admin.answers["GET", "/api/status"] = (200, STATUS)
+    lines = desk.type("status").out.splitlines()
+    assert lines[0].split() == ["bot", "channel", "connection", "spent", "cap", "used", "waiting", "why"]
+    assert lines[1].split() == ["hello", "custom", "up", "0.50", "1.00", "████████░░░░░░░░", "50", "%", "3"]
+    assert (
+        lines[2]
+        == f"daemon at {admin.url}, pid 7, since 2026-11-22T10:00:00.000Z, 2 answers unknown, 1 possibly sent twice"
+    )
+
+
+def test_json(desk: Desk, admin: AdminDouble) -> None:
+    admin.answers["GET", "/api/status"] = (200, STATUS)
+    assert json.loads(desk.type("status", "--json").out) == {"url": admin.url, **STATUS}
+
+
+def test_a_bot_on_two_channels_shows_its_money_once(console: Console) -> None:
+    second = {"channel": "telegram", "platform": "telegram", "state": "refused", "why": "bad\x1b[2Jtoken"}
+    rows = plain(bot_rows(console, {**HELLO, "connections": [FIRST, second]}))
+    assert [row[0] for row in rows] == ["hello", ""]
+    assert rows[1][1:] == ["telegram", "refused", "", "", "", "", "bad\N{REPLACEMENT CHARACTER}[2Jtoken"]
+
+
+def test_a_bot_that_rests(console: Console) -> None:
+    [row] = plain(bot_rows(console, {**HELLO, "enabled": False, "connections": []}))
+    assert row[:3] == ["hello", "custom", "off"]
+
+
+def test_spend_without_a_cap_and_with_a_cap_of_nothing(console: Console) -> None:
+    assert spend(console, {**HELLO, "spending_cap_cents": None}) == ("0.50", "none", "")
+    assert spend(console, {**HELLO, "spending_cap_cents": 0}) == ("0.50", "0.00", "█" * 16)
+
+
+def test_the_closing_line_of_a_quiet_daemon() -> None:
+    quiet = {**STATUS, "outbox": {}, "possibly_doubled": 0}
+    assert closing_line("http://x", quiet) == "daemon at http://x, pid 7, since 2026-11-22T10:00:00.000Z"
