@@ -8,10 +8,14 @@ memory:                                      nothing is kept; for trials and tes
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runner.clock import Clock
 from runner.errors import StoreRefused
 from runner.ports.stores import Store
+
+if TYPE_CHECKING:
+    from runner.store.sqlite.reader import SqliteReader
 
 
 def open_store(url: str, state_dir: Path, clock: Clock) -> Store:
@@ -27,6 +31,19 @@ def open_store(url: str, state_dir: Path, clock: Clock) -> Store:
     from runner.store.sqlite.store import SqliteStore  # noqa: PLC0415 - only what is chosen is loaded
 
     return SqliteStore(sqlite_path(url, state_dir), clock)
+
+
+def open_reader(url: str, state_dir: Path) -> SqliteReader:
+    """The store at this address for reading only, beside a running daemon or without one; not yet opened.
+
+    Raises:
+        StoreRefused: an address that means no store that could be read.
+    """
+    if url == "memory:":
+        raise StoreRefused("a store in memory cannot be read from outside its daemon")
+    from runner.store.sqlite.reader import reader_of  # noqa: PLC0415 - only what is chosen is loaded
+
+    return reader_of(sqlite_path(url, state_dir))
 
 
 def sqlite_path(url: str, state_dir: Path) -> Path:

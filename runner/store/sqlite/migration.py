@@ -15,6 +15,8 @@ from pathlib import Path
 from runner.errors import StoreRefused
 from runner.store.sqlite.queries import Queries
 
+APPLICATION = int.from_bytes(b"botr", "big")
+"""What our databases are marked with; the first migration does it."""
 _SHIPPED = Path(__file__).parent / "migrations"
 
 
@@ -50,7 +52,8 @@ def schema_version(connection: sqlite3.Connection, sql: Queries) -> int:
     """
     version = int(connection.execute(sql["schema_version"]).fetchone()[0])
     tables = int(connection.execute(sql["tables"]).fetchone()[0])
-    if version == 0 and tables:
+    application = int(connection.execute(sql["application"]).fetchone()[0])
+    if tables and (version == 0 or application != APPLICATION):
         raise StoreRefused("the store's file is a database of another program: use another file")
     return version
 
@@ -97,7 +100,7 @@ def _check(connection: sqlite3.Connection, sql: Queries, step: Migration) -> Non
 
 
 def statements(script: str) -> Iterator[str]:
-    """A script's statements one by one; a trigger with its semicolons is one.
+    """A script's statements one by one, each ending with its line; a trigger with its semicolons is one.
 
     (`executescript` would commit on its own.)
     """

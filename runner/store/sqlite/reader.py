@@ -21,6 +21,7 @@ from runner.ports.stores import LedgerFilter, OutboxState, Outgoing, StoreFigure
 from runner.store.rules import dearest_first
 from runner.store.sqlite.connection import LOCK_WAIT_S, check_readable, read_only_uri
 from runner.store.sqlite.faults import store_error
+from runner.store.sqlite.migration import load_migrations
 from runner.store.sqlite.money import (
     END_OF_TIME,
     counters_from,
@@ -30,10 +31,15 @@ from runner.store.sqlite.money import (
     usage_sum_from,
 )
 from runner.store.sqlite.outbox import outgoing_from
-from runner.store.sqlite.queries import Queries
+from runner.store.sqlite.queries import Queries, load_queries
 
 PAGE = 500
 """Ledger rows read at once."""
+
+
+def reader_of(path: Path) -> SqliteReader:
+    """A reader of that file by itself, without a store; not yet opened."""
+    return SqliteReader(path, load_queries(), load_migrations()[-1].version)
 
 
 class SqliteReader:

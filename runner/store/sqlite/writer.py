@@ -62,11 +62,13 @@ class _Job:
 class Writer:
     """Owns the connection and its thread, from `open` until `close`."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], sql: Queries) -> None:
+    def __init__(
+        self, connect: Callable[[], sqlite3.Connection], sql: Queries, waiting: int = WAITING
+    ) -> None:
         self._connect = connect
         self._sql = sql
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._room = asyncio.Semaphore(WAITING)
+        self._room = asyncio.Semaphore(waiting)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Future[None] | None = None
 

@@ -1,6 +1,6 @@
 -- Version 1. Times are Unix milliseconds, amounts are pico-dollars, payloads are JSON that nobody here reads.
 
-PRAGMA application_id = 1651471986; -- "botr"
+PRAGMA application_id = 1651471474; -- "botr"
 
 CREATE TABLE migrations (
     version    INTEGER PRIMARY KEY,

@@ -12,9 +12,6 @@ PRAGMA foreign_keys = ON;
 -- name: keep_wal_small
 PRAGMA journal_size_limit = 67108864;
 
--- name: read_only
-PRAGMA query_only = ON;
-
 -- name: quick_check
 PRAGMA quick_check(1);
 

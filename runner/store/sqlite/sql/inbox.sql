@@ -39,4 +39,4 @@ UPDATE inbox SET due_ms = ? WHERE id = ? AND finished_ms IS NULL;
 UPDATE inbox SET finished_ms = ? WHERE id = ? AND finished_ms IS NULL;
 
 -- name: waiting_by_bot
-SELECT bot, count(*) FROM inbox WHERE finished_ms IS NULL GROUP BY bot;
+SELECT bot, count(*) FROM inbox INDEXED BY inbox_open WHERE finished_ms IS NULL GROUP BY bot;

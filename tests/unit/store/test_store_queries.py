@@ -1,0 +1,103 @@
+"""SQL lives in .sql files: every block is used, every name exists, no hot query reads a whole table."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import runner.store.sqlite
+from runner.store.sqlite.migration import load_migrations, migrate
+from runner.store.sqlite.queries import load_queries
+
+ROOM = Path(runner.store.sqlite.__file__).parent
+SQL = load_queries()
+CODE = "".join(path.read_text(encoding="utf-8") for path in sorted(ROOM.glob("*.py")))
+
+NOT_STATEMENTS = ("PRAGMA", "BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT")
+READS_ALL = {
+    "counters": "they are few, and asked for by people",
+    "ledger_page": "by its index, but the planner calls a page from the start a scan",
+    "usage": "for people; roll-ups by day come when ledgers are large",
+    "tables": "the schema",
+    "sent": "for people",
+    "waiting_by_bot": "an index of open messages only",
+    "waiting_lanes": "an index of open messages only",
+    "unsent_by_state": "an index of unsent parts only",
+    "possibly_doubled": "an index of such parts only",
+    "held": "an index of holds only",
+}
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as connection:
+        migrate(connection, SQL, load_migrations(), 1)
+        yield connection
+
+
+def plan(connection: sqlite3.Connection, query: str) -> list[str]:
+    """How SQLite would run it."""
+    marks = re.findall(r":(\w+)", query)
+    values: object = dict.fromkeys(marks, 1) if marks else [1] * query.count("?")
+    return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", values)]  # type: ignore[arg-type]
+
+
+def statements() -> list[str]:
+    return [name for name, text in SQL.items() if not text.split("\n")[-1].startswith(NOT_STATEMENTS)]
+
+
+def test_each_query_is_used() -> None:
+    assert [name for name in SQL if f'"{name}"' not in CODE] == []
+
+
+def test_each_name_that_is_used_exists() -> None:
+    assert set(re.findall(r'sql\["(\w+)"\]', CODE)) <= set(SQL)
+
+
+def test_python_holds_no_sql() -> None:
+    assert re.findall(r'"\s*(?:SELECT|INSERT|UPDATE|DELETE|PRAGMA|BEGIN|CREATE)\b', CODE) == []
+
+
+@pytest.mark.parametrize("name", statements())
+def test_no_hot_query_reads_a_whole_table(connection: sqlite3.Connection, name: str) -> None:
+    scans = [
+        step
+        for step in plan(connection, SQL[name])
+        if step.startswith("SCAN") and "json_each" not in step and step != "SCAN CONSTANT ROW"
+    ]
+    assert not scans or name in READS_ALL
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("head", "inbox_open"),
+        ("waiting_lanes", "inbox_open_by_age"),
+        ("waiting_by_bot", "inbox_open"),
+        ("unsent", "outbox_unsent"),
+        ("unsent_by_state", "outbox_unsent"),
+        ("possibly_doubled", "outbox_doubled"),
+        ("held", "ledger_held"),
+        ("ledger_page", "ledger_by_time"),
+        ("ledger_of_turn", "ledger_by_turn"),
+        ("forgettable_messages", "inbox_finished"),
+        ("forgettable_conversations", "conversations_by_age"),
+    ],
+)
+def test_a_query_has_its_index(connection: sqlite3.Connection, name: str, index: str) -> None:
+    assert any(f"INDEX {index} " in f"{step} " for step in plan(connection, SQL[name]))
+
+
+def test_a_name_is_given_once(tmp_path: Path) -> None:
+    (tmp_path / "a.sql").write_text("-- name: x\nSELECT 1;\n")
+    (tmp_path / "b.sql").write_text("-- about x\n\n-- name: x\nSELECT 2;\n")
+    with pytest.raises(ValueError, match="x"):
+        load_queries(tmp_path)
+
+
+def test_a_block_is_what_follows_its_name(tmp_path: Path) -> None:
+    (tmp_path / "a.sql").write_text("-- about\n\n-- name: x\n-- why\nSELECT 1;\n\n-- name: y\nSELECT 2;\n")
+    assert dict(load_queries(tmp_path)) == {"x": "-- why\nSELECT 1;", "y": "SELECT 2;"}

@@ -1,0 +1,169 @@
+"""Reading beside a daemon, and without one."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from runner.errors import StoreError, StoreRefused
+from runner.money.amounts import Money
+from runner.money.budget import Counter
+from runner.ports.stores import LedgerFilter, OutboxState
+from runner.store.catalogue import open_reader
+from runner.store.sqlite.reader import PAGE, SqliteReader, reader_of
+from runner.store.sqlite.store import SqliteStore
+from tests.contract.stores.examples import NOON, answer, held, inbound, scope, settled, spent
+
+ALL = LedgerFilter()
+
+
+async def names(reader: SqliteReader) -> list[str]:
+    return [row.attempt.id async for row in reader.ledger(ALL)]
+
+
+async def check_all(reader: SqliteReader) -> None:
+    """What the store of `fill` must show."""
+    assert await reader.counters() == {"bot:bot-1": Counter(settled=Money(700), held=Money(1100))}
+    assert await names(reader) == ["a1", "a2"]
+    assert [(group.key, group.cost) for group in await reader.usage(ALL, ["bot"])] == [(("bot-1",), 700)]
+    assert [part.id for part in await reader.outgoing(OutboxState.UNKNOWN, 9)] == [1]
+    assert [part.id for part in await reader.outgoing(OutboxState.SENT, 9)] == [2]
+    figures = await reader.figures()
+    assert (figures.waiting, figures.outbox) == ({"bot-1": 1}, {"unknown": 1})
+    assert await reader.verify_books() == []
+
+
+async def fill(store: SqliteStore) -> None:
+    await held(store, "a1")
+    await store.settle(settled("a1"))
+    await held(store, "a2", time_ms=NOON + 1)
+    lost, sent = await answer(store, inbound("e1"), parts=2)
+    await store.end_sending(lost, OutboxState.UNKNOWN)
+    await store.end_sending(sent, OutboxState.SENT)
+    await store.accept(inbound("e2"))
+
+
+async def test_a_command_reads_beside_the_daemon(store: SqliteStore, path: Path) -> None:
+    await fill(store)
+    reader = open_reader(f"sqlite://{path}", path.parent)
+    await reader.open()
+    try:
+        await check_all(reader)
+        await spent(store, "a3", time_ms=NOON + 2)
+        assert await names(reader) == ["a1", "a2", "a3"]
+    finally:
+        await reader.close()
+
+
+async def test_a_command_reads_without_a_daemon(store: SqliteStore, path: Path) -> None:
+    await fill(store)
+    await store.close()
+    reader = open_reader(path.name, path.parent)
+    await reader.open()
+    try:
+        await check_all(reader)
+    finally:
+        await reader.close()
+    await store.open()  # reading took no lock
+
+
+@pytest.mark.usefixtures("store")
+async def test_a_reader_cannot_write(path: Path) -> None:
+    reader = reader_of(path)
+    await reader.open()
+    try:
+        with pytest.raises(StoreError, match="readonly"):
+            await reader._rows("DELETE FROM scopes", ())
+    finally:
+        await reader.close()
+
+
+async def test_where_nothing_is_nothing_is_made(path: Path) -> None:
+    with pytest.raises(StoreRefused, match="no store at"):
+        await reader_of(path).open()
+    assert list(path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(("version", "why"), [(0, "older"), (99, "newer")])
+async def test_a_reader_understands_its_own_schema_only(
+    store: SqliteStore, path: Path, version: int, why: str
+) -> None:
+    await store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(StoreRefused, match=why):
+        await reader_of(path).open()
+
+
+@pytest.mark.usefixtures("store")
+async def test_a_closed_reader_refuses(path: Path) -> None:
+    reader = reader_of(path)
+    with pytest.raises(StoreError, match="not open"):
+        await reader.counters()
+    await reader.open()
+    await reader.close()
+    await reader.close()
+    with pytest.raises(StoreError, match="not open"):
+        await reader.counters()
+
+
+async def test_pages_join_without_a_seam(store: SqliteStore) -> None:
+    many = 2 * PAGE + 1
+    await asyncio.gather(*(spent(store, f"a{n}", time_ms=NOON + n // 7) for n in range(many)))
+    found = [(row.attempt.time_ms, row.attempt.id) async for row in store.ledger(ALL)]
+    assert len({name for _, name in found}) == len(found) == many
+    assert [moment for moment, _ in found] == sorted(moment for moment, _ in found)
+
+
+async def test_a_slow_reader_holds_up_nobody(store: SqliteStore) -> None:
+    await asyncio.gather(*(spent(store, f"a{n}") for n in range(PAGE + 1)))
+    reading = store.ledger(ALL)
+    await anext(reading)
+    await spent(store, "later", time_ms=NOON + 1)
+
+    def checkpoint(connection: sqlite3.Connection) -> tuple[int, int, int]:
+        found: tuple[int, int, int] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return found
+
+    def outside(connection: sqlite3.Connection) -> tuple[int, int, int]:
+        connection.execute("COMMIT")  # a checkpoint must not be inside the batch's transaction
+        try:
+            return checkpoint(connection)
+        finally:
+            connection.execute("BEGIN")
+
+    assert (await store._writer.read(outside))[0] == 0  # 0: no reader was in its way
+    assert [row.attempt.id async for row in reading][-1] == "later"
+
+
+async def test_books_that_do_not_agree_are_told(store: SqliteStore, path: Path) -> None:
+    await held(store, "a1", scope(), scope("wallet", None))
+    await store.settle(settled("a1"))
+
+    def cheat(connection: sqlite3.Connection) -> None:
+        connection.execute("UPDATE scopes SET settled = settled - 1 WHERE name = 'wallet'")
+        connection.execute("INSERT INTO scopes (name, held) VALUES ('ghost', 5)")
+
+    await store._writer.write(cheat)
+    found = await reader_of(path).verify_books()
+    assert {difference.scope: (difference.counter, difference.rows) for difference in found} == {
+        "ghost": (Counter(held=Money(5)), Counter()),
+        "wallet": (Counter(settled=Money(699)), Counter(settled=Money(700))),
+    }
+
+
+async def test_books_are_read_at_one_moment(store: SqliteStore, path: Path) -> None:
+    """Counters and rows agree although money moves all the while."""
+    reader = reader_of(path)
+    async with asyncio.TaskGroup() as group:
+        spending = group.create_task(_spend(store))
+        while not spending.done():
+            assert await reader.verify_books() == []
+
+
+async def _spend(store: SqliteStore) -> None:
+    for n in range(150):
+        await held(store, f"a{n}", scope("s", None), scope("t", None))
+        await store.settle(settled(f"a{n}", n))
