@@ -28,7 +28,6 @@ from runner.money.reservation import ReservationState
 from runner.money.usage import NO_USAGE, Usage
 
 
-# ── inbox ────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class NewInbound:
     """A message to accept. Unique on (bot, channel, account, event_id)."""
@@ -100,7 +99,6 @@ class Work:
     attempts_used: int = 0
 
 
-# ── outbox ───────────────────────────────────────────────────────────────────────────────────────────────
 class OutboxState(StrEnum):
     """A part of a reply on its way.
 
@@ -179,7 +177,6 @@ class FinishedTurn:
     report: str = "{}"
 
 
-# ── money ────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class HoldRequest:
     """Money to set aside for one attempt, in all scopes at once."""
@@ -257,7 +254,6 @@ class LaneSession(MoneyStore, Protocol):
         """Not before that time again; the lane's later messages wait behind it."""
 
 
-# ── the whole ────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Recovery:
     """What a start found: reservations `held` that became `unknown`, sends `sending` that went back or were listed."""
@@ -341,7 +337,6 @@ class Store(MoneyStore, Protocol):
     async def recover(self) -> Recovery:
         """What a holder of the store does once at start, before any work (holds and sends left by a crash)."""
 
-    # inbox
     async def accept(self, message: NewInbound) -> Acceptance:
         """Insert once; two deliveries at the same instant end as one row."""
 
@@ -360,7 +355,6 @@ class Store(MoneyStore, Protocol):
     def lane(self, lane: str) -> AbstractAsyncContextManager[LaneSession | None]:
         """Hold a lane; None where another process holds it."""
 
-    # outbox
     async def begin_sending(self, ids: Sequence[int]) -> None:
         """Pending -> sending. IllegalStep, changing nothing, where one is not pending."""
 
@@ -376,7 +370,6 @@ class Store(MoneyStore, Protocol):
     async def resend(self, outbox_id: int) -> None:
         """An operator's word: unknown -> pending."""
 
-    # money, read
     async def counters(self, scopes: Collection[str] | None = None) -> dict[str, Counter]:
         """These scopes (all: None); a scope that never had a row is absent or empty."""
 
@@ -386,21 +379,18 @@ class Store(MoneyStore, Protocol):
     async def usage(self, which: LedgerFilter, by: Sequence[str]) -> list[UsageSum]:
         """Rows added up by some of `GROUPINGS`, dearest first."""
 
-    # traces
     async def turn(self, turn: str) -> TurnRecord | None:
         """A finished turn."""
 
     async def figures(self) -> StoreFigures:
         """Counts, cheap enough for each scrape."""
 
-    # one holder
     async def lease(self, name: str, holder: str, ttl_ms: int, now_ms: int) -> Lease | None:
         """Take or renew a name; None while another holder's lease runs."""
 
     async def release(self, name: str, holder: str) -> None:
         """Let go of a name; no error where it is not held."""
 
-    # upkeep
     async def prune(self, finished_before_ms: int, conversations_before_ms: int) -> int:
         """Forget finished inbox rows, sent outbox rows, steps and idle conversations; returns rows removed.
 

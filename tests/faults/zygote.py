@@ -12,25 +12,19 @@ import sys
 import traceback
 from pathlib import Path
 
-import runner.agent.http_exchange
+import adapters.custom.adapter as custom
+import adapters.telegram.adapter as telegram
 import runner.app
-import runner.providers.openai
-import runner.store.sqlite.store
-import runner.web.server
+import runner.store.sqlite.store as sqlite
+from runner.providers import openai
+from runner.web import server
 
-IMPORTED = (runner.agent.http_exchange, runner.providers.openai, runner.store.sqlite.store, runner.web.server)
+IMPORTED = (custom, telegram, openai, sqlite, server)
+"""What a daemon would import by and by."""
 
 
 def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    from adapters.registry import capabilities  # noqa: PLC0415 - as the daemon does, by name
-
-    import adapters.custom.adapter  # noqa: PLC0415
-    import adapters.telegram.adapter  # noqa: PLC0415
-
-    assert capabilities("custom").collects
-    assert adapters.custom.adapter
-    assert adapters.telegram.adapter
     for line in sys.stdin:
         config, state, log = line.rstrip("\n").split("|")
         child = os.fork()
