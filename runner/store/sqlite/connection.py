@@ -82,6 +82,16 @@ def read_only_uri(path: Path) -> str:
     return f"{path.absolute().as_uri()}?mode=ro"
 
 
+def check_there(path: Path) -> None:
+    """Raise StoreRefused where there is no file to read; asked first, as a failed connect leaves a thread behind."""
+    if not path.is_file():
+        raise StoreRefused(f"there is no store at {path}: has the daemon run yet?")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise StoreRefused(f"{path} cannot be read: {error.strerror}") from None
+
+
 def check_readable(path: Path, version: int, newest: int) -> None:
     """Raise StoreRefused where a reader would not understand the schema."""
     if version < newest:

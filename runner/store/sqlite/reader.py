@@ -14,12 +14,12 @@ from typing import Any
 
 import aiosqlite
 
-from runner.errors import StoreError, StoreRefused
+from runner.errors import StoreError
 from runner.money.budget import Counter
 from runner.money.ledger import Difference, LedgerEntry, verify
 from runner.ports.stores import LedgerFilter, OutboxState, Outgoing, StoreFigures, UsageSum
 from runner.store.rules import dearest_first
-from runner.store.sqlite.connection import LOCK_WAIT_S, check_readable, read_only_uri
+from runner.store.sqlite.connection import LOCK_WAIT_S, check_readable, check_there, read_only_uri
 from runner.store.sqlite.faults import store_error
 from runner.store.sqlite.migration import load_migrations
 from runner.store.sqlite.money import (
@@ -60,13 +60,12 @@ class SqliteReader:
         Raises:
             StoreRefused: there is no store, or its schema is not ours.
         """
+        check_there(self._path)
         try:
             self._connection = await aiosqlite.connect(
                 read_only_uri(self._path), uri=True, timeout=LOCK_WAIT_S, isolation_level=None
             )
         except sqlite3.Error as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_CANTOPEN:
-                raise StoreRefused(f"there is no store at {self._path}: has the daemon run yet?") from None
             raise store_error(error) from error
         try:
             [(version,)] = await self._rows(self._sql["schema_version"], ())

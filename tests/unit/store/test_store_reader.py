@@ -83,6 +83,8 @@ async def test_a_reader_cannot_write(path: Path) -> None:
 async def test_where_nothing_is_nothing_is_made(path: Path) -> None:
     with pytest.raises(StoreRefused, match="no store at"):
         await reader_of(path).open()
+    with pytest.raises(StoreRefused, match="no store at"):
+        await reader_of(path.parent).open()
     assert list(path.parent.iterdir()) == []
 
 
