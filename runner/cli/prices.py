@@ -119,9 +119,9 @@ def _show_table(console: Console, book: PriceBook, rows: Sequence[Price]) -> Non
         Column("provider"),
         Column("model"),
         *(Column(name, number=True) for name in ("input", "output", "cached", "write 5m", "write 1h")),
-        Column("more above", number=True),
-        Column("context", number=True),
-        Column("book"),
+        Column("more above", number=True, spare=True),
+        Column("context", number=True, spare=True),
+        Column("book", spare=True),
     ]
     show_table(
         console,
@@ -147,8 +147,8 @@ def _show_one(console: Console, price: Price) -> None:
     console.print(
         f"{price.provider}/{price.model}" if price.provider != ANY_PROVIDER else price.model, style="bold"
     )
-    columns = [Column("tokens of input"), *(Column(kind.replace("_", " "), number=True) for kind in _KINDS)]
-    steps = [("any number", price.rates)] if not price.tiers else [("up to the first step", price.rates)]
+    columns = [Column("input tokens"), *(Column(kind.replace("_", " "), number=True) for kind in _KINDS)]
+    steps = [("any", price.rates)] if not price.tiers else [("up to there", price.rates)]
     steps += [(f"above {tier.above_input_tokens:,}", tier.rates) for tier in price.tiers]
     show_table(
         console, columns, [[name, *(rate or "as input" for rate in _rates(r).values())] for name, r in steps]

@@ -25,10 +25,16 @@ BAR_WIDTH = 16
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table; `number`: to the right, never cut."""
+    """A column of a table.
+
+    Attributes:
+        number: stands to the right and is never cut.
+        spare: is left out where the terminal is too narrow for all.
+    """
 
     name: str
     number: bool = False
+    spare: bool = False
 
 
 def screen(*, to_stderr: bool = False) -> Console:
@@ -46,10 +52,37 @@ def show_table(
     footer: Sequence[str] = (),
 ) -> None:
     """A table; `footer` has a text for each column where there is one."""
+    rows = list(rows)
+    table = _table(console, columns, rows, footer)
+    if console.is_terminal:
+        if console.measure(table, options=console.options.update(max_width=WIDE)).maximum > console.width:
+            kept = [index for index, column in enumerate(columns) if not column.spare]
+            table = _table(
+                console,
+                [columns[index] for index in kept],
+                [[row[index] for index in kept] for row in rows],
+                [footer[index] for index in kept] if footer else (),
+            )
+        console.print(table)
+        return
+    with console.capture() as printed:
+        console.print(table)
+    for line in printed.get().splitlines():
+        console.print(line.rstrip())
+
+
+def _table(
+    console: Console,
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str | Text]],
+    footer: Sequence[str],
+) -> Table:
     table = Table(
         box=box.SIMPLE_HEAD if console.is_terminal else None,
         show_footer=bool(footer),
+        show_edge=False,
         pad_edge=False,
+        padding=(0, 1, 0, 0) if console.is_terminal else (0, 1),
         header_style="bold",
         footer_style="bold",
     )
@@ -59,16 +92,11 @@ def show_table(
             footer=footer[index] if footer else "",
             justify="right" if column.number else "left",
             no_wrap=column.number,
+            overflow="fold",
         )
     for row in rows:
         table.add_row(*row)
-    if console.is_terminal:
-        console.print(table)
-        return
-    with console.capture() as printed:
-        console.print(table)
-    for line in printed.get().splitlines():
-        console.print(line.rstrip())
+    return table
 
 
 def bar(console: Console, part: int, whole: int, width: int = BAR_WIDTH) -> str:

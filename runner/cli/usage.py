@@ -195,7 +195,7 @@ def _show_table(console: Console, found: Usages) -> None:
             for name in ("calls", "retries", "input", "output", "cached", "cost USD")
         ),
         *((Column("may have cost", number=True),) if unsure else ()),
-        Column("share"),
+        Column("share", spare=True),
     ]
 
     def figures(group: UsageSum) -> list[str]:

@@ -51,6 +51,15 @@ def test_on_a_terminal_there_is_colour_and_figures_are_never_cut() -> None:
     assert "0.000000000001" in printed(made)
 
 
+def test_what_is_spare_goes_where_the_terminal_is_narrow() -> None:
+    columns = (*COLUMNS, Column("share", spare=True))
+    for width, names in ((40, ["name", "cost", "share"]), (20, ["name", "cost"])):
+        made = console(terminal=True, width=width)
+        show_table(made, columns, [("somebody", "1.00", "#" * 10)], ("total", "1.00", ""))
+        assert [name for name in ("name", "cost", "share") if name in printed(made)] == names
+        assert "somebody" in printed(made)
+
+
 def test_no_colour_where_it_is_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     made = console(terminal=True)
