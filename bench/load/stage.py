@@ -1,0 +1,146 @@
+"""The stage of a load round: Telegram and a model, made up, in the bench's own process, over real sockets.
+
+Rule: all times are of this process's loop, so that a reply's time less its message's time is its latency; what
+the stage itself costs is the same for everybody who plays on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Self
+
+from aiohttp import web
+
+from adapters.testing.telegram_server import TelegramServer
+from adapters.testing.telegram_state import Account
+from runner.money.usage import Usage
+from runner.testing.model_script import Say
+from runner.testing.model_wire import chat_events, chat_usage
+
+TEXT = "Could you tell me when the shop opens on Sunday?"
+ANSWER = Say("On Sunday the shop opens at ten and closes at four. May I help you with anything else?")
+USAGE = Usage(input_tokens=40, output_tokens=20)
+PATIENCE_S = 60.0
+
+
+class Model:
+    """Chat Completions, streamed or not, as the request asks; `latency_s` until the first byte."""
+
+    def __init__(self) -> None:
+        self.latency_s = 0.0
+        self.url = ""
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.router.add_post("/v1/chat/completions", self._answer)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0, backlog=4096).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        asked = json.loads(await request.read())
+        if self.latency_s:
+            await asyncio.sleep(self.latency_s)
+        if not asked.get("stream"):
+            return web.json_response(_whole(asked["model"]))
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for _, data in chat_events(ANSWER, USAGE, 512, "chatcmpl-1", asked["model"]):
+            await response.write(data)
+        await response.write_eof()
+        return response
+
+
+def _whole(model: str) -> dict[str, object]:
+    message = {"role": "assistant", "content": ANSWER.text, "refusal": None}
+    choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": model,
+        "choices": [choice],
+        "usage": chat_usage(USAGE),
+    }
+
+
+class Stage:
+    """Both servers; a context."""
+
+    def __init__(self) -> None:
+        self.telegram = TelegramServer()
+        self.model = Model()
+
+    async def __aenter__(self) -> Self:
+        await self.telegram.start()
+        await self.model.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.telegram.stop()
+        await self.model.stop()
+
+
+class Crowd:
+    """The users of one bot. Each user waits for an answer before the next message.
+
+    Args:
+        first_user: the lowest user id; two crowds of one bot must not share any.
+    """
+
+    def __init__(self, account: Account, first_user: int) -> None:
+        self._account = account
+        self._next_user = first_user
+        self._asked: dict[str, float] = {}
+        self._seen = len(account.sent)
+
+    async def all_at_once(self, users: int, messages: int) -> list[float]:
+        """So many users write whenever they are answered; latencies of all `messages`, seconds."""
+        latencies: list[float] = []
+        for _ in range(min(users, messages)):
+            self._ask(self._new_user())
+        left = messages - users
+        while len(latencies) < messages:
+            for user, latency in await self._answered():
+                latencies.append(latency)
+                if left > 0:
+                    left -= 1
+                    self._ask(user)
+        return latencies
+
+    async def one_by_one(self, messages: int, every_s: float) -> list[float]:
+        """A new user writes every so often, whether or not the last one was answered."""
+        latencies: list[float] = []
+
+        async def ask() -> None:
+            for _ in range(messages):
+                self._ask(self._new_user())
+                await asyncio.sleep(every_s)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(ask(), name="users")
+            while len(latencies) < messages:
+                latencies += [latency for _, latency in await self._answered()]
+        return latencies
+
+    def _new_user(self) -> int:
+        self._next_user += 1
+        return self._next_user
+
+    def _ask(self, user: int) -> None:
+        self._asked[str(user)] = asyncio.get_running_loop().time()
+        self._account.say(TEXT, user_id=user)
+
+    async def _answered(self) -> list[tuple[int, float]]:
+        async with asyncio.timeout(PATIENCE_S):
+            sent = await self._account.replies(self._seen + 1)
+        fresh = sent[self._seen :]
+        self._seen = len(sent)
+        return [(int(reply.chat_id), reply.at_s - self._asked.pop(reply.chat_id)) for reply in fresh]

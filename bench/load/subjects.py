@@ -1,0 +1,113 @@
+"""Who is measured: each a process of its own, and what it costs the machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from bench.load.stage import Stage
+
+ROOT = Path(__file__).parents[2]
+MIB = 2**20
+STOP_S = 20.0
+_PROCESS_CLOCK = 2
+"""What Linux makes of a pid and this is the id of that process's clock (`clock_getcpuclockid`)."""
+
+_FILE = """
+server: {{port: 0}}
+reload: "off"
+providers: {{house: {{kind: openai, base_url: "{model}", api_key: key}}}}
+prices: {{m: {{input: "0.10", output: "0.40"}}}}
+defaults:
+  llm_provider: house
+  llm_model: m
+  max_tokens_per_turn: 512
+  spending_cap_cents: 100000
+  rate_limit_per_minute: null
+  system_prompt: You help.
+bots:
+"""
+_BOT = """  bot{number}: {{platform: telegram, platform_config: {{bot_token: "{token}", api_base_url: "{telegram}"}}}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A subject's process."""
+
+    process: psutil.Process
+
+    def cpu_s(self) -> float:
+        """Processor time so far, user and system, seconds. The kernel's clock of that process counts nanoseconds."""
+        return time.clock_gettime((~self.process.pid << 3) | _PROCESS_CLOCK)
+
+    def rss_mib(self) -> float:
+        """Resident memory now."""
+        return float(self.process.memory_info().rss) / MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A name, and how to start it: (stage, tokens, an empty folder) -> arguments and variables."""
+
+    name: str
+    command: Callable[[Stage, Sequence[str], Path], tuple[list[str], Mapping[str, str]]]
+
+
+def _daemon(stage: Stage, tokens: Sequence[str], folder: Path) -> tuple[list[str], Mapping[str, str]]:
+    bots = [
+        _BOT.format(number=number, token=token, telegram=stage.telegram.url)
+        for number, token in enumerate(tokens, 1)
+    ]
+    file = folder / "bots.yaml"
+    file.write_text(_FILE.format(model=stage.model.url) + "".join(bots))
+    return ["-m", "runner", "run", "--config", str(file)], {"BOTRUNNER_STATE": str(folder / "state")}
+
+
+def _script(stage: Stage, tokens: Sequence[str], _: Path) -> tuple[list[str], Mapping[str, str]]:
+    (token,) = tokens
+    return ["-m", "bench.load.baseline"], {
+        "BOT_TOKEN": token,
+        "TELEGRAM_URL": stage.telegram.url,
+        "MODEL_URL": stage.model.url,
+    }
+
+
+BOTRUNNER = Subject("botrunner", _daemon)
+SCRIPT = Subject("script", _script)
+
+
+@asynccontextmanager
+async def running(subject: Subject, stage: Stage, tokens: Sequence[str]) -> AsyncIterator[Running]:
+    """The subject, started; stopped on leaving. What it wrote to stderr is shown where it ended by itself."""
+    with tempfile.TemporaryDirectory(prefix="botrunner-bench-") as name:
+        folder = Path(name)
+        arguments, variables = subject.command(stage, tokens, folder)
+        log = folder / "stderr"
+        with log.open("wb") as stderr:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, *arguments, cwd=ROOT, env={**os.environ, **variables}, stderr=stderr
+            )
+        try:
+            yield Running(psutil.Process(process.pid))
+        except BaseException:
+            sys.stderr.write(log.read_text()[-2000:])
+            raise
+        finally:
+            if process.returncode is None:
+                process.terminate()
+                try:
+                    async with asyncio.timeout(STOP_S):
+                        await process.wait()
+                except TimeoutError:
+                    process.kill()
+                    await process.wait()
