@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from runner.agent.limits import after_tools, before_tools
-from runner.agent.meter import Ask, Failed, Meter, Refused
+from runner.agent.meter import Ask, Failed, Meter, MeterResult, Refused
 from runner.agent.prompt import build_request
 from runner.agent.replies import PaidReply, Step, ToolsDone, ToolsStarted, step_to_json
 from runner.bots import BillingMode, Bot
@@ -146,26 +146,41 @@ class AgentLoop:
         recalled = progress.recall(PaidReply)
         if isinstance(recalled, PaidReply):
             return recalled
-        bot = task.bot
-        price = self._book.find(bot.choice.provider, bot.choice.model)
-        request = build_request(bot, (*task.history, *progress.messages), tools.specs, price)
-        ask = Ask(
-            request=request,
-            about=replace(task.about, iteration=iteration),
-            scopes=task.scopes,
-            deadline=task.deadline,
-            attempts_used=progress.attempts_used,
-            step_number=progress.taken,
-            key=bot.llm_api_key if bot.billing_mode is BillingMode.BYOK else None,
-        )
-        result = await self._meter.call(ask, session)
-        progress.attempts_used = result.attempts_used
+        result = await self._ask(task, tools, session, progress, iteration)
         if isinstance(result, Refused):
             return progress.end(StopReason.BUDGET if result.limit else StopReason.BUSY, detail=result.scope)
         if isinstance(result, Failed):
             return progress.end(_stop_of(result), detail=result.why)
         progress.taken += 1
         return result.paid
+
+    async def _ask(
+        self, task: LoopTask, tools: Toolbox, session: LaneSession, progress: _Progress, iteration: int
+    ) -> MeterResult:
+        """Ask the bot's model, then its fallbacks in order as long as another one may have better luck."""
+        bot = task.bot
+        about = replace(task.about, iteration=iteration)
+        for choice in (bot.choice, *bot.fallbacks):
+            price = self._book.find(choice.provider, choice.model)
+            asked = replace(bot, choice=choice)
+            own_key = bot.billing_mode is BillingMode.BYOK and choice.provider == bot.choice.provider
+            ask = Ask(
+                request=build_request(asked, (*task.history, *progress.messages), tools.specs, price),
+                about=about,
+                scopes=task.scopes,
+                deadline=task.deadline,
+                attempts_used=progress.attempts_used,
+                step_number=progress.taken,
+                key=bot.llm_api_key if own_key else None,
+            )
+            result = await self._meter.call(ask, session)
+            progress.attempts_used = result.attempts_used
+            if not isinstance(result, Failed) or not result.elsewhere:
+                break
+            about = replace(
+                about, route="fallback", route_reason=f"{choice.provider}/{choice.model}: {result.why}"
+            )
+        return result
 
     async def _tools(
         self,

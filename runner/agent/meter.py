@@ -37,6 +37,9 @@ from runner.ports.stores import Held, HoldRequest, HoldResult, MoneyStore, Settl
 DRAIN_S = 60.0
 """How long an attempt that nobody waits for may still run to learn its usage."""
 STORE_RETRY_S = 0.5
+_ELSEWHERE = frozenset(
+    {FaultKind.CONNECT, FaultKind.RATE_LIMITED, FaultKind.OVERLOADED, FaultKind.SERVER, FaultKind.CUT},
+)
 
 
 class Providers(Protocol):
@@ -86,12 +89,18 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """No answer could be had. `timed_out`: the message's time is over."""
+    """No answer could be had.
+
+    Attributes:
+        timed_out: the message's time is over.
+        elsewhere: another model may well answer: this one is busy, broken or out of reach.
+    """
 
     why: str
     attempts_used: int
     timed_out: bool = False
     unpriced: bool = False
+    elsewhere: bool = False
 
 
 MeterResult = Metered | Refused | Failed
@@ -322,4 +331,5 @@ def _verdict(outcome: Outcome | None, number: int, remaining_s: float, used: int
     decision = retry.after(outcome, number, remaining_s)
     if isinstance(decision, retry.Again):
         return decision
-    return Failed(decision.why, used, timed_out=outcome.kind is FaultKind.TIMEOUT)
+    timed_out = outcome.kind is FaultKind.TIMEOUT
+    return Failed(decision.why, used, timed_out=timed_out, elsewhere=outcome.kind in _ELSEWHERE)

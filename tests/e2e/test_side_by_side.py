@@ -173,3 +173,20 @@ async def test_the_admin_api_needs_a_token_and_changes_the_cap_in_the_file(tmp_p
         assert json.loads((world.daemon.state / "daemon.json").read_text())["url"] == world.daemon.url
 
     await _in_world(tmp_path, story)
+
+
+async def test_a_fallback_answers_where_the_first_model_is_down(tmp_path: Path) -> None:
+    model = ModelServer(standing=lambda body: Fault(529) if body["model"] == "m" else Say("from the other"))
+    url = await model.start()
+    text = CONFIG.format(model=url, telegram="http://127.0.0.1:9").split("bots:")[0]
+    text += "bots: {one: {platform: custom, fallbacks: [anthropic/claude-haiku-4-5]}}\n"
+    text += "defaults: {llm_provider: house, llm_model: m, timeout_ms: 20000, system_prompt: x}\n"
+    with Daemon(tmp_path, text) as daemon:
+        await daemon.start()
+        await daemon.ready()
+        told = await World(daemon, TelegramServer(), model).post("one", "hi")
+    await model.stop()
+    assert told["response"] == "from the other"
+    assert told["route"]["route"] == "fallback"
+    assert told["route"]["model"] == "claude-haiku-4-5"
+    assert "529" in told["route"]["reason"]
