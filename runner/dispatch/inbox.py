@@ -10,15 +10,16 @@ the platform is told to come again.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from adapters.contract import Delivery, DeliveryState, Pressure
+from adapters.contract import Capabilities, Delivery, DeliveryState, Pressure
 from adapters.messages import ChatKind, InboundMessage, inbound_to_json
+from runner.agent.wellformed import well_formed
 from runner.bots import Access, Bot
 from runner.clock import Clock
 from runner.conversations.identity import key_of
-from runner.dispatch.limits import RateLimiter
+from runner.dispatch.limits import Rate, RateLimiter
 from runner.errors import StoreError
 from runner.ports.observer import Fault, MessageAccepted, MessageTurnedAway, Observer
 from runner.ports.roster import Roster
@@ -93,34 +94,44 @@ class Inbox:
             return self._away(bot_id, channel, DeliveryState.IGNORED)
         row = _row(bot, channel, message, self._clock.now_ms())
         try:
-            limited = await self._pass_rate(bot, row, message.sender.id, adapter.capabilities.pressure)
-            if limited is not None:
-                return limited
-            if self._backlog.waiting(bot_id) >= MAX_WAITING_PER_BOT:
-                return self._away(bot_id, channel, DeliveryState.OVERLOADED, COME_AGAIN_S)
-            accepted = await self._store.accept(row)
+            return await self._take_in(bot, row, message.sender.id, adapter.capabilities)
         except StoreError as error:
             self._observer.note(Fault("inbox", str(error), bot_id))
             return self._away(bot_id, channel, DeliveryState.OVERLOADED, COME_AGAIN_S)
-        return await self._welcome(row, accepted, collects=adapter.capabilities.collects)
 
-    async def _pass_rate(self, bot: Bot, row: NewInbound, user: str, pressure: Pressure) -> Delivery | None:
-        """None once the message may pass; a repeated one always may, since it makes no work."""
-        limits = (
+    async def _take_in(self, bot: Bot, row: NewInbound, user: str, can: Capabilities) -> Delivery:
+        """Rate, room, accept; only a message that makes work is counted for its rates."""
+        rates: tuple[Rate, ...] = (
             (bot.id, bot.rate_limit_per_minute),
             (f"{bot.id}|{row.channel}|{user}", bot.user_rate_limit_per_minute),
         )
-        for key, limit in limits:
-            while (wait := self._rates.take(key, limit, self._clock.monotonic())) > 0:
-                if self._closed:
-                    return self._away(bot.id, row.channel, DeliveryState.OVERLOADED, COME_AGAIN_S)
-                seen = await self._store.seen(row)
-                if seen is not None:
-                    return None
-                if pressure is Pressure.REFUSE:
-                    return self._away(bot.id, row.channel, DeliveryState.LIMITED, wait)
-                await self._clock.sleep(min(wait, COME_AGAIN_S))
-        return None
+        counted = await self._pass_rates(rates, row, can.pressure)
+        if isinstance(counted, Delivery):
+            return counted
+        fresh = False
+        try:
+            if self._backlog.waiting(bot.id) >= MAX_WAITING_PER_BOT:
+                return self._away(bot.id, row.channel, DeliveryState.OVERLOADED, COME_AGAIN_S)
+            accepted = await self._store.accept(row)
+            fresh = accepted.fresh
+        finally:
+            if counted is not None and not fresh:
+                self._rates.give_back(rates, counted)
+        return await self._welcome(row, accepted, collects=can.collects)
+
+    async def _pass_rates(
+        self, rates: Sequence[Rate], row: NewInbound, pressure: Pressure
+    ) -> Delivery | float | None:
+        """When it was counted; None for a repeated one, which always may pass; else why it may not."""
+        while (wait := self._rates.take_all(rates, now := self._clock.monotonic())) > 0:
+            if self._closed:
+                return self._away(row.bot, row.channel, DeliveryState.OVERLOADED, COME_AGAIN_S)
+            if await self._store.seen(row) is not None:
+                return None
+            if pressure is Pressure.REFUSE:
+                return self._away(row.bot, row.channel, DeliveryState.LIMITED, wait)
+            await self._clock.sleep(min(wait, COME_AGAIN_S))
+        return now
 
     async def _welcome(self, row: NewInbound, accepted: Acceptance, *, collects: bool) -> Delivery:
         turn = f"t{accepted.inbox_id}"
@@ -129,7 +140,6 @@ class Inbox:
             self._backlog.accepted(row.bot)
             self._backlog.wake(row.lane)
             return Delivery(DeliveryState.ACCEPTED)
-        self._rates.give_back(row.bot)
         if accepted.finished and collects:
             await self._answered_again(row.bot, row.channel, accepted.inbox_id)
         return Delivery(DeliveryState.DUPLICATE)
@@ -147,6 +157,6 @@ def _row(bot: Bot, channel: str, message: InboundMessage, now_ms: int) -> NewInb
         account=message.account,
         event_id=message.event_id,
         lane=key.text,
-        payload=inbound_to_json(message),
+        payload=well_formed(inbound_to_json(message)),
         at_ms=now_ms,
     )

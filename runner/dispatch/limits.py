@@ -7,9 +7,13 @@ itself and by `MAX_KEYS` keys, the longest idle forgotten first.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 
 MINUTE_S = 60.0
 MAX_KEYS = 10_000
+
+Rate = tuple[str, int | None]
+"""A key and how many messages a minute it may have; None: as many as there are."""
 
 
 class RateLimiter:
@@ -20,21 +24,32 @@ class RateLimiter:
 
     def take(self, key: str, limit: int | None, now: float) -> float:
         """Count one message at `now` (monotonic seconds) and return 0.0, or count nothing and return the wait."""
-        if limit is None:
-            return 0.0
-        times = self._log.setdefault(key, deque())
-        self._log.move_to_end(key)
-        while times and now - times[0] >= MINUTE_S:
-            times.popleft()
-        if len(times) >= limit:
-            return times[0] + MINUTE_S - now if times else MINUTE_S
-        times.append(now)
+        return self.take_all([(key, limit)], now)
+
+    def take_all(self, rates: Sequence[Rate], now: float) -> float:
+        """Count one message against each of these and return 0.0, or against none and return the longest wait."""
+        limited = [(key, limit) for key, limit in rates if limit is not None]
+        wait = max((self._wait(key, limit, now) for key, limit in limited), default=0.0)
+        if wait > 0:
+            return wait
+        for key, _ in limited:
+            self._log.setdefault(key, deque()).append(now)
+            self._log.move_to_end(key)
         while len(self._log) > MAX_KEYS:
             self._log.popitem(last=False)
         return 0.0
 
-    def give_back(self, key: str) -> None:
-        """The message counted last was no new one."""
-        times = self._log.get(key)
-        if times:
-            times.pop()
+    def give_back(self, rates: Sequence[Rate], at: float) -> None:
+        """The message that `take_all` counted at that time came to nothing."""
+        for key, _ in rates:
+            times = self._log.get(key)
+            if times and at in times:
+                times.remove(at)
+
+    def _wait(self, key: str, limit: int, now: float) -> float:
+        times = self._log.get(key) or deque[float]()
+        while times and now - times[0] >= MINUTE_S:
+            times.popleft()
+        if len(times) < limit:
+            return 0.0
+        return times[0] + MINUTE_S - now if times else MINUTE_S

@@ -58,6 +58,7 @@ class Outbox:
         self._in_hand = 0
         self._stored: dict[_Place, int] | None = None
         self._fresh: set[_Place] = set()
+        self._being_found: set[_Place] = set()
         self._look = asyncio.Event()
         self._stopping = False
 
@@ -66,7 +67,8 @@ class Outbox:
         key = (bot, channel, place)
         if parts != 1 or self._stopping or self._in_hand >= MAX_IN_HAND or self._stored is None:
             return OutboxState.PENDING
-        free = key not in self._queues and key not in self._stored
+        taken = (self._queues, self._stored, self._fresh, self._being_found)
+        free = not any(key in places for places in taken)
         return OutboxState.SENDING if free else OutboxState.PENDING
 
     def take(self, rows: Sequence[Outgoing]) -> None:
@@ -116,8 +118,21 @@ class Outbox:
     async def _find(self) -> int:
         """Take up pending rows whose place has nothing under way, oldest first; returns how many were read."""
         self._look.clear()
-        self._fresh.clear()
+        self._being_found, self._fresh = self._fresh, set()
         stored: dict[_Place, int] = {}
+        try:
+            read = await self._read_through(stored)
+        except BaseException:
+            self._fresh |= self._being_found
+            raise
+        finally:
+            self._being_found = set()
+        stored.update(dict.fromkeys(self._fresh, 0))
+        self._stored = stored
+        return read
+
+    async def _read_through(self, stored: dict[_Place, int]) -> int:
+        """Read all that is pending, take up what may go; what stays joins `stored`."""
         after = read = 0
         while not self._stopping:
             rows = await self._store.outgoing(OutboxState.PENDING, PAGE, after)
@@ -129,8 +144,6 @@ class Outbox:
             await self._store.begin_sending([row.id for row in ready])
             for row in ready:
                 self._enqueue(replace(row, state=OutboxState.SENDING))
-        stored.update(dict.fromkeys(self._fresh, 0))
-        self._stored = stored
         return read
 
     def _ready(self, rows: Sequence[Outgoing], stored: dict[_Place, int]) -> list[Outgoing]:
@@ -175,29 +188,44 @@ class Outbox:
         """Send what is in hand for one place, one after another."""
         queue = self._queues[place]
         try:
-            while queue:
-                if not await self._send(queue[0]):
-                    break
+            while queue and await self._safely(queue[0]):
                 queue.popleft()
                 self._in_hand -= 1
-        except Exception as error:  # noqa: BLE001 - our own fault in one place must not end the others
-            self._observer.note(Fault("outbox", repr(error), place[0], error=error))
+            await self._put_back(queue)
         finally:
             self._in_hand -= len(queue)
             del self._queues[place]
             if self._stored is None or place in self._stored or place in self._fresh:
                 self._look.set()
 
+    async def _safely(self, row: Outgoing) -> bool:
+        """Send one part; our own fault in it must not end the others."""
+        try:
+            return await self._send(row)
+        except Exception as error:  # noqa: BLE001 - told; what became of this part the next start has to find out
+            self._observer.note(Fault("outbox", repr(error), row.bot, error=error))
+            return True
+
+    async def _put_back(self, queue: deque[Outgoing]) -> None:
+        """What stands in hand behind a part that has to wait was not sent: the store keeps it, in its order."""
+        while len(queue) > 1:
+            await self._write(queue[1], OutboxState.PENDING, "waits behind an earlier part")
+            del queue[1]
+            self._in_hand -= 1
+
     async def _send(self, row: Outgoing) -> bool:
         """Send one part and write its fate down; False where the place has to stop here."""
         adapter = self._adapter(row)
         if adapter is None:
             await self._write(row, OutboxState.PENDING, "the bot is not there", self._in(LOOK_AGAIN_S))
+            self._fresh.add((row.bot, row.channel, row.place))
             return False
         pace = self._pace(row, adapter)
         wait = pace.reserve(row.place, self._clock.monotonic())
-        if wait > 0:
+        while wait > 0:
             await self._clock.sleep(wait)
+            now = self._clock.monotonic()
+            wait = pace.reserve(row.place, now) if pace.is_silent(row.place, now) else 0.0
         result = await self._try(adapter, row)
         match result:
             case Sent():
@@ -241,6 +269,9 @@ class Outbox:
             except StoreError as error:
                 self._observer.note(Fault("outbox", str(error), row.bot))
                 await self._clock.sleep(FAULT_WAIT_S)
+            except IllegalStep as error:
+                self._observer.note(Fault("outbox", str(error), row.bot, error=error))
+                return
             else:
                 return
 

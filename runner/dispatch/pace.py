@@ -17,7 +17,11 @@ CAUTIOUS_S = 60.0
 @dataclass(slots=True)
 class _Brake:
     next_at: float
-    cautious_until: float
+    silent_until: float
+
+    @property
+    def cautious_until(self) -> float:
+        return self.silent_until + CAUTIOUS_S
 
 
 class Pace:
@@ -30,15 +34,27 @@ class Pace:
         self._chats: dict[str, _Brake] = {}
 
     def complained(self, place: str, wait_s: float, now: float, *, whole_bot: bool) -> None:
-        """The platform asked for `wait_s` seconds of silence."""
-        brake = _Brake(now + wait_s, now + wait_s + CAUTIOUS_S)
+        """The platform asked for `wait_s` seconds of silence; a longer one that it asked for before goes on."""
+        brake = _Brake(now + wait_s, now + wait_s)
+        earlier = self._bot if whole_bot else self._chats.get(place)
+        if earlier is not None:
+            brake.next_at = max(brake.next_at, earlier.next_at)
+            brake.silent_until = max(brake.silent_until, earlier.silent_until)
         if whole_bot:
             self._bot = brake
         else:
             self._chats[place] = brake
 
+    def is_silent(self, place: str, now: float) -> bool:
+        """Whether nothing may go there now, whatever was reserved before."""
+        brakes = (self._bot, self._chats.get(place))
+        return any(brake is not None and now < brake.silent_until for brake in brakes)
+
     def reserve(self, place: str, now: float) -> float:
-        """Seconds to wait before the next message to this place; it is counted as sent then."""
+        """Seconds to wait before the next message to this place; it is counted as sent then.
+
+        Whoever waited asks `is_silent` afterwards, and reserves anew where it is.
+        """
         if self._bot is None and not self._chats:
             return 0.0
         self._forget(now)
