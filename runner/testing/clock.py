@@ -28,16 +28,18 @@ class ManualClock:
 
     Args:
         now_ms: wall time at the start; monotonic time starts at 1000 seconds.
+        instant_s: who sleeps no longer than that only gives way (pauses that are there for politeness).
     """
 
-    def __init__(self, now_ms: int = START_MS) -> None:
+    def __init__(self, now_ms: int = START_MS, instant_s: float = 0.0) -> None:
+        self._instant_s = instant_s
         self._start_ms = now_ms
         self._passed = 0.0
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._numbers = count()
         self._changed = asyncio.Event()
         self.sleeps: list[float] = []
-        """Every sleep that was asked for, in seconds."""
+        """Every sleep that was more than giving way, in seconds."""
 
     def now_ms(self) -> UnixMs:
         """Wall time."""
@@ -49,10 +51,10 @@ class ManualClock:
 
     async def sleep(self, seconds: float) -> None:
         """Until the time has been moved on that far; zero or less gives way once."""
-        self.sleeps.append(seconds)
-        if seconds <= 0:
+        if seconds <= self._instant_s:
             await _GiveWay()
             return
+        self.sleeps.append(seconds)
         alarm: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heappush(self._sleepers, (self._passed + seconds, next(self._numbers), alarm))
         self._ring()

@@ -1,0 +1,122 @@
+"""The whole walk of a message on fakes: what `runner.app` joins, without platform, disk or network.
+
+    async with pipeline(a_bot()) as walk:
+        await walk.adapter.say("hello")
+        [reply] = await walk.adapter.replies(1)
+
+Rules: time stands still but for pauses of politeness; the store is the shipped fake, so `crash` and a second
+pipeline on the same store are a restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import NoReturn
+
+from adapters.contract import ConnectionState
+from adapters.testing.fake import FakeAdapter
+from runner.agent.loop import AgentLoop
+from runner.agent.meter import Meter
+from runner.bots import Bot, Secret
+from runner.dispatch.commands import Commands
+from runner.dispatch.inbox import Inbox
+from runner.dispatch.lanes import Lanes
+from runner.dispatch.outbox import Outbox
+from runner.dispatch.turn import TurnHandler
+from runner.money.prices import PriceBook
+from runner.ports.provider import Provider
+from runner.ports.tools import Toolbox
+from runner.store.memory import MemoryStore
+from runner.testing.clock import ManualClock
+from runner.testing.observer import RecordingObserver
+from runner.testing.provider import FakeProvider
+from runner.testing.roster import FakeRoster
+from runner.testing.scenes import a_book
+
+INSTANT_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """All parts of a walk, for a test to reach into."""
+
+    bot: Bot
+    adapter: FakeAdapter
+    provider: FakeProvider
+    store: MemoryStore
+    clock: ManualClock
+    observer: RecordingObserver
+    roster: FakeRoster
+    inbox: Inbox
+    lanes: Lanes
+    outbox: Outbox
+    meter: Meter
+
+
+class OneProvider:
+    """The same provider under every name."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+
+    def get(self, name: str, key: Secret | None = None) -> Provider:
+        """It."""
+        return self._provider
+
+
+@asynccontextmanager
+async def pipeline(
+    bot: Bot,
+    toolbox: Toolbox | None = None,
+    *,
+    adapter: FakeAdapter | None = None,
+    provider: FakeProvider | None = None,
+    store: MemoryStore | None = None,
+    clock: ManualClock | None = None,
+    book: PriceBook | None = None,
+) -> AsyncIterator[Pipeline]:
+    """Put a walk together and run it; leaving cancels whatever still runs, as a `kill` would."""
+    clock = clock or ManualClock(instant_s=INSTANT_S)
+    observer, roster = RecordingObserver(), FakeRoster()
+    adapter, provider, store = (
+        adapter or FakeAdapter(),
+        provider or FakeProvider(clock),
+        store or MemoryStore(),
+    )
+    roster.add(bot, adapter, toolbox)
+    await store.open()
+    await store.recover()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            meter = Meter(OneProvider(provider), book or a_book(), store, clock, observer, tasks)
+            outbox = Outbox(store, roster, clock, observer, tasks)
+            agent = AgentLoop(meter, book or a_book(), clock)
+            turn = TurnHandler(roster, agent, Commands(store), outbox, clock, observer, tasks)
+            lanes = Lanes(store, roster, turn.handle, clock, observer, tasks)
+            inbox = Inbox(store, roster, lanes, clock, observer, outbox.hand_out_again)
+            deliver = partial(inbox.deliver, bot.id, bot.channels[0].name)
+            tasks.create_task(outbox.watch(), name="outbox watch")
+            tasks.create_task(lanes.watch(), name="lanes watch")
+            tasks.create_task(adapter.run(deliver, _quiet), name="adapter")
+            yield Pipeline(
+                bot, adapter, provider, store, clock, observer, roster, inbox, lanes, outbox, meter
+            )
+            _end()
+    except* _Over:
+        pass
+
+
+class _Over(Exception):
+    """Ends a task group and all that is in it."""
+
+
+def _end() -> NoReturn:
+    raise _Over
+
+
+def _quiet(state: ConnectionState, why: str = "") -> None:
+    """Nobody looks at this connection's state."""
