@@ -1,9 +1,9 @@
 """python-telegram-bot, loaded without what it drags in and nobody here calls.
 
-Rule: httpx, which the library imports, loads a command line of its own (rich, click, pygments: 85 modules, 4 MiB,
-60 ms) wherever those happen to be installed, and does without where they are not. While the library is loaded
-they look as if they were not; afterwards everything is as before. The same for cryptography, which the library
-wants for Telegram Passport only. Figures: docs/decisions/telegram-client.md.
+Rule: httpx, which the library imports, loads a command line of its own (rich, click, pygments) wherever those
+happen to be installed, and does without where they are not. While the library is loaded they look as if they were
+not; afterwards everything is as before. The same for cryptography, which the library wants for Telegram Passport
+only. What it saves: docs/decisions/telegram-client.md.
 """
 
 from __future__ import annotations
