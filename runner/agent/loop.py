@@ -160,7 +160,8 @@ class AgentLoop:
         """Ask the bot's model, then its fallbacks in order as long as another one may have better luck."""
         bot = task.bot
         about = replace(task.about, iteration=iteration)
-        for choice in (bot.choice, *bot.fallbacks):
+        choices = (bot.choice, *bot.fallbacks)
+        for choice in choices:
             price = self._book.find(choice.provider, choice.model)
             asked = replace(bot, choice=choice)
             own_key = bot.billing_mode is BillingMode.BYOK and choice.provider == bot.choice.provider
@@ -172,6 +173,7 @@ class AgentLoop:
                 attempts_used=progress.attempts_used,
                 step_number=progress.taken,
                 key=bot.llm_api_key if own_key else None,
+                patient=choice == choices[-1],
             )
             result = await self._meter.call(ask, session)
             progress.attempts_used = result.attempts_used

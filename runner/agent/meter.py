@@ -37,6 +37,8 @@ from runner.ports.stores import Held, HoldRequest, HoldResult, MoneyStore, Settl
 DRAIN_S = 60.0
 """How long an attempt that nobody waits for may still run to learn its usage."""
 STORE_RETRY_S = 0.5
+NO_MORE = 1_000
+"""An attempt's number after which nothing is tried again."""
 _ELSEWHERE = frozenset(
     {FaultKind.CONNECT, FaultKind.RATE_LIMITED, FaultKind.OVERLOADED, FaultKind.SERVER, FaultKind.CUT},
 )
@@ -59,6 +61,7 @@ class Ask:
         deadline: `clock.monotonic()` at which the message's time is over.
         attempts_used: ledger rows that this turn has already.
         step_number: under which number the reply is stored.
+        patient: whether a busy or broken model is tried again; not where another one stands ready.
     """
 
     request: ModelRequest
@@ -68,6 +71,7 @@ class Ask:
     attempts_used: int
     step_number: int
     key: Secret | None = None
+    patient: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +182,9 @@ class Meter:
                 return Failed("the message's time is over", used, timed_out=True)
             if call.paid is not None:
                 return Metered(call.paid, used)
-            verdict = _verdict(call.outcome, number, ask.deadline - self._clock.monotonic(), used)
+            verdict = _verdict(
+                call.outcome, number if ask.patient else NO_MORE, ask.deadline - self._clock.monotonic(), used
+            )
             if isinstance(verdict, Failed):
                 return verdict
             await self._clock.sleep(verdict.wait_s)

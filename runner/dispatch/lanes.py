@@ -19,6 +19,10 @@ from runner.ports.stores import LaneSession, Store, Work
 MAX_LANES = 1000
 LOOK_AGAIN_S = 2.0
 FAULT_WAIT_S = 0.5
+GATHER_S = 0.02
+"""Once all lanes are taken: how long the store is not asked after one has ended, since more will end soon."""
+BROKEN_WAIT_MS = 60_000
+"""How long a message whose turn cannot be begun is put off, its lane behind it."""
 
 Handler = Callable[[Work, LaneSession], Awaitable[None]]
 
@@ -110,8 +114,11 @@ class Lanes:
             return
         self._look.clear()
         busy = tuple(self._running)
-        for lane in await self._store.waiting_lanes(self._roster.bot_ids(), busy, room, self._clock.now_ms()):
+        found = await self._store.waiting_lanes(self._roster.bot_ids(), busy, room, self._clock.now_ms())
+        for lane in found:
             self.wake(lane)
+        if len(found) >= room:
+            self._look.set()  # there may be more than there was room for
 
     async def _pause(self) -> None:
         """Until a lane made room for what waits, or a while."""
@@ -122,6 +129,7 @@ class Lanes:
             return
         while len(self._running) >= self._max_lanes:
             await asyncio.wait(self._running.values(), return_when=asyncio.FIRST_COMPLETED)
+            await self._clock.sleep(GATHER_S)
 
     async def _run(self, lane: str) -> None:
         """Work one lane off."""
@@ -145,8 +153,7 @@ class Lanes:
                     work = await session.next(self._clock.now_ms())
                     if work is None:
                         return True
-                    await self._handler(work, session)
-                    self._waiting[work.bot] = max(0, self._waiting.get(work.bot, 1) - 1)
+                    await self._walk(work, session)
         except StoreError as error:
             self._observer.note(Fault("lane", str(error)))
             await self._clock.sleep(FAULT_WAIT_S)
@@ -156,3 +163,15 @@ class Lanes:
             await self._clock.sleep(FAULT_WAIT_S)
             return False
         return True
+
+    async def _walk(self, work: Work, session: LaneSession) -> None:
+        """One message; what cannot even be begun is put off, so that it does not fail again and again."""
+        try:
+            await self._handler(work, session)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - our own fault with one message must not end its lane
+            self._observer.note(Fault("turn", repr(error), work.bot, work.turn, error))
+            await session.postpone(work.inbox_id, self._clock.now_ms() + BROKEN_WAIT_MS)
+        else:
+            self._waiting[work.bot] = max(0, self._waiting.get(work.bot, 1) - 1)
