@@ -23,7 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench.load.measures import Figures, medians
 from bench.load.rounds import Load, many_bots, one_bot
 from bench.load.stage import Stage
-from bench.load.subjects import BOTRUNNER, SCRIPT
+from bench.load.subjects import BOTRUNNER, SUBJECTS
 from bench.load.tables import bots_table, subjects_table
 
 QUICK = Load(messages=300, paced=5, every_s=0.5, slow_users=50, slow_each=2)
@@ -56,12 +56,12 @@ async def measure(load: Load, bots: Sequence[int], rounds: int) -> dict[str, lis
     crowds = [number for number in bots if number > 1]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), refresh_per_second=1) as progress:
-        steps = rounds * ((2 if 1 in bots else 0) + len(crowds))
+        steps = rounds * ((len(SUBJECTS) if 1 in bots else 0) + len(crowds))
         bar = progress.add_task("starting", total=steps)
         for number in range(1, rounds + 1):
             # Who goes first has the colder machine: turn by turn.
-            pair = (BOTRUNNER, SCRIPT) if number % 2 else (SCRIPT, BOTRUNNER)
-            for subject in pair if 1 in bots else ():
+            order = SUBJECTS if number % 2 else SUBJECTS[::-1]
+            for subject in order if 1 in bots else ():
                 progress.update(bar, description=f"round {number}: {subject.name}")
                 async with Stage() as stage:
                     figures.setdefault(subject.name, []).append(
@@ -81,7 +81,7 @@ def show(figures: dict[str, list[Figures]]) -> None:
     console = Console()
     middles = {name: medians(rounds) for name, rounds in figures.items()}
     if BOTRUNNER.name in middles:
-        console.print(subjects_table(middles[BOTRUNNER.name], middles[SCRIPT.name]))
+        console.print(subjects_table(middles))
     if any(name.isdigit() for name in middles):
         console.print(bots_table(middles))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from statistics import median
 
 from bench.load.measures import Figures, added_ms, percentile
 from bench.load.stage import PATIENCE_S, Crowd, Stage
@@ -70,7 +71,9 @@ async def _slow(process: Running, stage: Stage, crowd: Crowd, load: Load) -> Fig
     loop = asyncio.get_running_loop()
     stage.model.latency_s = load.slow_s
     cpu = process.cpu_s()
-    added = added_ms(await crowd.one_by_one(load.paced, load.every_s), load.slow_s)
+    stage.model.took_s.clear()
+    latencies = await crowd.one_by_one(load.paced, load.every_s)
+    added = added_ms(latencies, median(stage.model.took_s))
     slow_cpu = (process.cpu_s() - cpu) * 1000 / load.paced
     total = load.slow_users * load.slow_each
     cpu, at = process.cpu_s(), loop.time()

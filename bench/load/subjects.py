@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -73,9 +74,9 @@ def _daemon(stage: Stage, tokens: Sequence[str], folder: Path) -> tuple[list[str
     return ["-m", "runner", "run", "--config", str(file)], {"BOTRUNNER_STATE": str(folder / "state")}
 
 
-def _script(stage: Stage, tokens: Sequence[str], _: Path) -> tuple[list[str], Mapping[str, str]]:
+def _module(name: str, stage: Stage, tokens: Sequence[str], _: Path) -> tuple[list[str], Mapping[str, str]]:
     (token,) = tokens
-    return ["-m", "bench.load.baseline"], {
+    return ["-m", f"bench.load.{name}"], {
         "BOT_TOKEN": token,
         "TELEGRAM_URL": stage.telegram.url,
         "MODEL_URL": stage.model.url,
@@ -83,7 +84,9 @@ def _script(stage: Stage, tokens: Sequence[str], _: Path) -> tuple[list[str], Ma
 
 
 BOTRUNNER = Subject("botrunner", _daemon)
-SCRIPT = Subject("script", _script)
+SCRIPT = Subject("script", partial(_module, "baseline"))
+FLOOR = Subject("floor", partial(_module, "floor"))
+SUBJECTS = (BOTRUNNER, SCRIPT, FLOOR)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rich.table import Table
 
 from bench.load.measures import Figures, Measure, ratio
-from bench.load.subjects import BOTRUNNER, SCRIPT
+from bench.load.subjects import BOTRUNNER, SCRIPT, SUBJECTS
 
 MEASURES = (
     Measure("start_s", "start to first answer, s", 2, aim=1.5),
@@ -27,11 +27,12 @@ MEASURES = (
 KIB = 1024
 
 
-def subjects_table(ours: Figures, theirs: Figures) -> Table:
-    """One bot, beside the script."""
+def subjects_table(middles: Mapping[str, Figures]) -> Table:
+    """One bot, beside the script, and both beside the floor."""
+    ours, theirs, floor = (middles[subject.name] for subject in SUBJECTS)
     table = Table(title="One bot on Telegram: medians")
     table.add_column("measure")
-    for name in ("botrunner", "script", "ratio", "aim"):
+    for name in ("botrunner", "script", "ratio", "floor", "aim"):
         table.add_column(name, justify="right")
     for measure in MEASURES:
         if measure.key not in ours:
@@ -43,6 +44,7 @@ def subjects_table(ours: Figures, theirs: Figures) -> Table:
             f"{ours[measure.key]:.{measure.digits}f}",
             f"{theirs[measure.key]:.{measure.digits}f}",
             "" if share is None else f"{share:.2f}",
+            f"{floor[measure.key]:.{measure.digits}f}",
             "" if measure.aim is None else f"{sign} {measure.aim:g}",
         )
     return table
