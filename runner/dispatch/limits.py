@@ -48,7 +48,7 @@ class RateLimiter:
 
     def _wait(self, key: str, limit: int, now: float) -> float:
         times = self._log.get(key) or deque[float]()
-        while times and now - times[0] >= MINUTE_S:
+        while times and times[0] + MINUTE_S <= now:
             times.popleft()
         if len(times) < limit:
             return 0.0

@@ -143,7 +143,7 @@ class Outbox:
             ready = self._ready(rows, stored)
             await self._store.begin_sending([row.id for row in ready])
             for row in ready:
-                self._enqueue(replace(row, state=OutboxState.SENDING))
+                self._enqueue(replace(row, state=OutboxState.SENDING, tries=row.tries + 1))
         return read
 
     def _ready(self, rows: Sequence[Outgoing], stored: dict[_Place, int]) -> list[Outgoing]:
@@ -252,7 +252,7 @@ class Outbox:
     async def _later(self, row: Outgoing, result: NotSent | FateUnknown, pace: Pace) -> bool:
         """Not delivered: wait as long as asked, else longer and longer; the place waits behind it."""
         asked = result.retry_after_s if isinstance(result, NotSent) else None
-        wait = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(row.tries, 10)) if asked is None else asked
+        wait = _back_off_s(row.tries) if asked is None else asked
         if isinstance(result, NotSent) and (asked is not None or result.whole_bot):
             pace.complained(row.place, wait, self._clock.monotonic(), whole_bot=result.whole_bot)
         self._tell(row, "later", result.why)
@@ -289,3 +289,8 @@ class Outbox:
 
     def _tell(self, row: Outgoing, fate: str, why: str = "") -> None:
         self._observer.note(SendEnded(row.bot, row.channel, row.id, fate, why))
+
+
+def _back_off_s(tries: int) -> float:
+    """The wait after so many tries that failed."""
+    return min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(max(0, tries - 1), 10))
