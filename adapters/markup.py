@@ -49,7 +49,7 @@ _DISCORD_SPECIAL = re.compile(
     r"|\](?=\()"
 )
 _DISCORD_LINE = re.compile(r"^(\s*)(#{1,3}(?=\s)|-#|>|[-+](?=\s)|\d+(?=\.\s))", re.MULTILINE)
-_PING = re.compile(r"@(?=everyone\b|here\b)", re.IGNORECASE)
+_PING = re.compile(r"@(?=everyone|here\b)", re.IGNORECASE)
 _SLACK_PING = re.compile(r"<(?=[!@#])")
 
 
@@ -120,7 +120,7 @@ def render(text: str, dialect: Dialect, limit: int | None = None, count: Callabl
     """
     if not _MARKED.search(text):
         return text
-    shown = _Renderer(dialect).blocks(_tree(text).children)
+    shown = _Renderer(dialect, text).blocks(_tree(text).children)
     if shown.strip() and (limit is None or count(shown) <= limit):
         return shown
     bare = safe(text)
@@ -148,10 +148,11 @@ def _tree(text: str) -> SyntaxTreeNode:
 class _Renderer:
     """One text in one dialect."""
 
-    __slots__ = ("_dialect", "_strong")
+    __slots__ = ("_dialect", "_source", "_strong")
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, source: str) -> None:
         self._dialect = dialect
+        self._source = source
         self._strong = False
 
     def blocks(self, nodes: Sequence[SyntaxTreeNode], *, between: str = "\n\n") -> str:
@@ -206,18 +207,24 @@ class _Renderer:
     def _code(self, content: str, info: str) -> str:
         body = content.rstrip("\n")
         if not self._dialect.fences:
-            return body
+            return self._dialect.text(body)
         language = re.match(r"[\w+#-]*", info.strip()) if self._dialect.languages else None
         fence_free = body.replace("```", f"`{_NOTHING}``")
         return f"```{language[0] if language else ''}\n{fence_free}\n```"
 
     def table(self, node: SyntaxTreeNode) -> str:
-        plain = _Renderer(_CELLS)
+        plain = _Renderer(_CELLS, "")
         rows = [
             [plain.inline(cell).replace("\n", " ") for cell in row.children]
             for part in node.children
             for row in part.children
         ]
+        first, end = node.map or (0, 0)
+        written = "\n".join(self._source.split("\n")[first:end])
+        if _letters(written) > sum(_letters(cell) for row in rows for cell in row):
+            return self._code(
+                safe(written), ""
+            )  # a row with more cells than the first, which the parser drops
         widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
         if not self._dialect.fences or sum(widths) + 3 * len(widths) > _WIDEST_TABLE:
             return "\n".join(self._dialect.text(" – ".join(cell for cell in row if cell)) for row in rows)
@@ -257,7 +264,11 @@ class _Renderer:
             return self._dialect.text(content)
         if "`" not in content:
             return f"`{content}`"
-        return f"`` {content.replace('``', f'`{_NOTHING}`')} ``" if self._dialect.links else content
+        return (
+            f"`` {content.replace('``', f'`{_NOTHING}`')} ``"
+            if self._dialect.links
+            else self._dialect.text(content)
+        )
 
     def link(self, node: SyntaxTreeNode) -> str:
         image = node.type == "image"
@@ -296,7 +307,7 @@ _SPANS: Mapping[str, _Way] = {
 }
 
 
-_CELLS = Dialect(strong="", em="", strike="", text=str, fences=False)
+_CELLS = Dialect(strong="", em="", strike="", text=safe, fences=False)
 """Inside of a code block nothing is markup."""
 
 
@@ -315,6 +326,10 @@ def _words(node: SyntaxTreeNode) -> Iterable[str]:
     else:
         for child in node.children:
             yield from _words(child)
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalnum, text))
 
 
 def _prefixed(text: str, prefix: str) -> str:
