@@ -1,7 +1,8 @@
 """Long reads, beside the writer and never in its way; also for commands beside a running daemon, or without one.
 
-Rules: the connection can only read; it needs no lock; between two pages of the ledger nothing is kept open, so
-a slow reader does not stop the database from tidying up. `verify_books` sees counters and rows of one moment.
+Rules: each read has a connection of its own that can only read and is gone when it ends (its thread would keep
+a process alive that forgot to close it); it needs no lock; between two pages of the ledger nothing is open, so a
+slow reader does not stop the database from tidying up. `verify_books` sees counters and rows of one moment.
 """
 
 from __future__ import annotations
@@ -52,33 +53,22 @@ class SqliteReader:
         self._path = path
         self._newest = newest
         self._sql = sql
-        self._connection: aiosqlite.Connection | None = None
+        self._is_open = False
 
     async def open(self) -> None:
-        """Connect.
+        """Check what is to be read.
 
         Raises:
             StoreRefused: there is no store, or its schema is not ours.
         """
         check_there(self._path)
-        try:
-            self._connection = await aiosqlite.connect(
-                read_only_uri(self._path), uri=True, timeout=LOCK_WAIT_S, isolation_level=None
-            )
-        except sqlite3.Error as error:
-            raise store_error(error) from error
-        try:
-            [(version,)] = await self._rows(self._sql["schema_version"], ())
-            check_readable(self._path, version, self._newest)
-        except BaseException:
-            await self.close()
-            raise
+        [(version,)] = await self._ask(self._sql["schema_version"], ())
+        check_readable(self._path, version, self._newest)
+        self._is_open = True
 
     async def close(self) -> None:
-        """Let go; again: does nothing."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.close()
+        """Refuse from now on; again: does nothing."""
+        self._is_open = False
 
     async def counters(self) -> dict[str, Counter]:
         """All scopes."""
@@ -140,10 +130,17 @@ class SqliteReader:
     async def _rows(
         self, query: str, arguments: Sequence[object] | Mapping[str, object]
     ) -> list[tuple[Any, ...]]:
-        if self._connection is None:
+        if not self._is_open:
             raise StoreError("the store is not open for reading")
+        return await self._ask(query, arguments)
+
+    async def _ask(
+        self, query: str, arguments: Sequence[object] | Mapping[str, object]
+    ) -> list[tuple[Any, ...]]:
         try:
-            found = await self._connection.execute_fetchall(query, arguments)
+            async with aiosqlite.connect(
+                read_only_uri(self._path), uri=True, timeout=LOCK_WAIT_S, isolation_level=None
+            ) as connection:
+                return [tuple(row) for row in await connection.execute_fetchall(query, arguments)]
         except sqlite3.Error as error:
             raise store_error(error) from error
-        return [tuple(row) for row in found]
