@@ -212,9 +212,13 @@ class TurnHandler:
 
     async def _hand_out(self, scene: _Scene, payloads: tuple[OutboundMessage, ...]) -> None:
         """Give the answer to whoever waits for it; it is kept for whoever asks again."""
+        if scene.adapter is None:
+            return
         for message in payloads:
-            if scene.adapter is not None:
+            try:
                 await scene.adapter.send(message)
+            except Exception as error:  # noqa: BLE001 - the turn is done and the answer kept: only this hand-out failed
+                self._observer.note(Fault("send", repr(error), scene.bot.id, scene.work.turn, error))
 
     def _tell(self, scene: _Scene, state: ConversationState, result: LoopResult, latency_ms: int) -> None:
         self._observer.note(
