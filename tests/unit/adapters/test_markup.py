@@ -139,4 +139,4 @@ def test_words_are_kept_and_pings_are_not(text: str) -> None:
 
 def _without_info(text: str) -> str:
     """A fence's language, of which only a name is shown, and only where there are languages."""
-    return re.sub(r"(`{3,}).*", r"\1", text)
+    return re.sub(r"(`{3,}|~{3,}).*", r"\1", text)
