@@ -274,12 +274,13 @@ class _Renderer:
         image = node.type == "image"
         url = str(node.attrs.get("src" if image else "href", ""))
         label = "".join(_words(node)).strip()
+        address = url if _URL.fullmatch(url) else self._dialect.text(url.removeprefix("mailto:"))
         if not label or url in (label, f"mailto:{label}"):
-            return url.removeprefix("mailto:")
+            return address
         shown = self._dialect.text(node.content) if image else self.inline(node)
         if self._dialect.links and url.startswith(("https://", "http://")) and ")" not in url:
             return f"[{shown}]({url if image else f'<{url}>'})"
-        return f"{shown} ({url})" if url else shown
+        return f"{shown} ({address})" if url else shown
 
 
 _Way = Callable[[_Renderer, "SyntaxTreeNode"], str]
