@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from adapters.messages import ChatRef, InboundMessage, OutboundMessage, SendResult
+from adapters.messages import Attachment, ChatRef, InboundMessage, OutboundMessage, SendResult
 
 
 class ConnectionState(StrEnum):
@@ -91,6 +91,9 @@ class Capabilities:
         chat_interval_s: pace to one chat once the platform has complained, seconds a message.
         bot_interval_s: pace of the whole bot once the platform has complained, seconds a message.
         shows_working: whether `show_working` does anything; repeated each `working_every_s`.
+        drafts: whether it can show an answer while it grows (`DraftingAdapter`), no faster than each
+            `draft_every_s` in a direct chat and `draft_every_group_s` in a group, seconds.
+        fetches: whether attachments can be fetched (`FetchingAdapter`).
     """
 
     max_text: int = 4096
@@ -102,6 +105,10 @@ class Capabilities:
     bot_interval_s: float = 1 / 30
     shows_working: bool = False
     working_every_s: float = 4.0
+    drafts: bool = False
+    draft_every_s: float = 1.5
+    draft_every_group_s: float = 3.5
+    fetches: bool = False
     default_rate_per_minute: int = 60
 
 
@@ -153,6 +160,39 @@ class Adapter(Protocol):
 
     async def close(self) -> None:
         """Let go of what this adapter alone holds."""
+
+
+class DraftingAdapter(Adapter, Protocol):
+    """An adapter that can show an answer while it grows (`Capabilities.drafts`)."""
+
+    async def draft(self, message: OutboundMessage) -> None:
+        """Show `message.text`, all there is of the answer so far; called again and again with the same key.
+
+        A later `send` with that key puts the whole answer in its place. MUST NOT raise; MAY show nothing. What is
+        kept of drafts MUST be bounded and MAY be lost: then `send` sends the answer as a new message.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An attachment's bytes and what they are."""
+
+    data: bytes
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotFetched:
+    """Why an attachment cannot be had: a few words for a person, without addresses."""
+
+    why: str
+
+
+class FetchingAdapter(Adapter, Protocol):
+    """An adapter whose attachments can be fetched (`Capabilities.fetches`)."""
+
+    async def fetch(self, attachment: Attachment, max_bytes: int) -> Fetched | NotFetched:
+        """Fetch what `attachment.reference` means, at most `max_bytes`. MUST NOT raise for what the platform does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,4 +173,6 @@ class Bot:
     rate_limit_per_minute: int | None = 60
     user_rate_limit_per_minute: int | None = None
     expose_usage: bool = False
+    stream_replies: bool = True
+    attachments: bool = True
     fallbacks: tuple[ModelChoice, ...] = ()

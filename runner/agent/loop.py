@@ -15,7 +15,7 @@ from runner.agent.limits import after_tools, before_tools
 from runner.agent.meter import Ask, Failed, Meter, MeterResult, Refused
 from runner.agent.prompt import build_request
 from runner.agent.replies import PaidReply, Step, ToolsDone, ToolsStarted, step_to_json
-from runner.bots import BillingMode, Bot
+from runner.bots import BillingMode, Bot, ModelChoice
 from runner.clock import Clock
 from runner.conversations.models import AssistantMessage, Message, ToolCall, ToolMessage, ToolResult
 from runner.money.amounts import ZERO, Money
@@ -24,6 +24,7 @@ from runner.money.ledger import Attempt
 from runner.money.prices import PriceBook
 from runner.money.usage import NO_USAGE, Usage
 from runner.ports.dialogue import FinishReason, StopReason
+from runner.ports.listener import Listener
 from runner.ports.stores import LaneSession, StoredStep
 from runner.ports.tools import Toolbox, ToolRun
 
@@ -41,6 +42,7 @@ class LoopTask:
         about: the ledger row as far as it is known.
         done: steps that an earlier try has stored, in order.
         deadline: `clock.monotonic()` at which the message's time is over.
+        listener: hears the answer while it comes.
     """
 
     bot: Bot
@@ -50,6 +52,7 @@ class LoopTask:
     done: tuple[Step, ...]
     attempts_used: int
     deadline: float
+    listener: Listener | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,11 @@ class AgentLoop:
         self._book = book
         self._clock = clock
 
+    def sees(self, choice: ModelChoice) -> bool:
+        """Whether this model takes pictures at a bounded price."""
+        price = self._book.find(choice.provider, choice.model)
+        return price is not None and price.limits.image_tokens is not None
+
     async def run(self, task: LoopTask, tools: Toolbox, session: LaneSession) -> LoopResult:
         """Answer one message."""
         progress = _Progress(list(task.done), task.attempts_used)
@@ -174,6 +182,7 @@ class AgentLoop:
                 step_number=progress.taken,
                 key=bot.llm_api_key if own_key else None,
                 patient=choice == choices[-1],
+                listener=task.listener,
             )
             result = await self._meter.call(ask, session)
             progress.attempts_used = result.attempts_used

@@ -30,6 +30,7 @@ from runner.money.estimate import Estimate, ImagesRefused, estimate
 from runner.money.ledger import Attempt
 from runner.money.prices import Price, PriceBook
 from runner.ports.dialogue import ModelRequest
+from runner.ports.listener import Listener
 from runner.ports.observer import BoundBroken, CallEnded, Fault, Observer, SpendRefused
 from runner.ports.provider import Completed, FateUnknown, FaultKind, Outcome, Prepared, Provider
 from runner.ports.stores import Held, HoldRequest, HoldResult, MoneyStore, Settlement
@@ -61,6 +62,7 @@ class Ask:
         deadline: `clock.monotonic()` at which the message's time is over.
         attempts_used: ledger rows that this turn has already.
         step_number: under which number the reply is stored.
+        listener: hears the answer while it comes.
         patient: whether a busy or broken model is tried again; not where another one stands ready.
     """
 
@@ -72,6 +74,7 @@ class Ask:
     step_number: int
     key: Secret | None = None
     patient: bool = True
+    listener: Listener | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,7 @@ class _Call:
     scopes: tuple[str, ...]
     through: MoneyStore
     step_number: int
+    listener: Listener | None = None
     outcome: Outcome | None = None
     paid: PaidReply | None = None
 
@@ -218,7 +222,7 @@ class Meter:
         )
         result, scopes = await self._hold(attempt, bound, ask, session)
         if isinstance(result, Held):
-            return _Call(attempt, price, result, scopes, session, ask.step_number)
+            return _Call(attempt, price, result, scopes, session, ask.step_number, ask.listener)
         limit = isinstance(result, Exhausted)
         kind = "limit" if limit else "busy"
         self._observer.note(SpendRefused(attempt.bot, attempt.turn, result.scope, kind))
@@ -273,8 +277,12 @@ class Meter:
     async def _run(self, call: _Call, provider: Provider, prepared: Prepared, timeout_s: float) -> None:
         """Call, then settle; the hold ends here whatever happens, or at the next start."""
         begun = self._clock.monotonic()
+        hear = None
+        if call.listener is not None:
+            call.listener.begin()
+            hear = call.listener.hear
         try:
-            outcome = await provider.complete(prepared, call.held.output_tokens, timeout_s)
+            outcome = await provider.complete(prepared, call.held.output_tokens, timeout_s, hear)
         except Exception as error:  # noqa: BLE001 - a client's bug must not leave the hold open
             self._observer.note(Fault("provider", repr(error), call.attempt.bot, call.attempt.turn, error))
             outcome = FateUnknown(FaultKind.CRASH, f"the provider's client failed: {type(error).__name__}")

@@ -70,6 +70,8 @@ def to_bot(draft: Draft) -> Bot:
         rate_limit_per_minute=_rate(draft),
         user_rate_limit_per_minute=section.user_rate_limit_per_minute,
         expose_usage=section.expose_usage,
+        stream_replies=section.stream_replies == "auto",
+        attachments=section.attachments == "auto",
     )
 
 

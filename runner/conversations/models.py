@@ -31,11 +31,20 @@ class ToolResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture for a model that sees: `data` is base64. Never written down: later turns read only of it."""
+
+    media_type: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
 class UserMessage:
     """What a person wrote; `name` is context for the model, part of the message, never of the prompt."""
 
     text: str
     name: str | None = None
+    pictures: tuple[Picture, ...] = ()
     role: Literal["user"] = "user"
 
 
@@ -63,7 +72,8 @@ def message_to_json(message: Message) -> str:
     """Compact JSON with a `role`."""
     match message:
         case UserMessage():
-            raw: dict[str, Any] = {"role": "user", "text": message.text}
+            seen = ["[The user sent a picture.]"] * len(message.pictures)
+            raw: dict[str, Any] = {"role": "user", "text": "\n".join([message.text, *seen])}
             if message.name is not None:
                 raw["name"] = message.name
         case AssistantMessage():

@@ -32,6 +32,7 @@ _DEFAULTS = {
     StopReason.PROVIDER_ERROR: "I can't reach my language model right now. Please try again later.",
     StopReason.UNPRICED: "I can't answer: my language model has no price, so it must not be called.",
     StopReason.INTERNAL_ERROR: "Something went wrong on my side. Please try again.",
+    StopReason.UNREADABLE: "I can't open that.",
     StopReason.ANSWERED: "I have no answer to that.",
 }
 CUT = "\n\n[This answer was cut at its length limit.]"

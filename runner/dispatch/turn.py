@@ -36,8 +36,10 @@ from runner.conversations.models import (
     message_to_json,
 )
 from runner.conversations.window import first_kept
+from runner.dispatch.attachments import perceive
 from runner.dispatch.commands import Commands
 from runner.dispatch.console import CONSOLE
+from runner.dispatch.drafts import drafts_for
 from runner.dispatch.outbox import Outbox
 from runner.dispatch.report import turn_report
 from runner.dispatch.texts import closing_text
@@ -58,7 +60,9 @@ from runner.ports.stores import (
     Work,
 )
 
-NOT_REMEMBERED = frozenset({StopReason.BUDGET, StopReason.BUSY, StopReason.UNPRICED, StopReason.COMMAND})
+NOT_REMEMBERED = frozenset(
+    {StopReason.BUDGET, StopReason.BUSY, StopReason.UNPRICED, StopReason.COMMAND, StopReason.UNREADABLE},
+)
 """Ends of which a model is never told: they would only push what matters out of the window."""
 GONE_WAIT_MS = 60_000
 
@@ -130,40 +134,46 @@ class TurnHandler:
         if bot is None:
             await session.postpone(work.inbox_id, self._clock.now_ms() + GONE_WAIT_MS)
             return
-        scene = self._scene(work, bot)
-        answer = await self._commands.answer(bot, scene.message)
-        if answer is not None:
-            result = LoopResult(StopReason.COMMAND)
-            state = _new_conversation(work) if answer.new_conversation else scene.state
-            await self._finish(scene, result, answer.text, state, session)
-            return
-        with Working(scene.adapter, scene.message.chat, self._tasks):
-            result = await self._answer(scene, session)
-        await self._finish(scene, result, closing_text(bot, result), scene.state, session)
-
-    def _scene(self, work: Work, bot: Bot) -> _Scene:
         message = inbound_from_json(work.payload)
         adapter = self._roster.adapter(work.bot, work.channel)
-        state, past = _conversation(work, bot.conversations.ttl_ms)
-        history = [*past, UserMessage(message.text, _name(bot, message, adapter))]
-        start = first_kept(history, bot.conversations)
-        windowed = replace(state, first_seq=state.first_seq + start)
-        return _Scene(work, bot, adapter, message, windowed, tuple(history[start:]), self._clock.monotonic())
+        begun = self._clock.monotonic()
+        perceived = await perceive(
+            message, adapter, wanted=bot.attachments, sees=self._agent.sees(bot.choice)
+        )
+        asked = UserMessage(perceived.text, _name(bot, message, adapter), perceived.pictures)
+        scene = _scene(work, bot, adapter, message, asked, begun)
+        answer = await self._commands.answer(bot, message)
+        if answer is not None:
+            state = _new_conversation(work) if answer.new_conversation else scene.state
+            await self._finish(scene, LoopResult(StopReason.COMMAND), answer.text, state, session)
+            return
+        if perceived.refusal is not None:
+            result = LoopResult(StopReason.UNREADABLE)
+            await self._finish(scene, result, perceived.refusal, scene.state, session)
+            return
+        with Working(adapter, message.chat, self._tasks):
+            result = await self._answer(scene, session)
+        await self._finish(scene, result, closing_text(bot, result), scene.state, session)
 
     async def _answer(self, scene: _Scene, session: LaneSession) -> LoopResult:
         """Ask the agent; a fault of our own is an answer too."""
         work, bot = scene.work, scene.bot
         try:
-            task = LoopTask(
-                bot=bot,
-                history=scene.history,
-                about=_about(scene),
-                scopes=self._scopes(bot, work.turn),
-                done=tuple(step_from_json(step.payload) for step in work.steps),
-                attempts_used=work.attempts_used,
-                deadline=scene.begun + bot.limits.timeout_s,
+            showing = drafts_for(
+                scene.adapter, scene.message, _part_key(work.turn, 1), wanted=bot.stream_replies
             )
-            return await self._agent.run(task, self._roster.toolbox(bot.id), session)
+            async with showing(self._clock, self._tasks) as listener:
+                task = LoopTask(
+                    bot=bot,
+                    history=scene.history,
+                    about=_about(scene),
+                    scopes=self._scopes(bot, work.turn),
+                    done=tuple(step_from_json(step.payload) for step in work.steps),
+                    attempts_used=work.attempts_used,
+                    deadline=scene.begun + bot.limits.timeout_s,
+                    listener=listener,
+                )
+                return await self._agent.run(task, self._roster.toolbox(bot.id), session)
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - the user is answered whatever happens; told with its traceback
@@ -237,6 +247,16 @@ class TurnHandler:
         )
 
 
+def _scene(
+    work: Work, bot: Bot, adapter: Adapter | None, message: InboundMessage, asked: UserMessage, begun: float
+) -> _Scene:
+    state, past = _conversation(work, bot.conversations.ttl_ms)
+    history = [*past, asked]
+    start = first_kept(history, bot.conversations)
+    windowed = replace(state, first_seq=state.first_seq + start)
+    return _Scene(work, bot, adapter, message, windowed, tuple(history[start:]), begun)
+
+
 def _new_conversation(work: Work) -> ConversationState:
     return ConversationState(f"c{work.inbox_id}", work.accepted_ms, work.accepted_ms)
 
@@ -280,13 +300,18 @@ def _about(scene: _Scene) -> Attempt:
     )
 
 
+def _part_key(turn: str, number: int) -> str:
+    """The same for a draft and for the part that takes its place."""
+    return f"{turn}.{number}"
+
+
 def _parts(scene: _Scene, text: str, report: dict[str, object]) -> tuple[OutboundMessage, ...]:
     """The reply, split to what the platform takes; whoever collects gets the figures with it."""
     can = scene.capabilities
     message = scene.message
     return tuple(
         OutboundMessage(
-            key=f"{scene.work.turn}.{number}",
+            key=_part_key(scene.work.turn, number),
             chat=message.chat,
             text=part,
             in_reply_to=message.event_id,

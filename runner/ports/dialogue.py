@@ -78,5 +78,7 @@ class StopReason(StrEnum):
     MODEL_REFUSED = "model_refused"
     PROVIDER_ERROR = "provider_error"
     UNPRICED = "unpriced"
+    UNREADABLE = "unreadable"
+    """All that came is something that the bot cannot open; no model was asked."""
     INTERNAL_ERROR = "internal_error"
     """Our own fault; logged with its traceback, answered with the fallback text."""

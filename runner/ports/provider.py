@@ -10,6 +10,7 @@ An attempt ends in exactly one of three ways, and money follows from it:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -86,6 +87,10 @@ class Prepared:
     size: RequestSize
 
 
+Hear = Callable[[str], None]
+"""Gets each piece of the answer's text as it comes. MUST be cheap and MUST NOT raise."""
+
+
 class Provider(Protocol):
     """A model's server.
 
@@ -99,8 +104,10 @@ class Provider(Protocol):
     def prepare(self, request: ModelRequest) -> Prepared:
         """Put the request into the provider's own shape."""
 
-    async def complete(self, prepared: Prepared, max_output_tokens: int, timeout_s: float) -> Outcome:
-        """Make one attempt."""
+    async def complete(
+        self, prepared: Prepared, max_output_tokens: int, timeout_s: float, hear: Hear | None = None
+    ) -> Outcome:
+        """Make one attempt; whoever wants to `hear` the answer while it comes may."""
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -16,12 +16,12 @@ from runner.bots import Secret
 from runner.clock import Clock
 from runner.money.estimate import RequestSize
 from runner.ports.dialogue import ModelRequest
-from runner.ports.provider import Outcome, Prepared
+from runner.ports.provider import Hear, Outcome, Prepared
 from runner.providers import faults
 from runner.providers.attempt import LIMITS, Opened, attempt, timeouts
 from runner.providers.messages_reader import MessagesReader
 from runner.providers.messages_wire import messages_body
-from runner.providers.wording import with_limit
+from runner.providers.wording import with_limit, without_pictures
 
 NO_KEY = "none"
 """Sent to servers that take any key; without it the SDK would look for one in the environment."""
@@ -51,18 +51,23 @@ class AnthropicProvider:
     def prepare(self, request: ModelRequest) -> Prepared:
         """Serialise the request."""
         body = messages_body(request)
+        text, pictures = without_pictures(body, request)
         size = RequestSize(
-            body,
+            text,
             messages=len(request.messages) + 1,
+            images=pictures,
             anthropic_tools=bool(request.tools),
             cache_writes=request.cache,
         )
         return Prepared(body, size)
 
-    async def complete(self, prepared: Prepared, max_output_tokens: int, timeout_s: float) -> Outcome:
+    async def complete(
+        self, prepared: Prepared, max_output_tokens: int, timeout_s: float, hear: Hear | None = None
+    ) -> Outcome:
         """Make one attempt."""
         body = with_limit(prepared.body, "max_tokens", max_output_tokens)
-        return await attempt(lambda: self._open(body, timeout_s), MessagesReader(self._secret), timeout_s)
+        reader = MessagesReader(self._secret, hear)
+        return await attempt(lambda: self._open(body, timeout_s), reader, timeout_s)
 
     async def close(self) -> None:
         """The connections are shared: nothing of its own to let go of."""

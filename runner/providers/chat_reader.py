@@ -16,7 +16,7 @@ from runner.conversations.models import ToolCall
 from runner.money.amounts import BadAmount, Money, from_usd
 from runner.money.usage import BadUsage, Usage
 from runner.ports.dialogue import FinishReason, ModelReply
-from runner.ports.provider import Completed, FateUnknown, FaultKind, Outcome
+from runner.ports.provider import Completed, FateUnknown, FaultKind, Hear, Outcome
 from runner.providers.dialects import Dialect
 from runner.providers.faults import tidy
 from runner.providers.wording import count
@@ -51,6 +51,7 @@ class ChatReader:
         "_events",
         "_final",
         "_finish",
+        "_hear",
         "_id",
         "_limit",
         "_over",
@@ -60,7 +61,8 @@ class ChatReader:
         "_usage",
     )
 
-    def __init__(self, dialect: Dialect, limit: int, secret: str = "") -> None:
+    def __init__(self, dialect: Dialect, limit: int, secret: str = "", hear: Hear | None = None) -> None:
+        self._hear = hear
         self._dialect = dialect
         self._limit = limit
         self._secret = secret
@@ -121,6 +123,8 @@ class ChatReader:
         text = delta.get("content") or delta.get("refusal")
         if text:
             self._texts.append(text)
+            if self._hear is not None:
+                self._hear(text)
             self._events += 1
             self._over = self._dialect.cuts and self._events > self._limit
         for piece in delta.get("tool_calls") or ():

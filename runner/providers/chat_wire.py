@@ -39,8 +39,14 @@ def chat_body(request: ModelRequest, dialect: Dialect, price: Price | None) -> t
 
 def _messages(message: Message) -> list[dict[str, Any]]:
     match message:
-        case UserMessage():
+        case UserMessage(pictures=()):
             return [{"role": "user", "content": spoken(message)}]
+        case UserMessage():
+            pictures = [
+                {"type": "image_url", "image_url": {"url": f"data:{p.media_type};base64,{p.data}"}}
+                for p in message.pictures
+            ]
+            return [{"role": "user", "content": [*pictures, {"type": "text", "text": spoken(message)}]}]
         case AssistantMessage(tool_calls=()):
             return [{"role": "assistant", "content": spoken(message)}]
         case AssistantMessage():

@@ -13,7 +13,7 @@ from runner.money.amounts import ceil_div
 from runner.money.estimate import RequestSize
 from runner.money.usage import Usage
 from runner.ports.dialogue import FinishReason, ModelReply, ModelRequest
-from runner.ports.provider import Completed, Outcome, Prepared
+from runner.ports.provider import Completed, Hear, Outcome, Prepared
 
 BYTES_PER_TOKEN = 4
 OFFLINE = "(echo: offline, no model was asked)"
@@ -29,7 +29,9 @@ class EchoProvider:
         text = "\n".join([system, *map(message_to_json, request.messages)])
         return Prepared(body=heard, size=RequestSize(text=text, messages=1 + len(request.messages)))
 
-    async def complete(self, prepared: Prepared, max_output_tokens: int, timeout_s: float) -> Outcome:
+    async def complete(
+        self, prepared: Prepared, max_output_tokens: int, timeout_s: float, hear: Hear | None = None
+    ) -> Outcome:
         """Answer at once."""
         whole = f"You said: {prepared.body}\n{OFFLINE}".encode("utf-8", "replace")
         said = whole[: max_output_tokens * BYTES_PER_TOKEN]
@@ -39,6 +41,8 @@ class EchoProvider:
             output_tokens=ceil_div(len(said), BYTES_PER_TOKEN),
         )
         finish = FinishReason.LENGTH if cut else FinishReason.END
+        if hear is not None:
+            hear(said.decode("utf-8", "ignore"))
         return Completed(ModelReply(said.decode("utf-8", "ignore"), finish=finish), usage)
 
     async def close(self) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from runner.conversations.models import ToolCall
 from runner.money.usage import BadUsage, Usage
 from runner.ports.dialogue import FinishReason, ModelReply
-from runner.ports.provider import Completed, FateUnknown, FaultKind, Outcome
+from runner.ports.provider import Completed, FateUnknown, FaultKind, Hear, Outcome
 from runner.providers.faults import tidy
 from runner.providers.wording import count
 
@@ -36,9 +36,21 @@ ERRORS = {"overloaded_error": FaultKind.OVERLOADED, "rate_limit_error": FaultKin
 class MessagesReader:
     """Understands one answer."""
 
-    __slots__ = ("_blocks", "_error", "_id", "_pieces", "_secret", "_started", "_stop", "_told", "_usage")
+    __slots__ = (
+        "_blocks",
+        "_error",
+        "_hear",
+        "_id",
+        "_pieces",
+        "_secret",
+        "_started",
+        "_stop",
+        "_told",
+        "_usage",
+    )
 
-    def __init__(self, secret: str = "") -> None:
+    def __init__(self, secret: str = "", hear: Hear | None = None) -> None:
+        self._hear = hear
         self._secret = secret
         self._blocks: dict[int, Mapping[str, Any]] = {}
         self._pieces: dict[int, list[str]] = {}
@@ -57,6 +69,8 @@ class MessagesReader:
                 delta = event["delta"]
                 if piece := delta.get("text") or delta.get("partial_json"):
                     self._pieces[event["index"]].append(piece)
+                if self._hear is not None and delta.get("text"):
+                    self._hear(delta["text"])
             case "content_block_start":
                 block = event["content_block"]
                 self._blocks[event["index"]] = block

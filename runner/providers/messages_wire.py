@@ -61,7 +61,14 @@ def _mark(prefix: list[Block], messages: list[dict[str, Any]], control: dict[str
 def _message(message: Message) -> dict[str, Any]:
     match message:
         case UserMessage():
-            return {"role": "user", "content": [{"type": "text", "text": spoken(message)}]}
+            pictures: list[Block] = [
+                {
+                    "type": "image",
+                    "source": {"type": "base64", "media_type": picture.media_type, "data": picture.data},
+                }
+                for picture in message.pictures
+            ]
+            return {"role": "user", "content": [*pictures, {"type": "text", "text": spoken(message)}]}
         case AssistantMessage(tool_calls=()):
             return {"role": "assistant", "content": [{"type": "text", "text": spoken(message)}]}
         case AssistantMessage():

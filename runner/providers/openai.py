@@ -17,13 +17,13 @@ from runner.clock import Clock
 from runner.money.estimate import RequestSize
 from runner.money.prices import CacheWrites
 from runner.ports.dialogue import ModelRequest
-from runner.ports.provider import Outcome, Prepared
+from runner.ports.provider import Hear, Outcome, Prepared
 from runner.providers import faults
 from runner.providers.attempt import LIMITS, Opened, attempt, timeouts
 from runner.providers.chat_reader import ChatReader
 from runner.providers.chat_wire import chat_body
 from runner.providers.dialects import Dialect, FindPrice
-from runner.providers.wording import with_limit
+from runner.providers.wording import with_limit, without_pictures
 
 NO_KEY = "none"
 """Sent to servers that take any key; without it the SDK would take one from the environment."""
@@ -68,12 +68,15 @@ class OpenAIProvider:
         """Serialise the request. The newest models write to their cache unasked, at a price: always bounded."""
         price = self._find_price(self._name, request.choice.model) if self._dialect.caps_price else None
         body, messages = chat_body(request, self._dialect, price)
-        return Prepared(body, RequestSize(body, messages, cache_writes=CacheWrites.MINUTES))
+        text, pictures = without_pictures(body, request)
+        return Prepared(body, RequestSize(text, messages, pictures, cache_writes=CacheWrites.MINUTES))
 
-    async def complete(self, prepared: Prepared, max_output_tokens: int, timeout_s: float) -> Outcome:
+    async def complete(
+        self, prepared: Prepared, max_output_tokens: int, timeout_s: float, hear: Hear | None = None
+    ) -> Outcome:
         """Make one attempt."""
         body = with_limit(prepared.body, self._dialect.limit_field, max_output_tokens)
-        reader = ChatReader(self._dialect, max_output_tokens, self._secret)
+        reader = ChatReader(self._dialect, max_output_tokens, self._secret, hear)
         return await attempt(lambda: self._open(body, timeout_s), reader, timeout_s)
 
     async def close(self) -> None:

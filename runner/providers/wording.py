@@ -7,6 +7,7 @@ from typing import Any
 
 from runner.conversations.models import AssistantMessage, UserMessage
 from runner.money.usage import BadUsage
+from runner.ports.dialogue import ModelRequest
 
 NOTHING_SAID = "(no text)"
 """Stands for a text that is empty: providers refuse those."""
@@ -18,6 +19,19 @@ def spoken(message: UserMessage | AssistantMessage) -> str:
     if isinstance(message, UserMessage) and message.name is not None:
         return f"{' '.join(message.name.split())}: {text}"
     return text
+
+
+def without_pictures(body: str, request: ModelRequest) -> tuple[str, int]:
+    """The body without its pictures' bytes, and how many there are: they are bounded each by its row's figure."""
+    pictures = [
+        picture
+        for message in request.messages
+        if isinstance(message, UserMessage)
+        for picture in message.pictures
+    ]
+    for picture in pictures:
+        body = body.replace(picture.data, "", 1)
+    return body, len(pictures)
 
 
 def with_limit(body: str, field: str, limit: int) -> bytes:

@@ -15,7 +15,7 @@ from runner.conversations.models import message_to_json
 from runner.money.estimate import RequestSize
 from runner.money.usage import Usage
 from runner.ports.dialogue import FinishReason, ModelReply, ModelRequest
-from runner.ports.provider import Completed, FateUnknown, FaultKind, NotRun, Outcome, Prepared
+from runner.ports.provider import Completed, FateUnknown, FaultKind, Hear, NotRun, Outcome, Prepared
 from runner.testing.model_script import PLAIN, At, Behaviour, Billed, Drop, Fault, Hang, Say, usage_of
 
 NOT_RUN = {429: FaultKind.RATE_LIMITED, 503: FaultKind.OVERLOADED, 529: FaultKind.OVERLOADED}
@@ -59,7 +59,9 @@ class FakeProvider:
         size = RequestSize(text=text, messages=1 + len(request.messages), cache_writes=request.cache)
         return Prepared(body=request, size=size)
 
-    async def complete(self, prepared: Prepared, max_output_tokens: int, timeout_s: float) -> Outcome:
+    async def complete(
+        self, prepared: Prepared, max_output_tokens: int, timeout_s: float, hear: Hear | None = None
+    ) -> Outcome:
         """Do what the script says; a wait of `timeout_s` or more ends as a timeout."""
         request: ModelRequest = prepared.body
         self.calls.append(Call(request, max_output_tokens, timeout_s))
@@ -84,6 +86,8 @@ class FakeProvider:
         if latency_s:
             await self._clock.sleep(latency_s)
         outcome = _outcome(behaviour, usage, max_output_tokens, request_id)
+        if hear is not None and isinstance(behaviour, Say):
+            hear(behaviour.text)
         if row is not None and isinstance(outcome, Completed):
             self.bill[self.bill.index(row)] = replace(row, answered=True)
         return outcome

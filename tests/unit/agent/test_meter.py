@@ -20,7 +20,7 @@ from runner.money.usage import Usage
 from runner.ports.dialogue import ModelRequest
 from runner.ports.observer import BoundBroken, CallEnded, SpendRefused
 from runner.ports.observer import Fault as Faulty
-from runner.ports.provider import Prepared, Provider
+from runner.ports.provider import Hear, Prepared, Provider
 from runner.ports.stores import HoldRequest, LedgerFilter, MoneyStore, NewInbound, StoredStep
 from runner.store.memory import MemoryStore
 from runner.testing.clock import ManualClock
@@ -276,7 +276,9 @@ async def test_a_provider_s_bug_leaves_no_hold_open(make: Make) -> None:
     world = await make()
 
     class Broken(FakeProvider):
-        async def complete(self, prepared: Prepared, max_output_tokens: int, timeout_s: float) -> Any:
+        async def complete(
+            self, prepared: Prepared, max_output_tokens: int, timeout_s: float, hear: Hear | None = None
+        ) -> Any:
             raise RuntimeError("a client's bug")
 
     world.providers.provider = Broken(world.clock)
