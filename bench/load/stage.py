@@ -111,8 +111,11 @@ class Crowd:
         self._asked: dict[str, float] = {}
         self._seen = len(account.sent)
 
-    async def all_at_once(self, users: int, messages: int) -> list[float]:
-        """So many users write whenever they are answered; latencies of all `messages`, seconds."""
+    async def all_at_once(self, users: int, messages: int, *, strangers: bool = False) -> list[float]:
+        """So many users write whenever they are answered; latencies of all `messages`, seconds.
+
+        With `strangers` each message is a new user's: a conversation of its own.
+        """
         latencies: list[float] = []
         for _ in range(min(users, messages)):
             self._ask(self._new_user())
@@ -122,7 +125,7 @@ class Crowd:
                 latencies.append(latency)
                 if left > 0:
                     left -= 1
-                    self._ask(user)
+                    self._ask(self._new_user() if strangers else user)
         return latencies
 
     async def one_by_one(self, messages: int, every_s: float) -> list[float]:
