@@ -1,6 +1,7 @@
 # make run    sets up what it needs, then starts the bots of bots.yaml (CONFIG=other.yaml for another file)
 # make test   all guards, then all tests
 # make lint   the guards alone: ruff, mypy, import-linter
+# make bench  all benchmarks beside their baselines, some twenty minutes (docs/benchmarks.md)
 # make fmt    lets ruff fix and format the code
 # make lock   brings the locks up to pyproject.toml (UPGRADE=1: and everything to its newest release)
 # make clean  removes the virtual environment and all caches
@@ -15,7 +16,7 @@ WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint fmt lock clean help
+.PHONY: run test lint bench fmt lock clean help
 
 run: $(VENV)/.ready-to-run
 	@exec $(BIN)/botrunner run --config $(CONFIG)
@@ -29,6 +30,9 @@ lint: $(VENV)/.ready-to-test
 	$(BIN)/ruff format --check --output-format concise
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/.ready-to-test
+	@for name in caps money conversations load; do $(BIN)/botrunner bench $$name; done
 
 fmt: $(VENV)/.ready-to-test
 	$(BIN)/ruff check --fix-only

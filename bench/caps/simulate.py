@@ -1,6 +1,6 @@
 """How far each way of keeping a cap overshoots, in virtual time; see runner/testing/cap_simulation.py.
 
-    python bench/caps/simulate.py [--seeds 20] [--cap 5.00] [--model anthropic/claude-haiku-4-5] [--answers uniform]
+    python -m bench.caps [--seeds 20] [--cap 5.00] [--model anthropic/claude-haiku-4-5] [--answers uniform]
 
 For each number of conversations at once and each policy: the worst overshoot over all seeds, in percent of the
 cap; the least of the cap that was used; and how many were told "limit reached" for money that was only held.

@@ -13,6 +13,7 @@ import typer
 
 import runner
 from runner.cli.begin import init, schema
+from runner.cli.bench import bench
 from runner.cli.cap import cap
 from runner.cli.chat import chat
 from runner.cli.check import check
@@ -48,6 +49,10 @@ def application() -> typer.Typer:
         (schema, "botrunner schema > bots.schema.json"),
     ):
         app.command(epilog=f"Example: {example}")(command)
+    app.command(
+        epilog="Example: botrunner bench load --quick",
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )(bench)
     ledger = typer.Typer(no_args_is_help=True, help="The record of every model call and its money.")
     ledger.command(epilog="Example: botrunner ledger verify")(verify)
     app.add_typer(ledger, name="ledger")
