@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.agent.wellformed import well_formed
 from runner.ports.provider import FateUnknown, FaultKind, NotRun
 
 _ATTEMPTS = {
@@ -33,17 +34,18 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Leave it."""
+    """Leave it; `why` may stand on a ledger row."""
 
     why: str
 
 
 def after(outcome: NotRun | FateUnknown, attempt: int, remaining_s: float) -> Again | GiveUp:
     """Decide after the `attempt`-th attempt (from 1) with `remaining_s` seconds left for the message."""
+    why = well_formed(outcome.why)
     if attempt >= _ATTEMPTS.get(outcome.kind, 1):
-        return GiveUp(outcome.why)
+        return GiveUp(why)
     asked = outcome.retry_after_s if isinstance(outcome, NotRun) else None
     wait = FIRST_WAIT_S * 2 ** (attempt - 1) if asked is None else max(0.0, asked)
     if wait >= remaining_s:
-        return GiveUp(f"{outcome.why}; no time left to try again")
+        return GiveUp(f"{why}; no time left to try again")
     return Again(wait)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -27,7 +27,7 @@ from runner.testing.clock import ManualClock
 from runner.testing.model_script import Fault, Say
 from runner.testing.observer import RecordingObserver
 from runner.testing.provider import FakeProvider
-from runner.testing.scenes import CHOICE, FunctionToolbox, a_book, a_bot
+from runner.testing.scenes import CHOICE, FunctionToolbox, a_book, a_bot, a_price
 
 USED = Usage(100, 10)
 COST = 140
@@ -107,8 +107,12 @@ async def a_world() -> AsyncIterator[World]:
             return provider
 
     async with asyncio.TaskGroup() as tasks:
-        meter = Meter(Shelf(), a_book(), store, clock, RecordingObserver(), tasks)
-        yield World(AgentLoop(meter, a_book(), clock), provider, store, clock, faults, keys)
+        rows = (
+            replace(a_price(), provider=choice.provider, model=choice.model) for choice in (SECOND, THIRD)
+        )
+        book = a_book(a_price(), *rows)
+        meter = Meter(Shelf(), book, store, clock, RecordingObserver(), tasks)
+        yield World(AgentLoop(meter, book, clock), provider, store, clock, faults, keys)
 
 
 @pytest.fixture
@@ -244,6 +248,58 @@ async def test_the_bot_s_own_key_is_used_where_it_pays(
 ) -> None:
     await world.run(billing_mode=mode, llm_api_key=Secret("sk-own"))
     assert world.keys == [key]
+
+
+# ── fallbacks ────────────────────────────────────────────────────────────────────────────────────────────
+SECOND, THIRD = ModelChoice("fake", "model-2"), ModelChoice("other", "model-3")
+
+
+async def test_a_busy_model_s_place_is_taken_by_the_next_at_once(world: World) -> None:
+    world.provider.script(Fault(529, "overloaded"), says("from the second"))
+    result = await world.run(fallbacks=(SECOND, THIRD))
+    assert (result.stop, result.text, result.cost) == (StopReason.ANSWERED, "from the second", COST)
+    assert [call.request.choice for call in world.provider.calls] == [CHOICE, SECOND]
+    rows = [row async for row in world.store.ledger(LedgerFilter())]
+    assert [(row.attempt.id, row.attempt.model, row.attempt.route, row.state.value) for row in rows] == [
+        ("t1-1", "model-1", "default", "released"),
+        ("t1-2", "model-2", "fallback", "settled"),
+    ]
+    assert rows[1].attempt.route_reason == "fake/model-1: HTTP 529: overloaded"
+    assert result.replies[0].route == "fallback"
+    assert world.clock.sleeps == [], "nobody waits for a busy model while another stands ready"
+
+
+async def test_the_last_one_is_worth_waiting_for(world: World) -> None:
+    world.provider.script(Fault(529), Fault(529), says("at last"))
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(world.run(fallbacks=(SECOND,)), name="run")
+        await world.clock.asleep()
+        world.clock.advance(0.25)
+    assert running.result().text == "at last"
+    assert [call.request.choice for call in world.provider.calls] == [CHOICE, SECOND, SECOND]
+
+
+@pytest.mark.parametrize("fault", [Fault(400), Fault(401)])
+async def test_a_request_that_is_rejected_is_not_sent_elsewhere(world: World, fault: Fault) -> None:
+    world.provider.script(fault)
+    result = await world.run(fallbacks=(SECOND,))
+    assert result.stop is StopReason.PROVIDER_ERROR
+    assert len(world.provider.calls) == 1
+
+
+async def test_money_holds_for_fallbacks_too(world: World) -> None:
+    world.provider.script(Fault(500))
+    least = await _least_hold()
+    result = await world.run(fallbacks=(SECOND,), limit=least + 100)
+    assert (result.stop, result.detail) == (StopReason.BUDGET, "bot:bot")
+    assert len(world.provider.calls) == 1, "what the first may have cost leaves no room for a second"
+
+
+async def test_the_bot_s_own_key_goes_to_its_own_provider_only(world: World) -> None:
+    world.provider.script(Fault(529), Fault(529))
+    key = Secret("sk-own")
+    await world.run(billing_mode=BillingMode.BYOK, llm_api_key=key, fallbacks=(SECOND, THIRD))
+    assert world.keys == [key, key, None]
 
 
 # ── begun again after a crash ────────────────────────────────────────────────────────────────────────────

@@ -49,3 +49,8 @@ def test_nobody_waits_longer_than_the_message_has(remaining_s: float, *, again: 
     assert isinstance(decision, Again) is again
     if isinstance(decision, GiveUp):
         assert decision.why == "too many; no time left to try again"
+
+
+def test_a_reason_can_be_written_down() -> None:
+    """It becomes the route's reason on the next model's row; what a server says need not be Unicode."""
+    assert after(NotRun(FaultKind.REJECTED, "bad \ud83d"), 1, 30.0) == GiveUp("bad \ufffd")

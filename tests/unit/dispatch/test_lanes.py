@@ -169,6 +169,19 @@ async def test_no_more_lanes_than_allowed_and_the_rest_is_found(world: World, wa
     assert sorted(world.done) == ["a1", "b1", "c1", "d1"]
 
 
+async def test_an_overflow_is_worked_off_without_a_pause(
+    world: World, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As each lane ends the next is looked for, not only every few seconds."""
+    monkeypatch.setattr(lanes, "LOOK_AGAIN_S", 3600)
+    those = world.lanes(max_lanes=1)
+    for number in range(5):
+        await world.accept(f"lane {number}", str(number), wake=False)
+    await watched(those)
+    await world.until(lambda: len(world.done) == 5)
+    assert world.done == ["0", "1", "2", "3", "4"], "the oldest message first"
+
+
 async def test_what_nobody_told_of_is_found(world: World, watched: Watched) -> None:
     """After a start: the store knows, memory knows nothing."""
     those = world.lanes()

@@ -132,6 +132,7 @@ class World:
 @pytest.fixture
 async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     monkeypatch.setattr(outbox, "LOOK_AGAIN_S", 0.005)  # the watch waits in real time
+    monkeypatch.setattr(outbox, "FAULT_WAIT_S", 0.06)  # and at a fault by both
     faults: list[str] = []
 
     def before(method: str) -> None:
@@ -185,6 +186,17 @@ async def test_before_the_store_was_read_nothing_overtakes_what_is_in_it(world: 
 async def test_a_short_reply_does_not_overtake_a_long_one_that_is_being_found(world: World) -> None:
     await world.started()
     await world.reply("a", "1.1", "1.2")
+    assert world.first_state("a") is OutboxState.PENDING
+    await world.reply("a", "2")
+    await world.observer.until(SendEnded, 3)
+    assert world.sent() == ["1.1", "1.2", "2"]
+
+
+async def test_a_store_that_cannot_be_read_now_lets_nobody_overtake(world: World) -> None:
+    await world.started()
+    world.faults.append("outgoing")
+    await world.reply("a", "1.1", "1.2")
+    await world.observer.until(Fault)
     assert world.first_state("a") is OutboxState.PENDING
     await world.reply("a", "2")
     await world.observer.until(SendEnded, 3)

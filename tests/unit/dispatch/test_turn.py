@@ -91,10 +91,12 @@ async def test_a_conversation_goes_on_until_it_idles_out(provider: FakeProvider)
         assert await ask(walk, "three", user="bob") == "re three (1)"
         walk.clock.advance(24 * 3600)
         assert await ask(walk, "four") == "re four (5)"
+        walk.clock.advance(24 * 3600)
+        assert await ask(walk, "five") == "re five (7)", "each message begins the time anew"
         walk.clock.advance(24 * 3600 + 1)
-        assert await ask(walk, "five") == "re five (1)"
-        told = await walk.observer.until(TurnFinished, 5)
-        assert [event.conversation for event in told] == ["c1", "c1", "c3", "c1", "c5"]
+        assert await ask(walk, "six") == "re six (1)"
+        told = await walk.observer.until(TurnFinished, 6)
+        assert [event.conversation for event in told] == ["c1", "c1", "c3", "c1", "c1", "c6"]
 
 
 async def test_reset_starts_anew_and_no_model_is_asked(provider: FakeProvider) -> None:
