@@ -57,6 +57,8 @@ from runner.web.parts import WebParts
 
 SEND_STOP_S = 5.0
 ANSWER_MARGIN_S = 15.0
+SWITCH_S = 0.0005
+"""How soon a busy loop lets the store's thread have a turn: at Python's 5 ms it starves (docs/benchmarks.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,6 +379,7 @@ def _stop_on_signals() -> asyncio.Event:
 
 
 def _run(main: Awaitable[None]) -> None:
+    sys.setswitchinterval(SWITCH_S)
     import uvloop  # noqa: PLC0415 - the daemon's loop: a TLS connection costs 66 KiB on it, 317 on asyncio's
 
     async def whole() -> None:

@@ -1,4 +1,4 @@
-"""What is remembered. One port, one contract suite (tests/contract/test_store.py), several implementations.
+"""What is remembered. One port, one contract suite (tests/contract/stores), several implementations.
 
 Rules for every implementation:
 
