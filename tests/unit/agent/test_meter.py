@@ -364,6 +364,27 @@ async def test_who_does_not_fit_waits_until_the_other_has_settled(world: World) 
     assert isinstance(await second, Metered)
 
 
+async def test_a_small_call_does_not_overtake_a_large_one_that_waits(world: World) -> None:
+    """Else a stream of small ones would keep a large one waiting for ever."""
+    large = replace(REQUEST, system="x" * 5000)
+    await world.call(turn="t0", request=large)
+    [probe] = await world.rows()
+    limit = COST * 4 + probe.hold - 4 * (1000 - 256)
+    world.provider.script(Say("first", latency_s=5, usage=Usage(100, 10)))
+    first = world.tasks.create_task(world.call(turn="t1", limit=limit), name="first")
+    await world.clock.asleep()
+    second = world.tasks.create_task(world.call(turn="t2", limit=limit, request=large), name="large")
+    await until_waiting(world)
+    small = replace(REQUEST, max_output_tokens=256)
+    third = world.tasks.create_task(world.call(turn="t3", limit=limit, request=small), name="small")
+    for _ in range(5):
+        await world.clock.sleep(0)
+    world.clock.advance(5)
+    for task in (first, second, third):
+        assert isinstance(await task, Metered)
+    assert [call.request for call in world.provider.calls] == [large, REQUEST, large, small]
+
+
 async def test_who_waits_too_long_is_told_that_we_are_busy(world: World) -> None:
     least = await hold_of_one(world)
     limit = COST + least

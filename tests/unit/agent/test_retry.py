@@ -3,7 +3,7 @@
 import pytest
 
 from runner.agent.retry import Again, GiveUp, after
-from runner.ports.provider import FateUnknown, FaultKind, NotRun
+from runner.ports.outcomes import FateUnknown, FaultKind, NotRun
 
 
 def waits(kind: FaultKind, asked: float | None = None) -> list[float]:

@@ -8,7 +8,8 @@ from runner.agent import waiting
 from runner.agent.waiting import WaitingRoom
 
 
-async def test_first_come_first_served() -> None:
+async def test_first_come_first_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "LOOK_AGAIN_S", 3600)
     room = WaitingRoom()
     served: list[str] = []
     entered = asyncio.Semaphore(0)

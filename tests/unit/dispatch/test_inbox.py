@@ -255,7 +255,3 @@ async def _finish(world: World) -> None:
         1, "t1", "bot", "chat", "bot|chat|ada|ada", "ada", ConversationState("c1", 0, 0), "answered", 0
     )
     await world.store.finish(turn)
-
-
-async def test_half_a_surrogate_pair_is_mended_before_it_is_stored(world: World) -> None:
-    pass

@@ -192,6 +192,26 @@ async def test_a_short_reply_does_not_overtake_a_long_one_that_is_being_found(wo
     assert world.sent() == ["1.1", "1.2", "2"]
 
 
+async def test_while_the_store_is_being_read_nobody_overtakes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.started()
+    reading, go, read = asyncio.Event(), asyncio.Event(), world.store.outgoing
+
+    async def slow(state: OutboxState, limit: int, after_id: int = 0) -> list[Outgoing]:
+        reading.set()
+        await go.wait()
+        return await read(state, limit, after_id)
+
+    monkeypatch.setattr(world.store, "outgoing", slow)
+    await world.reply("a", "1.1", "1.2")
+    await reading.wait()
+    assert world.first_state("a") is OutboxState.PENDING
+    assert world.first_state("b") is OutboxState.SENDING
+    go.set()
+    await world.observer.until(SendEnded, 2)
+
+
 async def test_a_store_that_cannot_be_read_now_lets_nobody_overtake(world: World) -> None:
     await world.started()
     world.faults.append("outgoing")
