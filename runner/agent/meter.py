@@ -32,7 +32,8 @@ from runner.money.prices import Price, PriceBook
 from runner.ports.dialogue import ModelRequest
 from runner.ports.listener import Listener
 from runner.ports.observer import BoundBroken, CallEnded, Fault, Observer, SpendRefused
-from runner.ports.provider import Completed, FateUnknown, FaultKind, Outcome, Prepared, Provider
+from runner.ports.outcomes import Completed, FateUnknown, FaultKind, Outcome
+from runner.ports.provider import Prepared, Provider
 from runner.ports.stores import Held, HoldRequest, HoldResult, MoneyStore, Settlement
 
 DRAIN_S = 60.0

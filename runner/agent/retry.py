@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.agent.wellformed import well_formed
-from runner.ports.provider import FateUnknown, FaultKind, NotRun
+from runner.ports.outcomes import FateUnknown, FaultKind, NotRun
 
 _ATTEMPTS = {
     FaultKind.CONNECT: 4,

@@ -19,7 +19,7 @@ from runner.money.prices import Price
 from runner.money.reservation import ReservationState, charge
 from runner.money.usage import NO_USAGE, Usage
 from runner.ports.dialogue import ModelReply
-from runner.ports.provider import Completed, FateUnknown, NotRun, Outcome
+from runner.ports.outcomes import Completed, FateUnknown, NotRun, Outcome
 from runner.ports.stores import Held, Settlement, StoredStep
 
 

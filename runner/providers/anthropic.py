@@ -16,7 +16,8 @@ from runner.bots import Secret
 from runner.clock import Clock
 from runner.money.estimate import RequestSize
 from runner.ports.dialogue import ModelRequest
-from runner.ports.provider import Hear, Outcome, Prepared
+from runner.ports.outcomes import Outcome
+from runner.ports.provider import Hear, Prepared
 from runner.providers import faults
 from runner.providers.attempt import LIMITS, Opened, attempt, timeouts
 from runner.providers.messages_reader import MessagesReader

@@ -17,7 +17,7 @@ from typing import Protocol
 import aiohttp
 import httpx2
 
-from runner.ports.provider import FateUnknown, FaultKind, NotRun, Outcome
+from runner.ports.outcomes import FateUnknown, FaultKind, NotRun, Outcome
 from runner.providers import faults
 from runner.providers.sse import DataLines
 

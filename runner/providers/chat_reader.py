@@ -16,7 +16,8 @@ from runner.conversations.models import ToolCall
 from runner.money.amounts import BadAmount, Money, from_usd
 from runner.money.usage import BadUsage, Usage
 from runner.ports.dialogue import FinishReason, ModelReply
-from runner.ports.provider import Completed, FateUnknown, FaultKind, Hear, Outcome
+from runner.ports.outcomes import Completed, FateUnknown, FaultKind, Outcome
+from runner.ports.provider import Hear
 from runner.providers.dialects import Dialect
 from runner.providers.faults import tidy
 from runner.providers.wording import count

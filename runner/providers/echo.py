@@ -13,7 +13,8 @@ from runner.money.amounts import ceil_div
 from runner.money.estimate import RequestSize
 from runner.money.usage import Usage
 from runner.ports.dialogue import FinishReason, ModelReply, ModelRequest
-from runner.ports.provider import Completed, Hear, Outcome, Prepared
+from runner.ports.outcomes import Completed, Outcome
+from runner.ports.provider import Hear, Prepared
 
 BYTES_PER_TOKEN = 4
 OFFLINE = "(echo: offline, no model was asked)"

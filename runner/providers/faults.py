@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 import aiohttp
 
 from runner.clock import UnixMs
-from runner.ports.provider import FateUnknown, FaultKind, NotRun
+from runner.ports.outcomes import FateUnknown, FaultKind, NotRun
 
 LONGEST_WHY = 300
 LONGEST_RETRY_AFTER_S = 86_400.0

@@ -18,7 +18,8 @@ from typing import Any
 from runner.conversations.models import ToolCall
 from runner.money.usage import BadUsage, Usage
 from runner.ports.dialogue import FinishReason, ModelReply
-from runner.ports.provider import Completed, FateUnknown, FaultKind, Hear, Outcome
+from runner.ports.outcomes import Completed, FateUnknown, FaultKind, Outcome
+from runner.ports.provider import Hear
 from runner.providers.faults import tidy
 from runner.providers.wording import count
 

@@ -15,7 +15,8 @@ from runner.conversations.models import message_to_json
 from runner.money.estimate import RequestSize
 from runner.money.usage import Usage
 from runner.ports.dialogue import FinishReason, ModelReply, ModelRequest
-from runner.ports.provider import Completed, FateUnknown, FaultKind, Hear, NotRun, Outcome, Prepared
+from runner.ports.outcomes import Completed, FateUnknown, FaultKind, NotRun, Outcome
+from runner.ports.provider import Hear, Prepared
 from runner.testing.model_script import PLAIN, At, Behaviour, Billed, Drop, Fault, Hang, Say, usage_of
 
 NOT_RUN = {429: FaultKind.RATE_LIMITED, 503: FaultKind.OVERLOADED, 529: FaultKind.OVERLOADED}

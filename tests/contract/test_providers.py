@@ -18,7 +18,8 @@ from runner.money.estimate import input_bound
 from runner.money.prices import CacheWrites, Price, Rates
 from runner.money.usage import Usage
 from runner.ports.dialogue import FinishReason, ModelRequest, ToolSpec
-from runner.ports.provider import Completed, FateUnknown, FaultKind, NotRun, Outcome, Provider
+from runner.ports.outcomes import Completed, FateUnknown, FaultKind, NotRun, Outcome
+from runner.ports.provider import Provider
 from runner.providers.catalogue import Catalogue, define
 from runner.testing.model_script import At, Drop, Fault, Hang, Say
 from runner.testing.model_server import ModelServer

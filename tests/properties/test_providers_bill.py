@@ -19,7 +19,8 @@ from runner.money.estimate import input_bound
 from runner.money.prices import CacheWrites, Price, Rates
 from runner.money.usage import Usage
 from runner.ports.dialogue import ModelRequest
-from runner.ports.provider import Completed, FateUnknown, NotRun, Outcome, Prepared, Provider
+from runner.ports.outcomes import Completed, FateUnknown, NotRun, Outcome
+from runner.ports.provider import Prepared, Provider
 from runner.providers.catalogue import Catalogue, define
 from runner.testing.model_script import At, Behaviour, Billed, Drop, Fault, Hang, Say
 from runner.testing.model_server import ModelServer

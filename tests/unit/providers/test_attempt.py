@@ -10,7 +10,7 @@ from runner.clock import SystemClock
 from runner.conversations.models import UserMessage
 from runner.money.usage import Usage
 from runner.ports.dialogue import ModelRequest
-from runner.ports.provider import Completed, FateUnknown, FaultKind, NotRun, Outcome
+from runner.ports.outcomes import Completed, FateUnknown, FaultKind, NotRun, Outcome
 from runner.providers import attempt
 from runner.providers.catalogue import Catalogue, define
 

@@ -12,7 +12,7 @@ from runner.conversations.models import UserMessage
 from runner.errors import OperatorError
 from runner.money.prices import Price, Rates
 from runner.ports.dialogue import ModelRequest
-from runner.ports.provider import Completed
+from runner.ports.outcomes import Completed
 from runner.providers.catalogue import (
     DEFAULT_KEY_VARIABLES,
     MOST_PROVIDERS,

@@ -9,7 +9,7 @@ from runner.conversations.models import ToolCall
 from runner.money.amounts import from_usd
 from runner.money.usage import Usage
 from runner.ports.dialogue import FinishReason
-from runner.ports.provider import Completed, FateUnknown, FaultKind, Outcome
+from runner.ports.outcomes import Completed, FateUnknown, FaultKind, Outcome
 from runner.providers import dialects
 from runner.providers.chat_reader import ChatReader
 from runner.providers.dialects import Dialect

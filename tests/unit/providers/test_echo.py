@@ -8,7 +8,7 @@ from runner.conversations.models import AssistantMessage, UserMessage
 from runner.money.estimate import input_bound
 from runner.money.prices import Price, Rates
 from runner.ports.dialogue import FinishReason, ModelRequest
-from runner.ports.provider import Completed
+from runner.ports.outcomes import Completed
 from runner.providers.echo import EchoProvider
 
 FREE = Price("echo", "echo", Rates(0, 0))

@@ -7,7 +7,7 @@ import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
 from runner.clock import UnixMs
-from runner.ports.provider import FateUnknown, FaultKind, NotRun
+from runner.ports.outcomes import FateUnknown, FaultKind, NotRun
 from runner.providers.faults import of_connection, of_status, retry_after_s, tidy
 
 NOON = UnixMs(1_795_348_800_000)

@@ -20,7 +20,7 @@ from runner.conversations.models import (
 from runner.money.prices import CacheWrites
 from runner.money.usage import Usage
 from runner.ports.dialogue import FinishReason, ModelRequest, ToolSpec
-from runner.ports.provider import Completed, FateUnknown, FaultKind, Outcome
+from runner.ports.outcomes import Completed, FateUnknown, FaultKind, Outcome
 from runner.providers.messages_reader import MessagesReader, messages_usage
 from runner.providers.messages_wire import messages_body
 from runner.providers.wording import with_limit
