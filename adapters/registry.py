@@ -19,8 +19,9 @@ from adapters.http import Shared
 _ROOMS: Mapping[str, str] = {
     "custom": "adapters.custom",
     "telegram": "adapters.telegram",
+    "whatsapp": "adapters.whatsapp",
 }
-LATER = frozenset({"discord", "slack", "whatsapp"})
+LATER = frozenset({"discord", "slack"})
 """Platforms that a later version brings: known by name, so that a problem can say so."""
 
 

@@ -173,7 +173,8 @@ class WhatsAppAdapter:
         return _introduction(number)
 
     async def close(self) -> None:
-        """Nothing: the session is everybody's."""
+        """End the webhooks that are being taken; Meta brings them again."""
+        self._intake.give_up()
 
     # ── what comes in ────────────────────────────────────────────────────────────────────────────────────────
     async def _hear(self, request: WebhookRequest, deliver: Deliver) -> WebhookResponse:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
@@ -46,12 +47,13 @@ class Intake:
         within_s: how long one webhook's messages may take to become durable.
     """
 
-    __slots__ = ("_latest", "_locks", "_within_s")
+    __slots__ = ("_latest", "_locks", "_under_way", "_within_s")
 
     def __init__(self, within_s: float) -> None:
         self._within_s = within_s
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._latest: OrderedDict[str, str] = OrderedDict()
+        self._under_way: set[asyncio.Timeout] = set()
 
     def latest(self, chat: ChatRef) -> str | None:
         """The id of the last message of a chat; None where that is too long ago."""
@@ -64,7 +66,7 @@ class Intake:
             chats.setdefault(message.chat.place, []).append(message)
             self._remember(message)
         try:
-            async with asyncio.timeout(self._within_s), asyncio.TaskGroup() as group:
+            async with self._limited(), asyncio.TaskGroup() as group:
                 tasks = [
                     group.create_task(self._chat(place, of_chat, deliver), name=f"whatsapp chat {place}")
                     for place, of_chat in chats.items()
@@ -72,6 +74,21 @@ class Intake:
         except TimeoutError:
             return _COME_AGAIN
         return next((told for task in tasks if (told := task.result()) is not None), None)
+
+    def give_up(self) -> None:
+        """End what is under way: Meta brings it again."""
+        now = asyncio.get_running_loop().time()
+        for timeout in self._under_way:
+            timeout.reschedule(now)
+
+    @asynccontextmanager
+    async def _limited(self) -> AsyncIterator[None]:
+        async with asyncio.timeout(self._within_s) as timeout:
+            self._under_way.add(timeout)
+            try:
+                yield
+            finally:
+                self._under_way.discard(timeout)
 
     async def _chat(
         self, place: str, messages: Sequence[InboundMessage], deliver: Deliver

@@ -16,6 +16,7 @@ from adapters.http import Shared
 from adapters.registry import build, config_model
 from adapters.testing.telegram_server import TelegramServer
 from adapters.testing.timer import QuickTimer
+from tests.contract.whatsapp_world import WhatsAppWorld
 
 
 class World(Protocol):
@@ -169,4 +170,8 @@ class CustomWorld:
         await self._runner.cleanup()
 
 
-WORLDS: dict[str, Callable[[], World]] = {"telegram": TelegramWorld, "custom": CustomWorld}
+WORLDS: dict[str, Callable[[], World]] = {
+    "custom": CustomWorld,
+    "telegram": TelegramWorld,
+    "whatsapp": WhatsAppWorld,
+}

@@ -2,8 +2,9 @@
 
 import pytest
 
+from adapters import registry
 from runner.config.loader import parse
-from runner.config.problems import Problems
+from runner.config.problems import Problems, one_of
 from runner.config.secrets import Sources
 from runner.config.settings import Loaded
 
@@ -139,7 +140,10 @@ def test_a_faulty_section(line: str, problem: str) -> None:
         ("bots: {}", "bots.yaml:1: bots: must not be empty"),
         ("- a", "bots.yaml:1: must be a mapping (name: value)"),
         ("bots:\n  b: [1]", "bots.yaml:2: bots.b: must be a mapping (name: value)"),
-        ("bots:\n  b: {llm_provider: echo}", "bots.yaml:2: bots.b.platform: required: custom or telegram"),
+        (
+            "bots:\n  b: {llm_provider: echo}",
+            f"bots.yaml:2: bots.b.platform: required: {one_of(registry.platforms())}",
+        ),
         (
             "bots: [1",
             "bots.yaml:1: not valid YAML: while parsing a flow sequence: expected ',' or ']', but got '<stream end>'",
@@ -306,7 +310,7 @@ bots:
     assert found(f"{text}    enabled: false\n") == []
 
 
-@pytest.mark.parametrize("platform", ["discord", "slack", "whatsapp"])
+@pytest.mark.parametrize("platform", sorted(registry.LATER))
 def test_platforms_of_later_versions_are_known_by_name(platform: str) -> None:
     text = BOT.replace("custom", platform)
     assert found(text) == [f"bots.yaml:3: bots.b.platform: {platform} comes with a later version"]
