@@ -5,77 +5,25 @@ import gzip
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from runner.agent.http_exchange import MAX_BODY
 from runner.agent.tool_sessions import ToolSessions
-from runner.agent.tools import EmptyToolbox, HttpToolbox
+from runner.agent.tools import HttpToolbox
 from runner.bots import HttpTool, Secret
 from runner.conversations.models import ToolCall, ToolResult
+from tests.unit.agent.tool_server import Server, serving
 
 ANY = {"type": "object", "additionalProperties": True}
 
 
-class Names(AbstractResolver):
-    """Every name has this address, whatever its owner says it is; with none it has none."""
-
-    def __init__(self, address: str = "127.0.0.1") -> None:
-        self.address = address
-        self.asked: list[str] = []
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        self.asked.append(host)
-        if not self.address:
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return [
-            ResolveResult(
-                hostname=host, host=self.address, port=port, family=socket.AF_INET, proto=0, flags=0
-            )
-        ]
-
-    async def close(self) -> None:
-        pass
-
-
-@dataclass
-class Server:
-    """Answers as `answer` says and remembers what came."""
-
-    answer: Callable[[web.Request], Any] = lambda _: web.Response(text="fine")
-    seen: list[tuple[web.Request, str]] = field(default_factory=list)
-    port: int = 0
-    never: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.seen.append((request, await request.text()))
-        answer = self.answer(request)
-        response: web.StreamResponse = await answer if asyncio.iscoroutine(answer) else answer
-        return response
-
-    async def hang(self, _: web.Request) -> web.Response:
-        await self.never.wait()
-        return web.Response(text="late")
-
-
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    made = Server()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", made.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.port = runner.addresses[0][1]
-    yield made
-    made.never.set()
-    await runner.cleanup()
+    async with serving() as made:
+        yield made
 
 
 @pytest.fixture
@@ -339,98 +287,11 @@ async def test_no_argument_chooses_the_host(run: Any, server: Server, host: str)
     assert not server.seen
 
 
-# ── private addresses ────────────────────────────────────────────────────────────────────────────────────
-def guarded(url: str) -> HttpTool:
-    return HttpTool("t", "a tool", "GET", url)
-
-
-@pytest.mark.parametrize(
-    "host",
-    ["127.0.0.1", "localhost", "0x7f.1", "0177.1", "2130706433", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"],
-)
-async def test_this_machine_is_not_called_in_any_notation(
-    server: Server, sessions: ToolSessions, host: str
-) -> None:
-    box = HttpToolbox((guarded(f"http://{host}:{server.port}/"),), sessions, 1000)
-    result = await box.run(ToolCall("c", "t", ""), 5)
-    assert not result.ok
-    assert not server.seen
-
-
-async def test_the_address_that_counts_is_the_one_connected_to(server: Server) -> None:
-    """A name that looked public when somebody checked it may be private a moment later."""
-    sessions = ToolSessions(resolver=Names("127.0.0.1"))
-    box = HttpToolbox((guarded(f"http://public.example:{server.port}/"),), sessions, 1000)
-    result = await box.run(ToolCall("c", "t", ""), 5)
-    await sessions.close()
-    assert result.text == "The server has a private address, which this tool may not call."
-    assert not server.seen
-
-
-async def test_a_public_address_is_called(server: Server) -> None:
-    """The loopback stands for a public address: what is tried is the way, not the list."""
-    names = Names("127.0.0.1")
-    sessions = ToolSessions(may_call=lambda address: address == "127.0.0.1", resolver=names)
-    box = HttpToolbox((guarded(f"http://public.example:{server.port}/a"),), sessions, 1000)
-    result = await box.run(ToolCall("c", "t", ""), 5)
-    await sessions.close()
-    assert result.ok
-    assert names.asked == ["public.example"]
-    assert server.seen[0][0].host == f"public.example:{server.port}"
-
-
-async def test_an_open_connection_of_another_tool_is_no_way_in(
-    server: Server, sessions: ToolSessions
-) -> None:
-    url = f"http://127.0.0.1:{server.port}/"
-    trusted = HttpTool("t", "a tool", "GET", url, allow_private=True)
-    assert (await HttpToolbox((trusted,), sessions, 1000).run(ToolCall("c", "t", ""), 5)).ok
-    assert not (await HttpToolbox((guarded(url),), sessions, 1000).run(ToolCall("c", "t", ""), 5)).ok
-    assert len(server.seen) == 1
-
-
-async def test_an_unknown_name_is_told() -> None:
-    sessions = ToolSessions(resolver=Names(""))
-    box = HttpToolbox((guarded("http://nowhere.invalid/"),), sessions, 1000)
-    result = await box.run(ToolCall("c", "t", ""), 5)
-    await sessions.close()
-    assert result == ToolResult("c", "t", "The server's name could not be resolved.", ok=False)
-
-
-# ── the box ──────────────────────────────────────────────────────────────────────────────────────────────
-def test_specs_are_sorted_and_name_every_place(sessions: ToolSessions) -> None:
-    tools = (
-        HttpTool("b", "second", "GET", "http://h/{id}", {"type": "object", "properties": {"q": {}}}),
-        HttpTool("a", "first", "POST", "http://h/"),
-    )
-    specs = HttpToolbox(tools, sessions, 1000).specs
-    assert [(spec.name, spec.description) for spec in specs] == [("a", "first"), ("b", "second")]
-    assert specs[1].parameters == {
-        "type": "object",
-        "properties": {"q": {}, "id": {"type": "string"}},
-        "required": ["id"],
-    }
-
-
 @pytest.mark.parametrize(
     "parameters", [{"properties": None}, {"required": None}, {"properties": [], "type": 3}]
 )
 async def test_a_senseless_schema_breaks_nothing(run: Any, parameters: dict[str, Any]) -> None:
     assert (await run("{}", parameters=parameters)).ok
-
-
-def test_only_reading_is_repeatable(sessions: ToolSessions) -> None:
-    methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-    box = HttpToolbox(tuple(HttpTool(m, m, m, "http://h/") for m in methods), sessions, 1000)
-    assert [m for m in methods if box.is_repeatable(m)] == ["GET", "HEAD"]
-
-
-async def test_a_tool_that_is_not_there(sessions: ToolSessions) -> None:
-    expected = ToolResult("c", "rm", "There is no such tool: rm", ok=False)
-    for box in (EmptyToolbox(), HttpToolbox((), sessions, 1000)):
-        assert await box.run(ToolCall("c", "rm", "{}"), 1) == expected
-        assert box.specs == ()
-        assert box.is_repeatable("rm")
 
 
 async def test_cancelling_a_call_gives_its_connection_up(run: Any, server: Server) -> None:

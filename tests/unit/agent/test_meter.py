@@ -1,119 +1,32 @@
 """The only door to a provider: money is held before each attempt and settled after it, whatever happens."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from runner.agent.meter import Ask, Failed, Meter, Metered, MeterResult, Refused
+from runner.agent.meter import Failed, Metered, Refused
 from runner.bots import Secret
-from runner.conversations.models import UserMessage
 from runner.errors import StoreError
 from runner.money.amounts import Money
-from runner.money.budget import Counter, ScopeLimit
-from runner.money.ledger import Attempt, LedgerEntry, verify
+from runner.money.budget import Counter
 from runner.money.prices import PriceBook
 from runner.money.reservation import ReservationState
 from runner.money.usage import Usage
-from runner.ports.dialogue import ModelRequest
 from runner.ports.observer import BoundBroken, CallEnded, SpendRefused
 from runner.ports.observer import Fault as Faulty
-from runner.ports.provider import Hear, Prepared, Provider
-from runner.ports.stores import HoldRequest, LedgerFilter, MoneyStore, NewInbound, StoredStep
-from runner.store.memory import MemoryStore
-from runner.testing.clock import ManualClock
+from runner.ports.stores import HoldRequest, MoneyStore, NewInbound, StoredStep
 from runner.testing.model_script import At, Fault, Hang, Say
-from runner.testing.observer import RecordingObserver
 from runner.testing.provider import FakeProvider
-from runner.testing.scenes import CHOICE, a_book
-
-HELLO = Say("hello", usage=Usage(100, 10))
-COST = 140
-REQUEST = ModelRequest(CHOICE, "Be brief.", (UserMessage("hello"),), max_output_tokens=1000)
-ABOUT = Attempt("", 0, "bot", "fake", "chat", "c1", "ada", "t1", "", "", "")
-LARGEST = Money(10**9)
-
-
-@dataclass
-class World:
-    """A meter and all that it stands on."""
-
-    meter: Meter
-    provider: FakeProvider
-    store: MemoryStore
-    clock: ManualClock
-    observer: RecordingObserver
-    providers: "Shelf"
-    store_faults: list[str]
-    tasks: asyncio.TaskGroup
-
-    def ask(self, turn: str = "t1", limit: int | None = None, seconds: float = 30.0, **changes: Any) -> Ask:
-        values: dict[str, Any] = {
-            "request": REQUEST,
-            "about": replace(ABOUT, turn=turn),
-            "scopes": lambda: (ScopeLimit("bot:bot", None if limit is None else Money(limit)),),
-            "deadline": self.clock.monotonic() + seconds,
-            "attempts_used": 0,
-            "step_number": 0,
-        }
-        return Ask(**{**values, **changes})
-
-    async def call(self, through: MoneyStore | None = None, **changes: Any) -> MeterResult:
-        return await self.meter.call(self.ask(**changes), through or self.store)
-
-    async def rows(self) -> list[LedgerEntry]:
-        """The ledger; its sums are the counters, always."""
-        rows = [row async for row in self.store.ledger(LedgerFilter())]
-        assert verify(await self.store.counters(), rows) == []
-        return rows
-
-    async def counter(self) -> Counter:
-        return (await self.store.counters(["bot:bot"]))["bot:bot"]
-
-
-@dataclass
-class Shelf:
-    """The providers, and who asked for one."""
-
-    provider: Provider
-    asked: list[tuple[str, Secret | None]] = field(default_factory=list)
-
-    def get(self, name: str, key: Secret | None = None) -> Provider:
-        self.asked.append((name, key))
-        return self.provider
-
-
-Make = Callable[..., Awaitable[World]]
+from runner.testing.scenes import CHOICE
+from tests.unit.agent.meter_world import COST, LARGEST, World, a_world
 
 
 @pytest.fixture
-async def make() -> AsyncIterator[Make]:
-    """Make a world; its tasks end with the test."""
-    async with asyncio.TaskGroup() as tasks:
-
-        async def made(book: PriceBook | None = None) -> World:
-            faults: list[str] = []
-
-            def before(method: str) -> None:
-                if method in faults:
-                    faults.remove(method)
-                    raise StoreError("the disk is full")
-
-            clock, observer, store = ManualClock(), RecordingObserver(), MemoryStore(before)
-            await store.open()
-            provider = FakeProvider(clock, HELLO)
-            shelf = Shelf(provider)
-            meter = Meter(shelf, book or a_book(), store, clock, observer, tasks)
-            return World(meter, provider, store, clock, observer, shelf, faults, tasks)
-
+async def world() -> AsyncIterator[World]:
+    async with a_world() as made:
         yield made
-
-
-@pytest.fixture
-async def world(make: Make) -> World:
-    return await make()
 
 
 async def test_an_answer_is_paid_and_stored_in_one_go(world: World) -> None:
@@ -142,9 +55,9 @@ async def test_money_is_held_before_a_byte_leaves(world: World) -> None:
     assert await world.counter() == Counter(settled=Money(COST))
 
 
-async def test_a_model_without_a_price_is_not_called(make: Make) -> None:
-    world = await make(PriceBook("empty"))
-    result = await world.call()
+async def test_a_model_without_a_price_is_not_called() -> None:
+    async with a_world(PriceBook("empty")) as world:
+        result = await world.call()
     assert isinstance(result, Failed)
     assert (result.unpriced, result.attempts_used) == (True, 0)
     assert world.provider.calls == []
@@ -272,13 +185,9 @@ async def test_an_answer_without_usage_is_given_and_costs_its_hold(world: World)
     assert result.paid.cost == row.hold == (await world.counter()).unknown
 
 
-async def test_a_provider_s_bug_leaves_no_hold_open(make: Make) -> None:
-    world = await make()
-
+async def test_a_provider_s_bug_leaves_no_hold_open(world: World) -> None:
     class Broken(FakeProvider):
-        async def complete(
-            self, prepared: Prepared, max_output_tokens: int, timeout_s: float, hear: Hear | None = None
-        ) -> Any:
+        async def complete(self, *_: Any, **__: Any) -> Any:
             raise RuntimeError("a client's bug")
 
     world.providers.provider = Broken(world.clock)
@@ -339,85 +248,6 @@ async def test_another_key_is_asked_for_by_its_bot_only(world: World) -> None:
     await world.call(key=key)
     await world.call(turn="t2")
     assert world.providers.asked == [("fake", key), ("fake", None)]
-
-
-# ── waiting for money ────────────────────────────────────────────────────────────────────────────────────
-async def hold_of_one(world: World) -> int:
-    """What one call of `REQUEST` is held at, at the least."""
-    await world.call(turn="t0")
-    [row] = await world.rows()
-    return row.hold - 4 * (1000 - 256)
-
-
-async def test_who_does_not_fit_waits_until_the_other_has_settled(world: World) -> None:
-    least = await hold_of_one(world)
-    limit = COST * 3 + least
-    world.provider.script(Say("first", latency_s=5, usage=Usage(100, 10)))
-    first = world.tasks.create_task(world.call(turn="t1", limit=limit), name="first")
-    await world.clock.asleep()
-    second = world.tasks.create_task(world.call(turn="t2", limit=limit), name="second")
-    await until_waiting(world)
-    assert not second.done()
-    assert len(world.provider.calls) == 2, "one before, and the first"
-    world.clock.advance(5)
-    assert isinstance(await first, Metered)
-    assert isinstance(await second, Metered)
-
-
-async def test_a_small_call_does_not_overtake_a_large_one_that_waits(world: World) -> None:
-    """Else a stream of small ones would keep a large one waiting for ever."""
-    large = replace(REQUEST, system="x" * 5000)
-    await world.call(turn="t0", request=large)
-    [probe] = await world.rows()
-    limit = COST * 4 + probe.hold - 4 * (1000 - 256)
-    world.provider.script(Say("first", latency_s=5, usage=Usage(100, 10)))
-    first = world.tasks.create_task(world.call(turn="t1", limit=limit), name="first")
-    await world.clock.asleep()
-    second = world.tasks.create_task(world.call(turn="t2", limit=limit, request=large), name="large")
-    await until_waiting(world)
-    small = replace(REQUEST, max_output_tokens=256)
-    third = world.tasks.create_task(world.call(turn="t3", limit=limit, request=small), name="small")
-    for _ in range(5):
-        await world.clock.sleep(0)
-    world.clock.advance(5)
-    for task in (first, second, third):
-        assert isinstance(await task, Metered)
-    assert [call.request for call in world.provider.calls] == [large, REQUEST, large, small]
-
-
-async def test_who_waits_too_long_is_told_that_we_are_busy(world: World) -> None:
-    least = await hold_of_one(world)
-    limit = COST + least
-    world.provider.script(Say("first", latency_s=5, usage=Usage(100, 10)))
-    first = world.tasks.create_task(world.call(turn="t1", limit=limit), name="first")
-    await world.clock.asleep()
-    result = await world.call(turn="t2", limit=limit, seconds=0.02)
-    assert result == Refused("bot:bot", limit=False, attempts_used=0)
-    assert world.observer.of(SpendRefused) == [SpendRefused("bot", "t2", "bot:bot", "busy")]
-    world.clock.advance(5)
-    assert isinstance(await first, Metered)
-
-
-async def test_a_raised_limit_is_seen_at_once(world: World) -> None:
-    least = await hold_of_one(world)
-    limits = [COST + least]
-    scopes = lambda: (ScopeLimit("bot:bot", Money(limits[0])),)  # noqa: E731 - the limit as it is now
-    world.provider.script(Say("first", latency_s=5, usage=Usage(100, 10)))
-    first = world.tasks.create_task(world.call(turn="t1", scopes=scopes), name="first")
-    await world.clock.asleep()
-    second = world.tasks.create_task(world.call(turn="t2", scopes=scopes), name="second")
-    await until_waiting(world)
-    limits[0] = LARGEST
-    world.meter.limit_changed("bot:bot")
-    assert isinstance(await second, Metered)
-    world.clock.advance(5)
-    assert isinstance(await first, Metered)
-
-
-async def until_waiting(world: World) -> None:
-    """Until somebody waits for money in the bot's scope; the loop has nothing else to do by then."""
-    while world.meter._room.crowded(["bot:bot"]) is None:
-        await world.clock.sleep(0)
 
 
 class Session:
