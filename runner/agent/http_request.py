@@ -41,6 +41,14 @@ def places_of(tool: HttpTool) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_PLACE.findall(tool.url)))
 
 
+def url_problem(url: str) -> str | None:
+    """Why no call can ever be made with this URL template; None: it can."""
+    origin = _ORIGIN.match(url)
+    if origin is None:
+        return "it must begin with http:// or https:// and a host"
+    return "its host must be fixed" if _PLACE.search(origin.group()) else None
+
+
 def schema_of(tool: HttpTool) -> Mapping[str, Any]:
     """The arguments' schema; a place that it does not declare is a string that must be given."""
     declared = properties_of(tool.parameters)
@@ -58,8 +66,9 @@ def build_http_request(tool: HttpTool, arguments: str) -> HttpRequest | BadArgum
     if isinstance(given, BadArguments):
         return given
     origin = _ORIGIN.match(tool.url)
-    if origin is None or _PLACE.search(origin.group()):
-        return BadArguments("this tool's URL is not usable: its host must be fixed")
+    problem = url_problem(tool.url)
+    if origin is None or problem is not None:
+        return BadArguments(f"this tool's URL is not usable: {problem}")
     rest = tool.url[origin.end() :].partition("#")[0]
     path, mark, query = rest.partition("?")
     filled = _path(path or "/", given)
