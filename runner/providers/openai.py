@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import cast
 
 import httpx2
-import openai
 
 from runner.bots import Secret
 from runner.clock import Clock
+from runner.lean import piecemeal
 from runner.money.estimate import RequestSize
 from runner.money.prices import CacheWrites
 from runner.ports.dialogue import ModelRequest
@@ -25,6 +25,9 @@ from runner.providers.chat_reader import ChatReader
 from runner.providers.chat_wire import chat_body
 from runner.providers.dialects import Dialect, FindPrice
 from runner.providers.wording import with_limit, without_pictures
+
+with piecemeal("openai.types"):  # 10 MiB and half of the SDK's import, for types that nobody here makes
+    import openai
 
 NO_KEY = "none"
 """Sent to servers that take any key; without it the SDK would take one from the environment."""
