@@ -278,11 +278,11 @@ class Meter:
     async def _run(self, call: _Call, provider: Provider, prepared: Prepared, timeout_s: float) -> None:
         """Call, then settle; the hold ends here whatever happens, or at the next start."""
         begun = self._clock.monotonic()
-        hear = None
-        if call.listener is not None:
-            call.listener.begin()
-            hear = call.listener.hear
         try:
+            hear = None
+            if call.listener is not None:
+                call.listener.begin()
+                hear = call.listener.hear
             outcome = await provider.complete(prepared, call.held.output_tokens, timeout_s, hear)
         except Exception as error:  # noqa: BLE001 - a client's bug must not leave the hold open
             self._observer.note(Fault("provider", repr(error), call.attempt.bot, call.attempt.turn, error))

@@ -68,7 +68,9 @@ class Outbox:
         if parts != 1 or self._stopping or self._in_hand >= MAX_IN_HAND or self._stored is None:
             return OutboxState.PENDING
         taken = (self._queues, self._stored, self._fresh, self._being_found)
-        free = not any(key in places for places in taken)
+        pace = self._paces.get((bot, channel))
+        silent = pace is not None and pace.is_silent(place, self._clock.monotonic())
+        free = not silent and not any(key in places for places in taken)
         return OutboxState.SENDING if free else OutboxState.PENDING
 
     def take(self, rows: Sequence[Outgoing]) -> None:
@@ -140,10 +142,8 @@ class Outbox:
                 break
             read += len(rows)
             after = rows[-1].id
-            ready = self._ready(rows, stored)
-            await self._store.begin_sending([row.id for row in ready])
-            for row in ready:
-                self._enqueue(replace(row, state=OutboxState.SENDING, tries=row.tries + 1))
+            for row in self._ready(rows, stored):
+                self._enqueue(row)
         return read
 
     def _ready(self, rows: Sequence[Outgoing], stored: dict[_Place, int]) -> list[Outgoing]:
@@ -209,7 +209,8 @@ class Outbox:
     async def _put_back(self, queue: deque[Outgoing]) -> None:
         """What stands in hand behind a part that has to wait was not sent: the store keeps it, in its order."""
         while len(queue) > 1:
-            await self._write(queue[1], OutboxState.PENDING, "waits behind an earlier part")
+            if queue[1].state is OutboxState.SENDING:
+                await self._write(queue[1], OutboxState.PENDING, "waits behind an earlier part")
             del queue[1]
             self._in_hand -= 1
 
@@ -217,7 +218,8 @@ class Outbox:
         """Send one part and write its fate down; False where the place has to stop here."""
         adapter = self._adapter(row)
         if adapter is None:
-            await self._write(row, OutboxState.PENDING, "the bot is not there", self._in(LOOK_AGAIN_S))
+            if row.state is OutboxState.SENDING:
+                await self._write(row, OutboxState.PENDING, "the bot is not there", self._in(LOOK_AGAIN_S))
             self._fresh.add((row.bot, row.channel, row.place))
             return False
         pace = self._pace(row, adapter)
@@ -226,6 +228,8 @@ class Outbox:
             await self._clock.sleep(wait)
             now = self._clock.monotonic()
             wait = pace.reserve(row.place, now) if pace.is_silent(row.place, now) else 0.0
+        if row.state is OutboxState.PENDING:
+            row = await self._begin(row)
         result = await self._try(adapter, row)
         match result:
             case Sent():
@@ -240,6 +244,17 @@ class Outbox:
             case FateUnknown() | NotSent():
                 return await self._later(row, result, pace)
         return True
+
+    async def _begin(self, row: Outgoing) -> Outgoing:
+        """Write down that it goes out, just before it does: what a crash finds so may have been sent."""
+        while True:
+            try:
+                await self._store.begin_sending([row.id])
+            except StoreError as error:
+                self._observer.note(Fault("outbox", str(error), row.bot))
+                await self._clock.sleep(FAULT_WAIT_S)
+            else:
+                return replace(row, state=OutboxState.SENDING, tries=row.tries + 1)
 
     async def _try(self, adapter: Adapter, row: Outgoing) -> SendResult:
         message = outbound_from_json(row.payload)

@@ -103,7 +103,7 @@ class OutboxState(StrEnum):
     """A part of a reply on its way.
 
     pending ─▶ sending ─▶ sent | rejected | unknown;  sending ─▶ pending (certainly not sent: later again);
-    a restart takes `sending` back to `pending` once, listed as possibly doubled, the second time to `unknown`.
+    a restart takes `sending` back to `pending`, listed as possibly doubled, the fifth time to `unknown`.
     """
 
     PENDING = "pending"

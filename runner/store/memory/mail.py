@@ -8,7 +8,14 @@ from dataclasses import dataclass, replace
 
 from runner.errors import IllegalStep
 from runner.ports.stores import Acceptance, FinishedTurn, NewInbound, OutboxState, Outgoing, StoreFigures
-from runner.store.rules import WHY_AGAIN, WHY_LEFT, check_end_of_sending, check_resend, first_tries
+from runner.store.rules import (
+    MOST_CRASHES,
+    WHY_AGAIN,
+    WHY_LEFT,
+    check_end_of_sending,
+    check_resend,
+    first_tries,
+)
 
 _FORGETTABLE = (OutboxState.SENT, OutboxState.REJECTED)
 
@@ -166,9 +173,11 @@ class Outbox:
     def recover(self) -> tuple[int, int]:
         """What was left in `sending`: how many go again, how many are left as unknown."""
         again = self._take_back(
-            lambda part: part.crashes == 0, replace_with=OutboxState.PENDING, why=WHY_AGAIN
+            lambda part: part.crashes < MOST_CRASHES - 1, replace_with=OutboxState.PENDING, why=WHY_AGAIN
         )
-        left = self._take_back(lambda part: part.crashes > 0, replace_with=OutboxState.UNKNOWN, why=WHY_LEFT)
+        left = self._take_back(
+            lambda part: part.crashes >= MOST_CRASHES - 1, replace_with=OutboxState.UNKNOWN, why=WHY_LEFT
+        )
         return again, left
 
     def _take_back(self, which: Callable[[Outgoing], bool], replace_with: OutboxState, why: str) -> int:

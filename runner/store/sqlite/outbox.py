@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.errors import IllegalStep
 from runner.ports.stores import OutboxState, Outgoing
-from runner.store.rules import WHY_AGAIN, WHY_LEFT, check_end_of_sending, check_resend
+from runner.store.rules import MOST_CRASHES, WHY_AGAIN, WHY_LEFT, check_end_of_sending, check_resend
 from runner.store.sqlite.queries import Queries
 
 
@@ -51,8 +51,8 @@ class OutboxRows:
 
     def recover(self, connection: sqlite3.Connection) -> tuple[int, int]:
         """What a crash left in `sending`: how many go again, how many are left as unknown."""
-        left = connection.execute(self._sql["give_up_sending"], (WHY_LEFT,)).rowcount
-        again = connection.execute(self._sql["send_again"], (WHY_AGAIN,)).rowcount
+        left = connection.execute(self._sql["give_up_sending"], (WHY_LEFT, MOST_CRASHES)).rowcount
+        again = connection.execute(self._sql["send_again"], (WHY_AGAIN, MOST_CRASHES)).rowcount
         return again, left
 
     def by_state(self, connection: sqlite3.Connection) -> dict[str, int]:

@@ -4,6 +4,7 @@ import pytest
 
 from runner.errors import IllegalStep
 from runner.ports.stores import LEGAL_OUTBOX_STEPS, OutboxState, Recovery, Store
+from runner.store.rules import MOST_CRASHES
 from tests.contract.stores.conftest import Again
 from tests.contract.stores.examples import answer, inbound
 
@@ -101,7 +102,7 @@ async def test_an_operator_sends_what_was_lost_again(store: Store) -> None:
             await store.resend(number)
 
 
-async def test_a_restart_sends_once_more_and_then_asks(store: Store, again: Again) -> None:
+async def test_restarts_send_again_and_then_ask(store: Store, again: Again) -> None:
     [part] = await answer(store, inbound("e1"), parts=1)
     done = await part_in(store, SENT)
     assert await store.recover() == Recovery(sends_again=1)
@@ -110,6 +111,9 @@ async def test_a_restart_sends_once_more_and_then_asks(store: Store, again: Agai
     assert (await store.figures()).possibly_doubled == 1
     assert await store.recover() == Recovery()
 
+    for _ in range(MOST_CRASHES - 2):
+        await store.begin_sending([part])
+        assert await store.recover() == Recovery(sends_again=1)
     await store.begin_sending([part])
     await store.close()
     later = again()
@@ -117,7 +121,7 @@ async def test_a_restart_sends_once_more_and_then_asks(store: Store, again: Agai
     try:
         assert await later.recover() == Recovery(sends_unknown=1)
         [found] = await later.outgoing(LOST, 9)
-        assert (found.id, found.crashes) == (part, 2)
+        assert (found.id, found.crashes) == (part, MOST_CRASHES)
         assert found.why
         assert [one.id for one in await later.outgoing(SENT, 9)] == [done]
     finally:

@@ -24,11 +24,11 @@ WHERE inbox_id = ? ORDER BY id;
 
 -- name: give_up_sending
 UPDATE outbox SET state = 'unknown', crashes = crashes + 1, why = ?
-WHERE state = 'sending' AND state <> 'sent' AND crashes > 0;
+WHERE state = 'sending' AND state <> 'sent' AND crashes >= ? - 1;
 
 -- name: send_again
 UPDATE outbox SET state = 'pending', crashes = crashes + 1, due_ms = 0, why = ?
-WHERE state = 'sending' AND state <> 'sent' AND crashes = 0;
+WHERE state = 'sending' AND state <> 'sent' AND crashes < ? - 1;
 
 -- name: unsent_by_state
 SELECT state, count(*) FROM outbox WHERE state <> 'sent' GROUP BY state;
