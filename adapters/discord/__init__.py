@@ -1,0 +1,1 @@
+"""Discord: the gateway or signed interactions in, the REST API out."""

@@ -1,0 +1,144 @@
+"""Messages on their way out: into a channel, or as the answer to a command.
+
+Rules: what became of a message is told from what is certain; only where nothing was done may it go again, and a
+message in a channel always may, for Discord knows it by its nonce and does not double it.
+
+| what is sent                       | how                                             | again                          |
+|------------------------------------|-------------------------------------------------|--------------------------------|
+| in a channel                       | POST, `nonce` and `enforce_nonce`               | the same nonce, never doubled  |
+| a command's answer, first part     | edits the placeholder that Discord shows        | the same edit                  |
+| its other parts                    | in the channel; where that is closed: follow-up | by nonce; a follow-up may double |
+| its answer after 15 minutes        | in the channel                                  | by nonce                       |
+
+| Discord's answer    | result                                                       |
+|---------------------|--------------------------------------------------------------|
+| 200                 | Sent(id)                                                     |
+| no connection       | NotSent, our own back-off                                    |
+| 429, a known limit  | NotSent after its seconds; the whole bot where it is global  |
+| 400, 403, 404       | Rejected with Discord's words                                |
+| 401                 | NotSent: the token is dead, a person will bring another      |
+| anything else       | FateUnknown                                                  |
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapters.contract import Timer
+from adapters.discord import wire
+from adapters.discord.client import Client, NotConnected, Refused, SlowDown
+from adapters.errors import AdapterError, RefusedConnection
+from adapters.messages import FateUnknown, NotSent, OutboundMessage, Rejected, SendResult, Sent
+
+_DEAD_TOKEN_RETRY_S = 60.0
+_MOST_ASKED = 1000
+_YOUNG_S = 10.0
+_AGAIN_S = 1.0
+_NOT_FOUND, _FORBIDDEN, _UNAUTHORIZED = 404, 403, 401
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A command that is being answered. `key`: the part that went into the placeholder."""
+
+    begun_at: float
+    acknowledged: asyncio.Event = field(default_factory=asyncio.Event)
+    key: str | None = None
+
+
+class Outgoing:
+    """What one bot sends. Raises nothing but cancellation."""
+
+    __slots__ = ("_asked", "_client", "_timer")
+
+    def __init__(self, client: Client, timer: Timer) -> None:
+        self._client = client
+        self._timer = timer
+        self._asked: OrderedDict[str, _Asked] = OrderedDict()
+
+    def asked(self, interaction: str) -> asyncio.Event:
+        """A command came in. Its answer waits for the event: Discord takes none before its acknowledgement."""
+        known = self._asked.get(interaction)
+        if known is None:
+            known = self._asked[interaction] = _Asked(self._timer.monotonic())
+            while len(self._asked) > _MOST_ASKED:
+                _, oldest = self._asked.popitem(last=False)
+                oldest.acknowledged.set()
+        return known.acknowledged
+
+    async def send(self, message: OutboundMessage) -> SendResult:
+        """Send one part; see the tables above."""
+        if not (message.chat.id.isascii() and message.chat.id.isdigit()):
+            return Rejected("no channel of Discord has this id")
+        try:
+            if "interaction" in message.details:
+                return await self._answer(message)
+            return await self._post(message)
+        except AdapterError as error:
+            return _fate(error)
+
+    async def _post(self, message: OutboundMessage) -> SendResult:
+        path = f"/channels/{message.chat.id}/messages"
+        return _receipt(await self._client.post(path, wire.message_fields(message)))
+
+    async def _answer(self, message: OutboundMessage) -> SendResult:
+        asked = self._asked.get(str(message.details["interaction"]))
+        if asked is not None:
+            await asked.acknowledged.wait()
+        hook = f"/webhooks/{message.details['application']}/{message.details['token']}"
+        try:
+            placeholder = await self._placeholder(message, asked, hook)
+        except Refused as refused:
+            if refused.status not in (_UNAUTHORIZED, _NOT_FOUND):
+                raise
+            if asked is not None and self._timer.monotonic() - asked.begun_at < _YOUNG_S:
+                return NotSent("Discord has not yet shown the placeholder", retry_after_s=_AGAIN_S)
+            return await self._post(message)  # the command is too old, or was never acknowledged
+        return await self._further(message, hook) if placeholder is None else placeholder
+
+    async def _placeholder(
+        self, message: OutboundMessage, asked: _Asked | None, hook: str
+    ) -> SendResult | None:
+        """Put a part into the placeholder; None where another part is in it already."""
+        original = f"{hook}/messages/@original"
+        fields = wire.answer_fields(message)
+        if asked is None or asked.key not in (None, message.key):
+            if asked is not None:
+                return None
+            shown = await self._client.get(original)  # a restart has forgotten how far it came
+            if not isinstance(shown, dict) or not int(shown.get("flags") or 0) & wire.LOADING:
+                same = isinstance(shown, dict) and shown.get("content") == str(fields["content"]).strip()
+                return _receipt(shown) if same else None
+        else:
+            asked.key = message.key
+        return _receipt(await self._client.call("PATCH", original, fields))
+
+    async def _further(self, message: OutboundMessage, hook: str) -> SendResult:
+        try:
+            return await self._post(message)
+        except Refused as refused:
+            if refused.status not in (_FORBIDDEN, _NOT_FOUND):
+                raise
+        return _receipt(await self._client.post(hook, wire.answer_fields(message)))
+
+
+def _receipt(raw: Any) -> SendResult:  # noqa: ANN401 - whatever the platform sent
+    number = raw.get("id") if isinstance(raw, dict) else None
+    return Sent(number) if isinstance(number, str) else FateUnknown("Discord's answer names no message")
+
+
+def _fate(error: AdapterError) -> SendResult:
+    match error:
+        case Refused():
+            return Rejected(str(error))
+        case SlowDown():
+            return NotSent(str(error), retry_after_s=error.retry_after_s, whole_bot=error.whole_bot)
+        case NotConnected():
+            return NotSent(str(error))
+        case RefusedConnection():
+            return NotSent(str(error), retry_after_s=_DEAD_TOKEN_RETRY_S, whole_bot=True)
+        case _:
+            return FateUnknown(str(error))
