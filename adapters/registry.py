@@ -18,10 +18,11 @@ from adapters.http import Shared
 
 _ROOMS: Mapping[str, str] = {
     "custom": "adapters.custom",
+    "slack": "adapters.slack",
     "telegram": "adapters.telegram",
     "whatsapp": "adapters.whatsapp",
 }
-LATER = frozenset({"discord", "slack"})
+LATER = frozenset({"discord"})
 """Platforms that a later version brings: known by name, so that a problem can say so."""
 
 

@@ -16,6 +16,7 @@ from adapters.http import Shared
 from adapters.registry import build, config_model
 from adapters.testing.telegram_server import TelegramServer
 from adapters.testing.timer import QuickTimer
+from tests.contract.slack_world import SlackEventsWorld, SlackWorld
 from tests.contract.whatsapp_world import WhatsAppWorld
 
 
@@ -172,6 +173,8 @@ class CustomWorld:
 
 WORLDS: dict[str, Callable[[], World]] = {
     "custom": CustomWorld,
+    "slack": SlackWorld,
+    "slack-events": SlackEventsWorld,
     "telegram": TelegramWorld,
     "whatsapp": WhatsAppWorld,
 }

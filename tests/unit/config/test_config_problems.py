@@ -184,7 +184,7 @@ bots:
     llm_provider: echo
     llm_model: echoo
     spending_cap_cents: 5
-  d: {platform: slack, llm_provider: groq, llm_model: llama-3.3-70b-versatile}
+  d: {platform: matrix, llm_provider: groq, llm_model: llama-3.3-70b-versatile}
 """
     problems = found(text)
     places = [":".join(line.split(":")[1:3]) for line in problems if line.startswith("bots.yaml")]

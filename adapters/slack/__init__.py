@@ -1,0 +1,1 @@
+"""Slack by Socket Mode or its Events API, chat.postMessage out."""

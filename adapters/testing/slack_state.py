@@ -1,0 +1,398 @@
+"""What the fake Slack remembers of its bots, and how it answers. No HTTP in here.
+
+Rules, as on the real one: an event is brought until it is acknowledged, again after `retry_s`; a message has one `ts`
+that grows; `app_mention` and `message` of one text share it and have event ids of their own; a markdown block has up
+to 12,000 characters; with `limits`, a channel takes a message a second. Waiting is by event, never by looking again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from math import ceil
+from typing import Any
+
+LONGEST_MARKDOWN = 12_000
+LONGEST_TEXT = 40_000
+_TS = re.compile(r"\d{10}\.\d{6}")
+_NAME = re.compile(r"[a-zA-Z0-9_]{1,255}")
+_POST_FIELDS = frozenset(
+    {"blocks", "channel", "metadata", "text", "thread_ts", "unfurl_links", "unfurl_media"}
+)
+
+
+class ApiError(Exception):
+    """A refusal in Slack's own form."""
+
+    def __init__(self, code: str, status: int = 200, retry_after_s: int | None = None, **more: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.status = status
+        self.retry_after_s = retry_after_s
+        self.more = more
+
+
+class FaultKind(StrEnum):
+    """What goes wrong with one call."""
+
+    DROP_BEFORE = "drop_before"
+    """The connection is cut and nothing was done."""
+    DROP_AFTER = "drop_after"
+    """It is done, and the connection is cut instead of an answer."""
+    HANG = "hang"
+    """Nothing is done and no answer comes until the caller leaves."""
+    ANSWER = "answer"
+    """Nothing is done and `status` with `body` is the answer."""
+    ERROR = "error"
+    """Nothing is done and Slack says no: `body` is its word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One scripted fault; `body` is sent as it is, as JSON where it begins with a brace."""
+
+    kind: FaultKind
+    status: int = 200
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message in a channel. `at_s` is the loop's time."""
+
+    ts: str
+    at_s: float
+    channel: str
+    text: str
+    thread: str | None = None
+    user: str = ""
+    metadata: Mapping[str, Any] | None = None
+    blocks: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(slots=True)
+class Delivery:
+    """Something that Slack brings until it is acknowledged."""
+
+    kind: str
+    payload: Mapping[str, Any]
+    tries: int = 0
+
+
+class Bell:
+    """Wakes all who wait at that moment."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        """Something changed."""
+        self._event.set()
+        self._event = asyncio.Event()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until it holds."""
+        while not holds():
+            await self._event.wait()
+
+    async def next(self) -> None:
+        """Wait until something changes."""
+        await self._event.wait()
+
+
+@dataclass(slots=True)
+class Account:
+    """One app in one workspace: what waits for it, what it sent, what shall go wrong.
+
+    Attributes:
+        wall: the time of day in Unix seconds, for `ts`.
+        request_url: where events are posted to; None: they go over its sockets.
+        retry_s: after how long what was not acknowledged is brought again.
+        limits: whether rates are limited as on the real one.
+        refused: channels that take nothing, with Slack's word for it.
+        socket_mode: whether it is switched on.
+        waiting: what is not acknowledged, by envelope id.
+        working: the statuses and reactions that were set, in order.
+    """
+
+    bot_token: str
+    wall: Callable[[], float]
+    app_token: str = ""
+    signing_secret: str = ""
+    team: str = "T0FAKE"
+    user: str = "U0BOT"
+    bot: str = "B0BOT"
+    scopes: str = "app_mentions:read,channels:history,chat:write,im:history,reactions:write"
+    request_url: str | None = None
+    retry_s: float = 3.0
+    limits: bool = False
+    revoked: bool = False
+    socket_mode: bool = True
+    said: list[Message] = field(default_factory=list)
+    waiting: OrderedDict[str, Delivery] = field(default_factory=OrderedDict)
+    working: list[tuple[str, str, str]] = field(default_factory=list)
+    reactions: set[tuple[str, str, str]] = field(default_factory=set)
+    calls: Counter[str] = field(default_factory=Counter)
+    refused: dict[str, str] = field(default_factory=dict)
+    missing_scopes: dict[str, str] = field(default_factory=dict)
+    bell: Bell = field(default_factory=Bell)
+    _faults: dict[str, deque[Fault]] = field(default_factory=dict)
+    _number: int = 0
+    _last_ts: float = 0.0
+    _channel_free_at: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def sent(self) -> list[Message]:
+        """What the bot has sent."""
+        return [message for message in self.said if message.user == self.user]
+
+    # ── what a test does ─────────────────────────────────────────────────────────────────────────────────
+    def say(
+        self,
+        text: str,
+        *,
+        user: str = "U7",
+        channel: str | None = None,
+        thread: str | None = None,
+        kinds: tuple[str, ...] = ("message",),
+        **more: object,
+    ) -> str:
+        """Let a user write, directly where no channel is named; returns the `ts`. `more` goes into the event.
+
+        Args:
+            kinds: which events tell of it; "app_mention" besides "message" where an app hears both.
+        """
+        where, ts = channel or f"D{user}", self.next_ts()
+        self.said.append(Message(ts, self._now(), where, text, thread, user))
+        event: dict[str, Any] = {
+            "user": user,
+            "text": text,
+            "ts": ts,
+            "event_ts": ts,
+            "channel": where,
+            "team": self.team,
+        }
+        if thread is not None:
+            event["thread_ts"] = thread
+            parent = next((one for one in self.said if one.ts == thread), None)
+            event["parent_user_id"] = parent.user if parent is not None else "UGONE"
+        for kind in kinds:
+            extra = {} if kind == "app_mention" else {"channel_type": "im" if where[0] == "D" else "channel"}
+            self.bring({**event, "type": kind, **extra, **more})
+        return ts
+
+    def command(self, name: str, text: str = "", *, user: str = "U7", channel: str | None = None) -> str:
+        """Let a user give a slash command; returns its envelope id."""
+        payload = {
+            "command": name,
+            "text": text,
+            "team_id": self.team,
+            "channel_id": channel or f"D{user}",
+            "user_id": user,
+            "user_name": "ada",
+            "trigger_id": f"{self._count()}.{self.team}.abc",
+            "api_app_id": "A0FAKE",
+            "is_enterprise_install": "false",
+        }
+        return self.push("slash_commands", payload)
+
+    def bring(self, event: Mapping[str, Any]) -> str:
+        """Bring an event as it is; returns its envelope id."""
+        payload = {
+            "type": "event_callback",
+            "token": "legacy",
+            "team_id": self.team,
+            "api_app_id": "A0FAKE",
+            "event": event,
+            "event_id": f"Ev{self._count():08d}",
+            "event_time": int(self.wall()),
+            "authorizations": [{"team_id": self.team, "user_id": self.user, "is_bot": True}],
+        }
+        return self.push("events_api", payload)
+
+    def push(self, kind: str, payload: Mapping[str, Any]) -> str:
+        """Bring anything until it is acknowledged; returns its envelope id."""
+        envelope_id = f"{self.team}-{self._count():08d}"
+        self.waiting[envelope_id] = Delivery(kind, payload)
+        self.bell.ring()
+        return envelope_id
+
+    def fail(self, method: str, fault: Fault, times: int = 1) -> None:
+        """Script a fault for the next calls of a method."""
+        self._faults.setdefault(method, deque()).extend([fault] * times)
+
+    async def replies(self, count: int) -> list[Message]:
+        """Wait until the bot has sent that many messages in all."""
+        await self.bell.until(lambda: len(self.sent) >= count)
+        return self.sent
+
+    async def called(self, method: str, times: int = 1) -> None:
+        """Wait until a method was called that often in all."""
+        await self.bell.until(lambda: self.calls[method] >= times)
+
+    async def drained(self) -> None:
+        """Wait until everything is acknowledged."""
+        await self.bell.until(lambda: not self.waiting)
+
+    # ── what the server does ─────────────────────────────────────────────────────────────────────────────
+    def acknowledge(self, envelope_id: str) -> None:
+        """It need not be brought again."""
+        self.waiting.pop(envelope_id, None)
+        self.bell.ring()
+
+    def enter(self, method: str) -> Fault | None:
+        """Count a call and take the fault that is scripted for it."""
+        self.calls[method] += 1
+        self.bell.ring()
+        faults = self._faults.get(method)
+        return faults.popleft() if faults else None
+
+    def next_ts(self) -> str:
+        """A new message's name: the time, later than each before."""
+        self._last_ts = max(self.wall(), self._last_ts + 0.000002)
+        return f"{self._last_ts:.6f}"
+
+    def answer(self, method: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The result of a method of the bot's token. Raises ApiError."""
+        if self.revoked:
+            raise ApiError("invalid_auth")
+        if method in self.missing_scopes:
+            raise ApiError("missing_scope", needed=self.missing_scopes[method], provided=self.scopes)
+        match method:
+            case "auth.test":
+                names = {"team": "Fake", "user": "helper", "url": "https://fake.slack.example/"}
+                return {**names, "team_id": self.team, "user_id": self.user, "bot_id": self.bot}
+            case "chat.postMessage":
+                return self._post(fields)
+            case "conversations.history" | "conversations.replies":
+                return self._history(method, fields)
+            case "reactions.add" | "reactions.remove":
+                return self._react(method, fields)
+            case "assistant.threads.setStatus":
+                self._check_channel(fields["channel_id"])
+                if not _TS.fullmatch(str(fields.get("thread_ts"))):
+                    raise ApiError("invalid_thread_ts")
+                self.working.append(("status", fields["channel_id"], fields["thread_ts"]))
+                self.bell.ring()
+                return {}
+            case _:
+                raise ApiError("unknown_method")
+
+    def _post(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        channel, thread = str(fields.get("channel", "")), fields.get("thread_ts")
+        self._check_channel(channel)
+        self._check_post(fields)
+        if thread is not None and not _TS.fullmatch(str(thread)):
+            raise ApiError("invalid_thread_ts")
+        now = self._now()
+        if self.limits and now < self._channel_free_at.get(channel, 0.0):
+            wait = ceil(self._channel_free_at[channel] - now)
+            raise ApiError("ratelimited", status=429, retry_after_s=wait)
+        self._channel_free_at[channel] = now + 1.0
+        blocks = tuple(fields.get("blocks") or ())
+        text = blocks[0]["text"] if blocks else str(fields["text"])
+        message = Message(
+            self.next_ts(),
+            now,
+            channel,
+            text,
+            thread,
+            self.user,
+            metadata=fields.get("metadata"),
+            blocks=blocks,
+        )
+        self.said.append(message)
+        self.bell.ring()
+        return {"channel": channel, "ts": message.ts, "message": _shown(message)}
+
+    def _check_channel(self, channel: str) -> None:
+        if not channel:
+            raise ApiError("channel_not_found")
+        if channel in self.refused:
+            raise ApiError(self.refused[channel])
+
+    def _check_post(self, fields: Mapping[str, Any]) -> None:
+        if unknown := set(fields) - _POST_FIELDS:
+            raise ApiError("invalid_arguments", unknown=", ".join(sorted(unknown)))
+        text, blocks = fields.get("text"), fields.get("blocks")
+        if not blocks and not str(text or "").strip():
+            raise ApiError("no_text")
+        if len(str(text or "")) > LONGEST_TEXT:
+            raise ApiError("msg_too_long")
+        for block in blocks or ():
+            if set(block) != {"type", "text"} or block["type"] != "markdown" or not block["text"].strip():
+                raise ApiError("invalid_blocks")
+        if sum(len(block["text"]) for block in blocks or ()) > LONGEST_MARKDOWN:
+            raise ApiError("msg_blocks_too_long")
+        metadata = fields.get("metadata")
+        if metadata is not None and (
+            set(metadata) != {"event_type", "event_payload"}
+            or not _NAME.fullmatch(metadata["event_type"])
+            or not isinstance(metadata["event_payload"], dict)
+        ):
+            raise ApiError("invalid_metadata_format")
+
+    def _history(self, method: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        channel, thread = str(fields.get("channel", "")), fields.get("ts")
+        self._check_channel(channel)
+        found = [one for one in self.said if one.channel == channel]
+        if method == "conversations.replies":
+            found = [one for one in found if thread in {one.ts, one.thread}]
+            if not found:
+                raise ApiError("thread_not_found")
+        else:
+            found = [one for one in reversed(found) if one.thread is None]
+        oldest, limit = float(fields.get("oldest") or 0), int(fields.get("limit") or 100)
+        found = [one for one in found if float(one.ts) > oldest or one.ts == thread]
+        start = int(fields.get("cursor") or 0)
+        page = [
+            _shown(one, metadata=bool(fields.get("include_all_metadata"))) for one in found[start:][:limit]
+        ]
+        more = start + limit < len(found)
+        cursor = {"next_cursor": str(start + limit) if more else ""}
+        return {"messages": page, "has_more": more, "response_metadata": cursor}
+
+    def _react(self, method: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        self._check_channel(fields["channel"])
+        mark = (fields["channel"], fields["timestamp"], fields["name"])
+        if not any((one.channel, one.ts) == mark[:2] for one in self.said):
+            raise ApiError("message_not_found")
+        adding = method == "reactions.add"
+        if adding == (mark in self.reactions):
+            raise ApiError("already_reacted" if adding else "no_reaction")
+        (self.reactions.add if adding else self.reactions.remove)(mark)
+        self.working.append((method, *mark[:2]))
+        self.bell.ring()
+        return {}
+
+    def _count(self) -> int:
+        self._number += 1
+        return self._number
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _shown(message: Message, *, metadata: bool = True) -> dict[str, Any]:
+    """A message as the history shows it."""
+    shown: dict[str, Any] = {
+        "type": "message",
+        "ts": message.ts,
+        "user": message.user,
+        "text": message.text,
+    }
+    if message.blocks or message.metadata:
+        shown["bot_id"] = "B0BOT"
+    if message.thread is not None:
+        shown["thread_ts"] = message.thread
+    if metadata and message.metadata is not None:
+        shown["metadata"] = message.metadata
+    return shown
