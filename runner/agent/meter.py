@@ -26,7 +26,7 @@ from runner.clock import Clock
 from runner.errors import StoreError
 from runner.money.amounts import Money
 from runner.money.budget import Busy, Exhausted, ScopeLimit
-from runner.money.estimate import Estimate, ImagesRefused, estimate
+from runner.money.estimate import Estimate, Unbounded, estimate
 from runner.money.ledger import Attempt
 from runner.money.prices import Price, PriceBook
 from runner.ports.dialogue import ModelRequest
@@ -204,7 +204,7 @@ class Meter:
             return Failed(f"{choice.provider}/{choice.model} charged more than its bound", used)
         try:
             return price, estimate(prepared.size, price, ask.request.max_output_tokens)
-        except ImagesRefused as error:
+        except Unbounded as error:
             return Failed(str(error), used)
 
     async def _held(

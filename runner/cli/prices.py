@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _KINDS = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
-_LIMITS = ("context_tokens", "max_output_tokens", "min_cacheable_tokens", "image_tokens")
+_LIMITS = ("context_tokens", "max_output_tokens", "min_cacheable_tokens", "image_tokens", "min_audio_seconds")
 
 
 def prices(
@@ -156,7 +156,8 @@ def _show_one(console: Console, price: Price) -> None:
     limits = [
         f"{name.replace('_', ' ')} {value:,}" for name in _LIMITS if (value := getattr(price.limits, name))
     ]
-    console.print("US dollars per million tokens. " + ("; ".join(limits) + "." if limits else ""))
+    unit = "tokens" if price.limits.min_audio_seconds is None else "seconds of audio"
+    console.print(f"US dollars per million {unit}. " + ("; ".join(limits) + "." if limits else ""))
     batches = [] if price.batch_percent is None else [f"batches cost {price.batch_percent} %"]
     unasked = ["the provider writes its cache unasked and bills it"] if price.writes_unasked else []
     for line in (

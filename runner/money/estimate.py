@@ -5,6 +5,9 @@ UTF-8 bytes, in the form it was sent or in the form it is normalised to (NFC or 
 each message and the request itself add a few of their own. The output is bounded by the limit that is always
 sent. Everything is priced at the dearest that could apply. Too high costs a moment's wait; too low would break
 the promise.
+
+A recording is bounded by its length: its row is priced by the second, and seconds stand where tokens stand
+elsewhere. Text is never held against such a row, nor a recording against a row of tokens.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ class RequestSize:
         images: how many images.
         anthropic_tools: whether Anthropic tool definitions are sent (their hidden prompt counts).
         cache_writes: what the request lets the provider write to its cache.
+        audio_seconds: how long its recording is at most, in whole seconds; 0: it has none.
     """
 
     text: str
@@ -39,6 +43,7 @@ class RequestSize:
     images: int = 0
     anthropic_tools: bool = False
     cache_writes: CacheWrites = CacheWrites.NONE
+    audio_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Estimate:
     """An upper bound of one call.
 
     Attributes:
-        input_tokens: no tokenizer makes more of this request.
+        input_tokens: no tokenizer makes more of this request; for a recording its seconds.
         output_tokens: the output limit wanted, within what the model takes.
         floor_tokens: the smallest output limit that is still worth a call.
         input_cost: the dearest that the input can be.
@@ -71,8 +76,16 @@ class Estimate:
         return min(self.output_tokens, left * TOKENS_PER_RATE // self.output_rate)
 
 
-class ImagesRefused(ValueError):
-    """The model's row has no bound for an image."""
+class Unbounded(ValueError):
+    """The model's row has no bound for what this request holds."""
+
+
+class ImagesRefused(Unbounded):
+    """The row has no bound for an image."""
+
+
+class WrongMeasure(Unbounded):
+    """A recording for a row that is priced by the token, or text for one that is priced by the second."""
 
 
 def longest_form(text: str) -> int:
@@ -88,7 +101,13 @@ def input_bound(size: RequestSize, price: Price) -> int:
 
     Raises:
         ImagesRefused: it has images and the model's row has no bound for one.
+        WrongMeasure: one of them is about seconds and the other about tokens.
     """
+    least = price.limits.min_audio_seconds
+    if (least is None) != (size.audio_seconds == 0):
+        raise WrongMeasure(f"{price.model}: the price book has no bound for {_content(size)}")
+    if least is not None:
+        return max(size.audio_seconds, least)
     bound = longest_form(size.text) + TOKENS_PER_MESSAGE * size.messages + TOKENS_PER_REQUEST
     if size.anthropic_tools:
         bound += TOKENS_FOR_ANTHROPIC_TOOLS
@@ -103,7 +122,7 @@ def estimate(size: RequestSize, price: Price, wanted_output: int) -> Estimate:
     """Bound one call before it is made.
 
     Raises:
-        ImagesRefused: see `input_bound`.
+        Unbounded: see `input_bound`.
     """
     tokens = input_bound(size, price)
     most = price.limits.max_output_tokens
@@ -117,3 +136,7 @@ def estimate(size: RequestSize, price: Price, wanted_output: int) -> Estimate:
         input_cost=Money(ceil_div(tokens * rates.input, TOKENS_PER_RATE)),
         output_rate=rates.output,
     )
+
+
+def _content(size: RequestSize) -> str:
+    return "a recording" if size.audio_seconds else "a text"

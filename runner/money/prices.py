@@ -2,7 +2,8 @@
 
 Rules: a rate is an int of pico-dollars per MILLION tokens, exact for every published price of up to twelve
 decimals; a cost is the sum of tokens x rate, rounded up once. A tier is a cliff: above its threshold of
-input tokens ALL tokens of the call cost the tier's rates. A model id is matched exactly.
+input tokens ALL tokens of the call cost the tier's rates. A model id is matched exactly. A row with
+`min_audio_seconds` is by the second of audio: seconds stand where tokens stand elsewhere.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ class ModelLimits:
         image_tokens: the most that one image costs as input; None: images are refused.
         thinks: whether it spends output tokens on thinking (its floor for a shrunken output is higher).
         temperature: whether it takes a temperature.
+        min_audio_seconds: what the shortest recording is billed as, in whole seconds. Set on the rows of models
+            that write speech down: their rates are per million SECONDS of audio, and their usage is in seconds.
     """
 
     context_tokens: int | None = None
@@ -76,6 +79,7 @@ class ModelLimits:
     image_tokens: int | None = None
     thinks: bool = False
     temperature: bool = True
+    min_audio_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +127,9 @@ class Price:
     def cost(self, usage: Usage) -> Money:
         """What this usage costs, rounded up to the pico-dollar once."""
         rates = self.rates_for(usage.input_tokens)
+        missing = max(0, (self.limits.min_audio_seconds or 0) - usage.input_tokens)
         total = (
-            usage.plain_input_tokens * rates.input
+            (usage.plain_input_tokens + missing) * rates.input
             + usage.cache_read_tokens * _or(rates.cache_read, rates.input)
             + usage.cache_write_5m_tokens * _or(rates.cache_write_5m, rates.input)
             + usage.cache_write_1h_tokens * _or(rates.cache_write_1h, rates.input)

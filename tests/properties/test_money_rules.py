@@ -77,8 +77,9 @@ def test_division_rounds_up_by_less_than_one(numerator: int, denominator: int) -
 def test_a_cost_is_the_exact_one_rounded_up(price: Price, usage: Usage) -> None:
     rates = price.rates_for(usage.input_tokens)
     exact = Fraction(0)
+    unused = max(0, (price.limits.min_audio_seconds or 0) - usage.input_tokens)
     for tokens, rate in (
-        (usage.plain_input_tokens, rates.input),
+        (usage.plain_input_tokens + unused, rates.input),
         (usage.cache_read_tokens, rates.cache_read),
         (usage.cache_write_5m_tokens, rates.cache_write_5m),
         (usage.cache_write_1h_tokens, rates.cache_write_1h),
@@ -129,10 +130,17 @@ def allowed(usage: Usage, writes: CacheWrites, price: Price) -> Usage:
 def test_no_call_costs_more_than_its_bound(
     price: Price, length: int, writes: CacheWrites, wanted: int, data: st.DataObject
 ) -> None:
-    bound = estimate(RequestSize("a" * length, messages=1, cache_writes=writes), price, wanted)
+    bound = estimate(size_of(price, length, 1, writes), price, wanted)
     granted = data.draw(st.integers(bound.floor_tokens, bound.output_tokens))
     usage = allowed(data.draw(usages(bound.input_tokens, granted)), writes, price)
     assert price.cost(usage) <= bound.amount(granted)
+
+
+def size_of(price: Price, length: int, messages: int, writes: CacheWrites) -> RequestSize:
+    """A request that the row is for: so many bytes of text, or seconds of a recording."""
+    if price.limits.min_audio_seconds is not None:
+        return RequestSize("", messages=0, audio_seconds=length + 1)
+    return RequestSize("a" * length, messages, cache_writes=writes)
 
 
 def test_no_row_of_the_books_can_pass_its_bound_at_the_edges() -> None:
@@ -141,7 +149,7 @@ def test_no_row_of_the_books_can_pass_its_bound_at_the_edges() -> None:
         cliffs = [tier.above_input_tokens for tier in price.tiers]
         for writes in CacheWrites:
             for length in (0, *(cliff - TOKENS_PER_REQUEST for cliff in cliffs), *cliffs):
-                bound = estimate(RequestSize("a" * length, messages=0, cache_writes=writes), price, 4_096)
+                bound = estimate(size_of(price, length, 0, writes), price, 4_096)
                 for tokens in (bound.input_tokens, *(t for t in cliffs if t <= bound.input_tokens)):
                     for kinds in ((0, 0, 0), (tokens, 0, 0), (0, tokens, 0), (0, 0, tokens)):
                         usage = allowed(Usage(tokens, bound.output_tokens, *kinds), writes, price)

@@ -89,6 +89,8 @@ def _seconds_to_load() -> float:
         ("openrouter", "google/gemma-2-9b-it:free", "0.00 0.00", "0.00 0.00"),
         ("ollama", "llama3.2", None, "0.00 0.00"),
         ("echo", "echo", "1.00 5.00", "1.00 5.00"),
+        ("openai", "whisper-1", None, "100.00 0.00"),
+        ("groq", "whisper-large-v3-turbo", None, "11.111111111112 0.00"),
     ],
 )
 def test_the_models_of_the_seeds(provider: str, model: str, seed: str | None, default: str) -> None:

@@ -10,6 +10,7 @@ from runner.money.estimate import (
     TOKENS_PER_REQUEST,
     ImagesRefused,
     RequestSize,
+    WrongMeasure,
     estimate,
     input_bound,
 )
@@ -100,3 +101,24 @@ def test_a_free_output_is_affordable_where_the_input_is() -> None:
     assert bound.amount(500) == 0
     assert bound.affordable_output(bound.input_cost) == 500
     assert bound.affordable_output(type(bound.input_cost)(-1)) == -1
+
+
+BY_SECOND = Price("m", "p", Rates(100 * USD, 0), limits=ModelLimits(min_audio_seconds=10))
+
+
+@pytest.mark.parametrize(("seconds", "billed"), [(1, 10), (10, 10), (11, 11), (3_600, 3_600)])
+def test_a_recording_is_bounded_by_its_seconds(seconds: int, billed: int) -> None:
+    bound = estimate(RequestSize("", messages=0, audio_seconds=seconds), BY_SECOND, 1)
+    assert (bound.input_tokens, bound.amount(1)) == (billed, billed * USD // 10_000)
+
+
+@pytest.mark.parametrize(
+    ("size", "price", "what"),
+    [
+        (RequestSize("", messages=0, audio_seconds=5), PRICE, "a recording"),
+        (RequestSize("hello", messages=1), BY_SECOND, "a text"),
+    ],
+)
+def test_seconds_and_tokens_are_never_mixed(size: RequestSize, price: Price, what: str) -> None:
+    with pytest.raises(WrongMeasure, match=what):
+        estimate(size, price, 100)

@@ -87,6 +87,8 @@ def their_prices(model: types.ModelInfo, day: dt.date) -> types.ModelPrice:
 
 
 def their_rate(prices: types.ModelPrice, ours: str, tokens: int) -> int | None:
+    if ours == "input" and isinstance(prices.audio_hours, decimal.Decimal):
+        return from_usd(str(prices.audio_hours * 1_000_000 / 3600))
     value = getattr(prices, THEIR_RATES[ours])
     if isinstance(value, types.TieredPrices):
         value = [value.base, *(tier.price for tier in value.tiers if tokens > tier.start)][-1]

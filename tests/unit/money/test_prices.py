@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.money.prices import ANY_PROVIDER, CacheWrites, Price, PriceBook, Rates, Tier
+from runner.money.prices import ANY_PROVIDER, CacheWrites, ModelLimits, Price, PriceBook, Rates, Tier
 from runner.money.usage import Usage
 
 USD = 10**12
@@ -32,6 +32,12 @@ def test_a_cost_is_rounded_up_once() -> None:
     assert price.cost(Usage(1, 1)) == 1
     assert price.cost(Usage(0, 0)) == 0
     assert price.cost(Usage(1_000_000, 1)) == 2
+
+
+@pytest.mark.parametrize(("seconds", "billed"), [(0, 10), (3, 10), (10, 10), (61, 61)])
+def test_a_short_recording_costs_the_least_that_is_billed(seconds: int, billed: int) -> None:
+    price = Price("m", "p", Rates(input=100 * USD, output=0), limits=ModelLimits(min_audio_seconds=10))
+    assert price.cost(Usage(seconds)) == billed * USD // 10_000
 
 
 @pytest.mark.parametrize(("tokens", "rate"), [(200_000, 1), (200_001, 3), (400_000, 3), (400_001, 2)])
