@@ -11,6 +11,7 @@ cannot be read leave its fate unknown.
 | 429                         | NotSent after `retry_after`; the whole bot where another chat waits too   |
 | 400 thread not found        | once more without the thread                                              |
 | 400 chat was upgraded       | once more to the chat's new id                                            |
+| 400 can't parse entities    | once more as plain text                                                   |
 | 400, 403                    | Rejected with Telegram's words                                            |
 | 401, 404                    | NotSent: the token is dead, a person will bring another                   |
 | anything else               | FateUnknown                                                               |
@@ -35,10 +36,10 @@ from adapters.messages import (
 from adapters.telegram import wire
 from adapters.telegram.client import Client, NotConnected, Patience, Refused, SlowDown
 from adapters.telegram.config import Config
+from adapters.telegram.drafts import Drafts
 from adapters.telegram.polling import PollLoop, Unreadable
 
 _DEAD_TOKEN_RETRY_S = 60.0
-_MOST_CORRECTIONS = 2
 
 
 def build(config: Config, shared: Shared) -> TelegramAdapter:
@@ -47,17 +48,18 @@ def build(config: Config, shared: Shared) -> TelegramAdapter:
 
 
 class TelegramAdapter:
-    """One bot on Telegram.
+    """One bot on Telegram. A `DraftingAdapter`.
 
     Attributes:
         unreadable: the updates that could not be read.
     """
 
-    __slots__ = ("_client", "_paused", "_shared", "unreadable")
+    __slots__ = ("_client", "_drafts", "_paused", "_shared", "unreadable")
 
     def __init__(self, config: Config, shared: Shared, patience: Patience | None = None) -> None:
         self._client = Client(config, shared, patience or Patience())
         self._shared = shared
+        self._drafts = Drafts(self._client, shared.timer)
         self._paused: tuple[str, float] | None = None
         self.unreadable = Unreadable()
 
@@ -74,9 +76,16 @@ class TelegramAdapter:
     async def send(self, message: OutboundMessage) -> SendResult:
         """Send one part; see the table above. Raises nothing but cancellation."""
         try:
-            return await self._sent(wire.send_fields(message))
+            completed = await self._drafts.complete(message)
+            if completed is not None:
+                return completed
+            return _receipt(await self._client.call_mended("sendMessage", wire.send_fields(message)))
         except AdapterError as error:
             return self._fate(message.chat.id, error)
+
+    async def draft(self, message: OutboundMessage) -> None:
+        """Show what there is of an answer; see `drafts`."""
+        await self._drafts.show(message)
 
     async def show_working(self, chat: ChatRef) -> None:
         """Show `typing`, for five seconds; a failure is nobody's business."""
@@ -95,15 +104,6 @@ class TelegramAdapter:
 
     async def close(self) -> None:
         """Nothing: the session is everybody's."""
-
-    async def _sent(self, fields: dict[str, object]) -> SendResult:
-        for _ in range(_MOST_CORRECTIONS):
-            try:
-                return _receipt(await self._client.call("sendMessage", fields))
-            except Refused as refused:
-                if not _corrected(fields, refused):
-                    raise
-        return _receipt(await self._client.call("sendMessage", fields))
 
     def _fate(self, chat: str, error: AdapterError) -> SendResult:
         match error:
@@ -126,21 +126,8 @@ class TelegramAdapter:
         return NotSent(str(pause), retry_after_s=seconds, whole_bot=other != chat and now < until)
 
 
-def _corrected(fields: dict[str, object], refused: Refused) -> bool:
-    """Mend what can be mended in the parameters; False where nothing can."""
-    if refused.migrated_to is not None:
-        fields["chat_id"] = str(refused.migrated_to)
-        fields.pop("message_thread_id", None)
-        fields.pop("reply_parameters", None)
-        return True
-    if "thread not found" in str(refused).lower() and "message_thread_id" in fields:
-        del fields["message_thread_id"]
-        return True
-    return False
-
-
 def _receipt(raw: Any) -> SendResult:  # noqa: ANN401 - whatever the platform sent
-    number = raw.get("message_id") if isinstance(raw, dict) else None
+    number = wire.message_id(raw)
     if number is None:
         return FateUnknown("Telegram's answer names no message")
     return Sent(str(number))

@@ -28,6 +28,7 @@ from adapters.telegram.wire import ALLOWED_UPDATES, Me
 _TOO_MANY = 429
 _SERVER_ERROR = 500
 _LONGEST_WHY = 200
+_MOST_CORRECTIONS = 3
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _GARBAGE = "Telegram's answer cannot be read"
 
@@ -215,6 +216,16 @@ class Client:
         except (KeyError, TypeError, AttributeError):
             raise Unreachable(_GARBAGE) from None  # JSON, but not Telegram's
 
+    async def call_mended(self, method: str, fields: dict[str, object]) -> Any:  # noqa: ANN401 - as call
+        """Call a method; what Telegram refuses and can be mended in the parameters is tried again. As `call`."""
+        for _ in range(_MOST_CORRECTIONS):
+            try:
+                return await self.call(method, fields)
+            except Refused as refused:
+                if not _corrected(fields, refused):
+                    raise
+        return await self.call(method, fields)
+
     def scrub(self, text: str) -> str:
         """A text for a person: short and without the token, which a proxy's error page may repeat."""
         return text.replace(self._token, "***")[:_LONGEST_WHY]
@@ -247,3 +258,20 @@ def _refusal(error: library.TelegramError, said: str) -> AdapterError:
             return Refused(said)
         case _:
             return Unreachable(said)
+
+
+def _corrected(fields: dict[str, object], refused: Refused) -> bool:
+    """Mend what can be mended in the parameters; False where nothing can."""
+    said = str(refused).lower()
+    if refused.migrated_to is not None:
+        fields["chat_id"] = str(refused.migrated_to)
+        fields.pop("message_thread_id", None)
+        fields.pop("reply_parameters", None)
+        return True
+    if "thread not found" in said and "message_thread_id" in fields:
+        del fields["message_thread_id"]
+        return True
+    if "parse entities" in said and "entities" in fields:
+        del fields["entities"]
+        return True
+    return False

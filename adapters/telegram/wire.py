@@ -35,6 +35,9 @@ CAPABILITIES = Capabilities(
     bot_interval_s=1 / 30,
     shows_working=True,
     working_every_s=4.0,
+    drafts=True,
+    draft_every_s=1.5,
+    draft_every_group_s=3.5,
 )
 ALLOWED_UPDATES = '["message"]'
 
@@ -48,6 +51,7 @@ _FILES: Mapping[str, AttachmentKind] = {
     "animation": AttachmentKind.OTHER,
     "sticker": AttachmentKind.OTHER,
 }
+_LATER_PART = re.compile(r"\.(?!1$)\d+$")
 _NO_FILES = ("location", "venue", "contact", "poll", "dice")
 
 
@@ -200,18 +204,33 @@ def _whole(value: object) -> int:
 
 
 def send_fields(message: OutboundMessage) -> dict[str, object]:
-    """The parameters of sendMessage. In a group the answer quotes what it answers, if that still exists."""
-    fields: dict[str, object] = {**chat_fields(message.chat), "text": message.text}
+    """The parameters of sendMessage."""
+    return {**place_fields(message), **content_fields(message.text)}
+
+
+def place_fields(message: OutboundMessage) -> dict[str, object]:
+    """Where a message goes. In a group an answer's first part quotes what it answers, if that still exists."""
+    fields = chat_fields(message.chat)
     quoted = message.details.get("message_id")
-    if message.chat.kind is ChatKind.GROUP and quoted is not None:
+    if message.chat.kind is ChatKind.GROUP and quoted is not None and not _LATER_PART.search(message.key):
         fields["reply_parameters"] = {"message_id": quoted, "allow_sending_without_reply": True}
     return fields
 
 
+def content_fields(text: str) -> dict[str, object]:
+    """What a message says."""
+    return {"text": text}
+
+
+def message_id(raw: Any) -> int | None:  # noqa: ANN401 - whatever the platform sent
+    """The number of a message that was sent, or None where the answer names none."""
+    number = raw.get("message_id") if isinstance(raw, dict) else None
+    return number if isinstance(number, int) else None
+
+
 def chat_fields(chat: ChatRef) -> dict[str, object]:
     """The parameters that name a chat and its topic."""
-    return (
-        {"chat_id": chat.id}
-        if chat.thread is None
-        else {"chat_id": chat.id, "message_thread_id": chat.thread}
-    )
+    fields: dict[str, object] = {"chat_id": chat.id}
+    if chat.thread is not None:
+        fields["message_thread_id"] = chat.thread
+    return fields

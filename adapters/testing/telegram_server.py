@@ -34,7 +34,10 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from adapters.testing.telegram_state import Account, ApiError, Fault, FaultKind
+from adapters.testing.telegram_rules import ApiError
+from adapters.testing.telegram_state import Account, Fault, FaultKind
+
+_JSON_FIELDS = ("allowed_updates", "commands", "entities", "reply_parameters")
 
 
 class TelegramServer:
@@ -66,6 +69,7 @@ class TelegramServer:
         """Listen."""
         app = web.Application(client_max_size=2**24)
         app.router.add_route("*", "/bot{token}/{method}", self._bot_call)
+        app.router.add_get("/file/bot{token}/{path:.+}", self._download)
         control = _Control(self)
         app.router.add_post("/_control/{action}", control.post)
         app.router.add_get("/_control/{action}", control.get)
@@ -107,6 +111,22 @@ class TelegramServer:
         if fault is not None:
             return _dropped(request)
         return _json({"ok": True, "result": result})
+
+    async def _download(self, request: web.Request) -> web.StreamResponse:
+        account = self.accounts.get(request.match_info["token"])
+        if account is None or account.revoked:
+            return _refusal(ApiError(401, "Unauthorized"))
+        fault = account.enter("download")
+        if fault is not None and fault.kind is not FaultKind.DROP_AFTER:
+            return await _faulty(request, fault)
+        files = dict(account.files.values())
+        data = files.get(request.match_info["path"])
+        if data is None:
+            return _refusal(ApiError(404, "Not Found"))
+        response = web.StreamResponse()  # no length: whoever reads has to count
+        await response.prepare(request)
+        await response.write(data)
+        return _dropped(request) if fault is not None else response
 
 
 class _Control:
@@ -172,8 +192,9 @@ def _fields(request: web.Request, body: bytes) -> dict[str, Any]:
         fields.update(json.loads(body))
     else:
         fields.update(parse_qsl(body.decode(), keep_blank_values=True))
-    if isinstance(fields.get("reply_parameters"), str):
-        fields["reply_parameters"] = json.loads(fields["reply_parameters"])
+    for name in _JSON_FIELDS:
+        if isinstance(fields.get(name), str):
+            fields[name] = json.loads(fields[name])
     return fields
 
 

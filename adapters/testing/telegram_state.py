@@ -1,8 +1,8 @@
 """What the fake Telegram remembers of its bots, and how it answers. No HTTP in here.
 
 Rules, as on the real one: an update stays until a poll's offset passes it; a new poll ends an older one of the same
-token with 409; polling while a webhook is set is 409; a text has 1 to 4096 UTF-16 units; with `limits`, a chat
-takes a message a second and a bot thirty. Waiting is by event, never by looking again.
+token with 409; polling while a webhook is set is 409; with `limits`, a chat takes a message or an edit a second and
+a bot thirty. What it refuses: `telegram_rules`. Waiting is by event, never by looking again.
 """
 
 from __future__ import annotations
@@ -10,28 +10,19 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import ceil
 from typing import Any
 
-LONGEST_TEXT = 4096
+from adapters.testing.telegram_rules import SAME, ApiError, check_draft, check_text, too_many
+
 BOT_RATE = 30
 _FIRST_DATE = 1_780_000_000
 _EARLIER = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
 _WEBHOOK = (
     "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete it first"
 )
-
-
-class ApiError(Exception):
-    """A refusal in Telegram's own form."""
-
-    def __init__(self, status: int, description: str, parameters: Mapping[str, Any] | None = None) -> None:
-        super().__init__(description)
-        self.status = status
-        self.description = description
-        self.parameters = parameters or {}
 
 
 class FaultKind(StrEnum):
@@ -56,15 +47,9 @@ class Fault:
     body: str = ""
 
 
-def too_many(retry_after_s: int) -> ApiError:
-    """429 as Telegram says it."""
-    text = f"Too Many Requests: retry after {retry_after_s}"
-    return ApiError(429, text, {"retry_after": retry_after_s})
-
-
 @dataclass(frozen=True, slots=True)
 class SentMessage:
-    """A message that the bot has sent. `at_s` is the loop's time."""
+    """A message that the bot has sent, or has shown as a draft. `at_s` is the loop's time."""
 
     message_id: int
     at_s: float
@@ -72,6 +57,7 @@ class SentMessage:
     text: str
     thread: str | None = None
     reply_to: int | None = None
+    entities: tuple[Mapping[str, Any], ...] = ()
 
 
 class _Bell:
@@ -97,6 +83,10 @@ class Account:
 
     Attributes:
         limits: whether rates are limited as on the real one.
+        drafting: whether the server knows sendMessageDraft.
+        sent: each message as it was when it was sent; `shown`: by number, as it is now.
+        drafts, edits: what was shown by sendMessageDraft and editMessageText, in order.
+        files: what getFile finds, by file_id: path and bytes.
         refused: chats that take nothing, with status and description.
         missing_threads: topics that are gone.
         calls: how often each method was called.
@@ -105,10 +95,16 @@ class Account:
     token: str
     username: str
     limits: bool = False
+    drafting: bool = True
     revoked: bool = False
     webhook: str | None = None
     waiting: deque[dict[str, Any]] = field(default_factory=deque)
     sent: list[SentMessage] = field(default_factory=list)
+    shown: dict[int, SentMessage] = field(default_factory=dict)
+    drafts: list[SentMessage] = field(default_factory=list)
+    edits: list[SentMessage] = field(default_factory=list)
+    commands: list[Mapping[str, str]] = field(default_factory=list)
+    files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     refused: dict[str, tuple[int, str]] = field(default_factory=dict)
     missing_threads: set[str] = field(default_factory=set)
@@ -172,6 +168,16 @@ class Account:
         await self._bell.until(lambda: len(self.sent) >= count)
         return self.sent
 
+    async def drafted(self, count: int) -> list[SentMessage]:
+        """Wait until that many drafts were shown in all."""
+        await self._bell.until(lambda: len(self.drafts) >= count)
+        return self.drafts
+
+    async def edited(self, count: int) -> list[SentMessage]:
+        """Wait until that many edits were made in all."""
+        await self._bell.until(lambda: len(self.edits) >= count)
+        return self.edits
+
     async def called(self, method: str, times: int = 1) -> None:
         """Wait until a method was called that often in all."""
         await self._bell.until(lambda: self.calls[method] >= times)
@@ -192,24 +198,47 @@ class Account:
         """The result of a method. Raises ApiError."""
         if self.revoked:
             raise ApiError(401, "Unauthorized")
-        match method:
-            case "getMe":
-                return {"id": self.id, "is_bot": True, "first_name": self.username, "username": self.username}
-            case "getUpdates":
-                return await self._updates(fields)
-            case "sendMessage":
-                return self._send(fields)
-            case "setWebhook":
-                self.webhook = str(fields.get("url", "")) or None
-            case "deleteWebhook":
-                self.webhook = None
-                if str(fields.get("drop_pending_updates", "")).lower() == "true":
-                    self.waiting.clear()
-            case "sendChatAction" | "setMyCommands":
-                pass
-            case _:
-                raise ApiError(404, "Not Found")
+        if method == "getUpdates":
+            return await self._updates(fields)
+        ways: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
+            "getMe": self._me,
+            "sendMessage": self._send,
+            "sendMessageDraft": self._draft,
+            "editMessageText": self._edit,
+            "sendChatAction": lambda _: True,
+            "setMyCommands": self._set_commands,
+            "getFile": self._file,
+            "setWebhook": self._set_webhook,
+            "deleteWebhook": self._delete_webhook,
+        }
+        way = ways.get(method)
+        if way is None or (method == "sendMessageDraft" and not self.drafting):
+            raise ApiError(404, "Not Found")
+        return way(fields)
+
+    def _me(self, _: Mapping[str, Any]) -> object:
+        return {"id": self.id, "is_bot": True, "first_name": self.username, "username": self.username}
+
+    def _set_commands(self, fields: Mapping[str, Any]) -> object:
+        self.commands = list(fields["commands"])
         return True
+
+    def _set_webhook(self, fields: Mapping[str, Any]) -> object:
+        self.webhook = str(fields.get("url", "")) or None
+        return True
+
+    def _delete_webhook(self, fields: Mapping[str, Any]) -> object:
+        self.webhook = None
+        if str(fields.get("drop_pending_updates", "")).lower() == "true":
+            self.waiting.clear()
+        return True
+
+    def _file(self, fields: Mapping[str, Any]) -> object:
+        file_id = str(fields.get("file_id", ""))
+        if file_id not in self.files:
+            raise ApiError(400, "Bad Request: wrong file_id or the file is temporarily unavailable")
+        path, data = self.files[file_id]
+        return {"file_id": file_id, "file_unique_id": file_id, "file_size": len(data), "file_path": path}
 
     async def _updates(self, fields: Mapping[str, Any]) -> list[dict[str, Any]]:
         if self.webhook:
@@ -235,26 +264,54 @@ class Account:
             self.waiting.popleft()
 
     def _send(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        message = self._written(fields)
+        self._last_message += 1
+        message = replace(message, message_id=self._last_message)
+        self.sent.append(message)
+        return self._now_shown(message)
+
+    def _draft(self, fields: Mapping[str, Any]) -> bool:
+        check_draft(str(fields.get("chat_id", "")), str(fields.get("draft_id", "")))
+        self.drafts.append(replace(self._written(fields), message_id=int(fields["draft_id"])))
+        self._bell.ring()
+        return True
+
+    def _edit(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        message = self._written(fields)
+        old = self.shown.get(int(fields.get("message_id", 0)))
+        if old is None or old.chat_id != message.chat_id:
+            raise ApiError(400, "Bad Request: message to edit not found")
+        if (old.text, old.entities) == (message.text, message.entities):
+            raise ApiError(400, SAME)
+        self.edits.append(
+            replace(message, message_id=old.message_id, thread=old.thread, reply_to=old.reply_to)
+        )
+        return self._now_shown(self.edits[-1])
+
+    def _now_shown(self, message: SentMessage) -> dict[str, Any]:
+        self.shown[message.message_id] = message
+        self._bell.ring()
+        return {
+            "message_id": message.message_id,
+            "date": _FIRST_DATE + message.message_id,
+            "chat": {"id": int(message.chat_id), "type": "private"},
+            "text": message.text,
+        }
+
+    def _written(self, fields: Mapping[str, Any]) -> SentMessage:
+        """What a call wants to show, if it may."""
         chat, text = str(fields.get("chat_id", "")), str(fields.get("text", ""))
         thread = str(fields["message_thread_id"]) if "message_thread_id" in fields else None
-        self._check(chat, text, thread)
+        self._check_chat(chat, thread)
+        entities = tuple(fields.get("entities") or ())
+        check_text(text, entities)
         now = asyncio.get_running_loop().time()
         if self.limits:
             self._pace(chat, now)
-        self._last_message += 1
-        quoted = fields.get("reply_parameters") or {}
-        self.sent.append(
-            SentMessage(self._last_message, now, chat, text, thread, reply_to=quoted.get("message_id"))
-        )
-        self._bell.ring()
-        return {
-            "message_id": self._last_message,
-            "date": _FIRST_DATE + self._last_message,
-            "chat": {"id": int(chat), "type": "private"},
-            "text": text,
-        }
+        quoted = (fields.get("reply_parameters") or {}).get("message_id")
+        return SentMessage(0, now, chat, text, thread, quoted, entities)
 
-    def _check(self, chat: str, text: str, thread: str | None) -> None:
+    def _check_chat(self, chat: str, thread: str | None) -> None:
         if not chat.lstrip("-").isdigit():
             raise ApiError(400, "Bad Request: chat not found" if chat else "Bad Request: chat_id is empty")
         if chat in self.migrated:
@@ -264,10 +321,6 @@ class Account:
             raise ApiError(*self.refused[chat])
         if thread is not None and thread in self.missing_threads:
             raise ApiError(400, "Bad Request: message thread not found")
-        if not text.strip():
-            raise ApiError(400, "Bad Request: message text is empty")
-        if len(text.encode("utf-16-le")) // 2 > LONGEST_TEXT:
-            raise ApiError(400, "Bad Request: message is too long")
 
     def _pace(self, chat: str, now: float) -> None:
         while self._recent and self._recent[0] <= now - 1.0:

@@ -2,12 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Self
 
 import pytest
 
-from adapters.contract import LEGAL_STATES, Capabilities, ConnectionState, Delivery, DeliveryState
+from adapters.contract import (
+    LEGAL_STATES,
+    Capabilities,
+    ConnectionState,
+    Delivery,
+    DeliveryState,
+    DraftingAdapter,
+)
 from adapters.messages import (
     ChatRef,
     FateUnknown,
@@ -36,6 +44,7 @@ class Daemon:
         self.refusals: list[Delivery] = []
         self.reached = asyncio.Event()
         self.deaf = False
+        self.drafts: tuple[str, ...] = ()
         self._task: asyncio.Task[None] | None = None
         self._answers = asyncio.TaskGroup()
 
@@ -79,6 +88,9 @@ class Daemon:
         answer = OutboundMessage(
             f"k-{message.event_id}", message.chat, f"re: {message.text}", message.event_id, message.details
         )
+        for text in self.drafts:
+            drafting: DraftingAdapter = self.world.adapter  # type: ignore[assignment]
+            await drafting.draft(replace(answer, text=text))
         self.results.append(await self.world.adapter.send(answer))
 
 
@@ -180,6 +192,23 @@ async def test_with_the_platform_away_working_is_not_shown(world: World) -> None
     await world.adapter.show_working(ChatRef("7"))
     await world.stop()
     await world.adapter.show_working(ChatRef("7"))
+
+
+async def test_a_draft_gives_way_to_the_whole(world: World, daemon: Daemon) -> None:
+    if not world.adapter.capabilities.drafts:
+        return
+    daemon.drafts = ("re: a long", "re: a long answ", "re: a long answ")
+    world.say("a long answer")
+    assert await world.heard(1) == ["re: a long answer"]
+    await world.acknowledged()
+    assert all(isinstance(result, Sent) for result in daemon.results)
+
+
+async def test_with_the_platform_away_a_draft_is_not_shown(world: World) -> None:
+    await world.stop()
+    if world.adapter.capabilities.drafts:
+        drafting: DraftingAdapter = world.adapter  # type: ignore[assignment]
+        await drafting.draft(OutboundMessage("k", ChatRef("7"), "anybo", "e"))
 
 
 async def test_it_says_who_it_is_and_hides_its_secret(world: World) -> None:
