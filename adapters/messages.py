@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -156,7 +156,7 @@ SendResult = Sent | NotSent | Rejected | FateUnknown
 
 def inbound_to_json(message: InboundMessage) -> str:
     """Write a message down, compact, readable by `inbound_from_json` of this and later versions."""
-    return json.dumps(asdict(message), ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(message, default=_record, ensure_ascii=False, separators=(",", ":"))
 
 
 def inbound_from_json(text: str) -> InboundMessage:
@@ -177,7 +177,7 @@ def inbound_from_json(text: str) -> InboundMessage:
 
 def outbound_to_json(message: OutboundMessage) -> str:
     """Write an answer down for the outbox."""
-    return json.dumps(asdict(message), ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(message, default=_record, ensure_ascii=False, separators=(",", ":"))
 
 
 def outbound_from_json(text: str) -> OutboundMessage:
@@ -185,3 +185,8 @@ def outbound_from_json(text: str) -> OutboundMessage:
     raw: dict[str, Any] = json.loads(text)
     chat = raw.pop("chat")
     return OutboundMessage(**raw, chat=ChatRef(chat["id"], ChatKind(chat["kind"]), chat["thread"]))
+
+
+def _record(part: Any) -> dict[str, object]:  # noqa: ANN401 - whatever json does not know itself
+    """A part's fields; `dataclasses.asdict` also copies what is in them, at four times the cost."""
+    return {each.name: getattr(part, each.name) for each in fields(part)}

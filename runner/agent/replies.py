@@ -7,7 +7,7 @@ its steps from here, in order, before it asks anybody anything.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from runner.conversations.models import ToolCall, ToolResult
@@ -51,12 +51,17 @@ def step_to_json(step: Step) -> str:
     """Compact JSON with a `kind`."""
     match step:
         case PaidReply():
-            raw: dict[str, Any] = {"kind": "reply", **asdict(step)}
+            raw: dict[str, Any] = {"kind": "reply", **_record(step)}
         case ToolsStarted():
             raw = {"kind": "tools_started", "call_ids": step.call_ids}
         case ToolsDone():
-            raw = {"kind": "tools_done", "runs": [asdict(run) for run in step.runs]}
-    return json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
+            raw = {"kind": "tools_done", "runs": step.runs}
+    return json.dumps(raw, default=_record, ensure_ascii=False, separators=(",", ":"))
+
+
+def _record(part: Any) -> dict[str, object]:  # noqa: ANN401 - whatever json does not know itself
+    """A part's fields; `dataclasses.asdict` also copies what is in them, at four times the cost."""
+    return {each.name: getattr(part, each.name) for each in fields(part)}
 
 
 def step_from_json(text: str) -> Step:
