@@ -10,9 +10,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from adapters.contract import Capabilities, ConnectionState, Deliver, Delivery, Report
+from adapters.contract import Capabilities, ConnectionState, Deliver, Delivery, Fetched, NotFetched, Report
 from adapters.errors import RefusedConnection
 from adapters.messages import (
+    Attachment,
     ChatKind,
     ChatRef,
     InboundMessage,
@@ -30,6 +31,8 @@ class FakeAdapter:
         sent: what was put on the platform, in order; only what had the result `Sent`.
         tried: every call of `send`.
         working: every chat that was shown that an answer is being made.
+        drafts: what was shown of answers while they grew.
+        files: what `fetch` finds, by reference.
         connects: how often `run` was begun; `connected`: how many are running now.
     """
 
@@ -44,6 +47,8 @@ class FakeAdapter:
         self.sent: list[OutboundMessage] = []
         self.tried: list[OutboundMessage] = []
         self.working: list[ChatRef] = []
+        self.drafts: list[OutboundMessage] = []
+        self.files: dict[str, Fetched] = {}
         self.connects = 0
         self.connected = 0
         self.closed = False
@@ -70,6 +75,11 @@ class FakeAdapter:
         """Wait until that many messages are sent in all."""
         await self._until(lambda: len(self.sent) >= count)
         return self.sent
+
+    async def drafted(self, count: int) -> list[OutboundMessage]:
+        """Wait until that many drafts were shown in all."""
+        await self._until(lambda: len(self.drafts) >= count)
+        return self.drafts
 
     async def attempts(self, count: int) -> list[OutboundMessage]:
         """Wait until `send` was called that often in all."""
@@ -116,6 +126,18 @@ class FakeAdapter:
     async def show_working(self, chat: ChatRef) -> None:
         """Take note."""
         self.working.append(chat)
+
+    async def draft(self, message: OutboundMessage) -> None:
+        """Take note."""
+        self.drafts.append(message)
+        self._ring()
+
+    async def fetch(self, attachment: Attachment, max_bytes: int) -> Fetched | NotFetched:
+        """What `files` has of it."""
+        found = self.files.get(attachment.reference)
+        if found is None:
+            return NotFetched("it is gone")
+        return found if len(found.data) <= max_bytes else NotFetched("it is too large")
 
     async def who_am_i(self) -> str:
         """Nobody in particular."""

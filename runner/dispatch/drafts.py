@@ -45,8 +45,9 @@ class Drafts:
         self._every_s = can.draft_every_group_s if group else can.draft_every_s
         self._pieces: list[str] = []
         self._heard = asyncio.Event()
+        self._arrived = asyncio.Event()
+        self._arrived.set()
         self._showing: asyncio.Task[None] | None = None
-        self._over = False
 
     def begin(self) -> None:
         """Forget what was heard."""
@@ -56,7 +57,7 @@ class Drafts:
         """Keep it; the first piece starts the showing."""
         self._pieces.append(piece)
         self._heard.set()
-        if self._showing is None and not self._over:
+        if self._showing is None:
             self._showing = self._tasks.create_task(self._show(), name=f"draft {self._key}")
 
     async def __aenter__(self) -> Self:
@@ -66,35 +67,33 @@ class Drafts:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop showing; let a draft under way arrive first."""
-        self._over = True
-        self._heard.set()
-        if self._showing is not None:
-            await asyncio.wait({self._showing}, timeout=LAST_S)
-            self._showing.cancel()
+        """Let a draft under way arrive, then show no more."""
+        if self._showing is None:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_S):
+                await self._arrived.wait()
+        self._showing.cancel()
 
     async def _show(self) -> None:
         """Show what there is, wait, show again."""
-        await self._wait(FIRST_S)
+        await self._clock.sleep(FIRST_S)
         shown = ""
-        while not self._over:
+        while True:
             self._heard.clear()
             text = "".join(self._pieces)
-            if len(text) >= SHORTEST and text != shown and len(text.encode("utf-16-le")) // 2 <= self._most:
+            if text != shown and len(text) >= SHORTEST and self._fits(text):
                 shown = text
+                self._arrived.clear()
                 with suppress(Exception):  # a draft that did not come through is no news
                     await self._adapter.draft(self._draft(text))
-                await self._wait(self._every_s)
+                self._arrived.set()
+                await self._clock.sleep(self._every_s)
             await self._heard.wait()
 
-    async def _wait(self, seconds: float) -> None:
-        """Wait, but not beyond the answer's end."""
-        end = self._clock.monotonic() + seconds
-        while not self._over and (left := end - self._clock.monotonic()) > 0:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    self._heard.clear()
-                    await self._heard.wait()
+    def _fits(self, text: str) -> bool:
+        """Whether it still is one part, in whatever units the platform counts."""
+        return len(text.encode("utf-16-le", "replace")) // 2 <= self._most
 
     def _draft(self, text: str) -> OutboundMessage:
         message = self._message
