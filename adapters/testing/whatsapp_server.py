@@ -146,9 +146,8 @@ class WhatsAppServer:
             await number.until(lambda: bool(number.waiting))
             events, raw = number.next_webhook()
             body = json.dumps(raw).encode()
-            status = 0
-            for _ in range(number.copies):
-                status = max(status, await self._posted(number, body))
+            answers = [await self._posted(number, body) for _ in range(number.copies)]
+            status = _OK if _OK in answers else answers[-1]
             number.answered(events, body, status)
             if status != _OK:
                 waited = asyncio.Event()
