@@ -21,10 +21,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from adapters.contract import Capabilities, Deliver, Report
+from adapters.contract import Capabilities, Deliver, Fetched, NotFetched, Report
 from adapters.errors import AdapterError, RefusedConnection
 from adapters.http import Backoff, Shared
 from adapters.messages import (
+    Attachment,
     ChatRef,
     FateUnknown,
     NotSent,
@@ -33,7 +34,7 @@ from adapters.messages import (
     SendResult,
     Sent,
 )
-from adapters.telegram import wire
+from adapters.telegram import files, wire
 from adapters.telegram.client import Client, NotConnected, Patience, Refused, SlowDown
 from adapters.telegram.config import Config
 from adapters.telegram.drafts import Drafts
@@ -48,7 +49,7 @@ def build(config: Config, shared: Shared) -> TelegramAdapter:
 
 
 class TelegramAdapter:
-    """One bot on Telegram. A `DraftingAdapter`.
+    """One bot on Telegram. A `DraftingAdapter` and `FetchingAdapter`.
 
     Attributes:
         unreadable: the updates that could not be read.
@@ -86,6 +87,10 @@ class TelegramAdapter:
     async def draft(self, message: OutboundMessage) -> None:
         """Show what there is of an answer; see `drafts`."""
         await self._drafts.show(message)
+
+    async def fetch(self, attachment: Attachment, max_bytes: int) -> Fetched | NotFetched:
+        """Load an attachment of at most `max_bytes`; Telegram itself gives bots up to 20 MB."""
+        return await files.fetch(self._client, attachment, max_bytes)
 
     async def show_working(self, chat: ChatRef) -> None:
         """Show `typing`, for five seconds; a failure is nobody's business."""

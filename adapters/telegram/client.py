@@ -16,8 +16,10 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
+from yarl import URL
 
 from adapters.errors import AdapterError, RefusedConnection, Unreachable
 from adapters.http import Shared
@@ -25,6 +27,7 @@ from adapters.telegram import library
 from adapters.telegram.config import Config
 from adapters.telegram.wire import ALLOWED_UPDATES, Me
 
+_OK = 200
 _TOO_MANY = 429
 _SERVER_ERROR = 500
 _LONGEST_WHY = 200
@@ -158,7 +161,7 @@ def _retry_after(payload: bytes) -> float:
 class Client:
     """What the bot asks of Telegram."""
 
-    __slots__ = ("_bot", "_poll_read_s", "_poll_timeout_s", "_token")
+    __slots__ = ("_bot", "_patience", "_poll_read_s", "_poll_timeout_s", "_shared", "_token")
 
     def __init__(self, config: Config, shared: Shared, patience: Patience) -> None:
         # At level DEBUG the library's Bot logs its address, token and all, as soon as it is made.
@@ -166,8 +169,14 @@ class Client:
         self._token = config.bot_token.get_secret_value()
         request = _SessionRequest(shared, patience)
         self._bot = library.Bot(
-            self._token, base_url=f"{config.api_base_url}/bot", request=request, get_updates_request=request
+            self._token,
+            base_url=f"{config.api_base_url}/bot",
+            base_file_url=f"{config.api_base_url}/file/bot",
+            request=request,
+            get_updates_request=request,
         )
+        self._patience = patience
+        self._shared = shared
         self._poll_timeout_s = config.poll_timeout_s
         self._poll_read_s = config.poll_timeout_s + patience.poll_grace_s
 
@@ -226,6 +235,23 @@ class Client:
                     raise
         return await self.call(method, fields)
 
+    async def download(self, path: str, max_bytes: int) -> bytes | None:
+        """The bytes of a file that getFile has named; None where they are more than `max_bytes`. Raises as `call`."""
+        total = self._patience.call_s
+        timeout = aiohttp.ClientTimeout(total=total, connect=min(total, self._patience.connect_s))
+        url = f"{self._bot.base_file_url}/{quote(path)}"
+        try:
+            async with self._shared.session.get(
+                URL(url, encoded=True), timeout=timeout, allow_redirects=False
+            ) as response:
+                if response.status != _OK:
+                    raise Unreachable(f"Telegram answered {response.status} to a download")
+                return await _at_most(response.content, max_bytes)
+        except TimeoutError:
+            raise Unreachable(f"no whole file within {total:g} s") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unreachable(f"the connection broke: {type(error).__name__}") from None
+
     def scrub(self, text: str) -> str:
         """A text for a person: short and without the token, which a proxy's error page may repeat."""
         return text.replace(self._token, "***")[:_LONGEST_WHY]
@@ -243,6 +269,16 @@ class Client:
                 _
             ):  # a body that is not JSON: no answer of Telegram's, whatever its status, but a proxy's page
                 return Unreachable(said)
+
+
+async def _at_most(content: aiohttp.StreamReader, most: int) -> bytes | None:
+    """All there is, or None as soon as it is too much."""
+    data = bytearray()
+    async for piece in content.iter_any():
+        data += piece
+        if len(data) > most:
+            return None
+    return bytes(data)
 
 
 def _refusal(error: library.TelegramError, said: str) -> AdapterError:

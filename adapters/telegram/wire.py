@@ -38,6 +38,7 @@ CAPABILITIES = Capabilities(
     drafts=True,
     draft_every_s=1.5,
     draft_every_group_s=3.5,
+    fetches=True,
 )
 ALLOWED_UPDATES = '["message"]'
 

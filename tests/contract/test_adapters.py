@@ -15,8 +15,12 @@ from adapters.contract import (
     Delivery,
     DeliveryState,
     DraftingAdapter,
+    FetchingAdapter,
+    NotFetched,
 )
 from adapters.messages import (
+    Attachment,
+    AttachmentKind,
     ChatRef,
     FateUnknown,
     InboundMessage,
@@ -209,6 +213,15 @@ async def test_with_the_platform_away_a_draft_is_not_shown(world: World) -> None
     if world.adapter.capabilities.drafts:
         drafting: DraftingAdapter = world.adapter  # type: ignore[assignment]
         await drafting.draft(OutboundMessage("k", ChatRef("7"), "anybo", "e"))
+
+
+async def test_with_the_platform_away_an_attachment_is_not_fetched(world: World) -> None:
+    await world.stop()
+    if world.adapter.capabilities.fetches:
+        fetching: FetchingAdapter = world.adapter  # type: ignore[assignment]
+        result = await fetching.fetch(Attachment(AttachmentKind.IMAGE, "f1"), 1000)
+        assert isinstance(result, NotFetched)
+        assert world.secret not in result.why
 
 
 async def test_it_says_who_it_is_and_hides_its_secret(world: World) -> None:
