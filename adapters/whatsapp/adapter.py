@@ -29,6 +29,8 @@ from adapters.contract import (
     Deliver,
     Delivery,
     DeliveryState,
+    Fetched,
+    NotFetched,
     Report,
     WebhookRequest,
     WebhookResponse,
@@ -36,6 +38,7 @@ from adapters.contract import (
 from adapters.errors import AdapterError, RefusedConnection, Unreachable, UnreadableUpdate
 from adapters.http import Backoff, Shared
 from adapters.messages import (
+    Attachment,
     ChatKind,
     ChatRef,
     FateUnknown,
@@ -52,6 +55,7 @@ from adapters.whatsapp.config import Config
 from adapters.whatsapp.fates import Fates, fate_of, pauses_all, told
 from adapters.whatsapp.faults import Meaning
 from adapters.whatsapp.intake import Intake, Odd
+from adapters.whatsapp.media import fetched
 
 LONGEST_BODY = 3 * 1024 * 1024
 """What Meta says a webhook may have."""
@@ -64,7 +68,7 @@ def build(config: Config, shared: Shared) -> WhatsAppAdapter:
 
 
 class WhatsAppAdapter:
-    """One business phone number. A `WebhookAdapter`.
+    """One business phone number. A `WebhookAdapter` and a `FetchingAdapter`.
 
     Attributes:
         odd: what came and was no message for us.
@@ -157,6 +161,10 @@ class WhatsAppAdapter:
             await self._client.post(wire.read_fields(message_id, typing=chat.kind is ChatKind.DIRECT))
         except AdapterError:
             return
+
+    async def fetch(self, attachment: Attachment, max_bytes: int) -> Fetched | NotFetched:
+        """The bytes of what a user sent."""
+        return await fetched(self._client, attachment, max_bytes)
 
     async def who_am_i(self) -> str:
         """Name, number and the address of its webhook. Raises RefusedConnection or Unreachable."""

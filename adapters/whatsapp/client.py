@@ -10,9 +10,11 @@ token. Whether a request was certainly not sent is told apart from everything el
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -28,6 +30,8 @@ _SECONDS_A_MINUTE = 60.0
 _LONGEST_WAIT_S = 3600.0
 NUMBER = "verified_name,display_phone_number"
 WEBHOOK = "webhook_configuration"
+_HOSTS = ("facebook.com", "fbsbx.com", "whatsapp.net")
+"""Where Meta keeps files."""
 
 
 class NotConnected(Unreachable):
@@ -64,12 +68,14 @@ class Patience:
 class Client:
     """What the bot asks of Meta."""
 
-    __slots__ = ("_app_secret", "_patience", "_shared", "_token", "_url")
+    __slots__ = ("_app_secret", "_number_id", "_patience", "_root", "_shared", "_token", "_url")
 
     def __init__(self, config: Config, shared: Shared, patience: Patience) -> None:
         self._token = config.access_token.get_secret_value()
         self._app_secret = config.app_secret.get_secret_value()
-        self._url = f"{config.api_base_url}/{config.graph_version}/{config.phone_number_id}"
+        self._number_id = config.phone_number_id
+        self._root = f"{config.api_base_url}/{config.graph_version}"
+        self._url = f"{self._root}/{self._number_id}"
         self._shared = shared
         self._patience = patience
 
@@ -85,6 +91,25 @@ class Client:
             query["appsecret_proof"] = sha256_hex(self._app_secret, self._token.encode())
         return await self._call("GET", self._url, query=query)
 
+    async def medium(self, media_id: str) -> Mapping[str, Any]:
+        """What Meta says of a file: its `url`, `mime_type` and `file_size`."""
+        query = {"phone_number_id": self._number_id}
+        return await self._call("GET", f"{self._root}/{media_id}", query=query)
+
+    async def download(self, url: str, max_bytes: int) -> bytes | None:
+        """The bytes of a file; None where there are more than `max_bytes`. The token goes to Meta's hosts only."""
+        if not self._is_metas(url):
+            raise Unreachable("the file is at an address that is not Meta's")
+        async with self._requested("GET", url) as response:
+            if response.status != _OK:
+                raise Unreachable(f"Meta answered {response.status}")
+            data = bytearray()
+            async for piece in response.content.iter_any():
+                data += piece
+                if len(data) > max_bytes:
+                    return None
+            return bytes(data)
+
     async def post(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         """Post to the number's messages: a message, or that one was read."""
         return await self._call("POST", f"{self._url}/messages", fields=fields)
@@ -93,6 +118,17 @@ class Client:
         """A text for a person, without the secrets that a proxy's page may repeat."""
         return text.replace(self._token, "***").replace(self._app_secret, "***")
 
+    def _is_metas(self, url: str) -> bool:
+        try:
+            asked = urlsplit(url)
+            host = asked.hostname or ""
+        except ValueError:
+            return False
+        ours = urlsplit(self._root)
+        if (asked.scheme, asked.netloc) == (ours.scheme, ours.netloc):
+            return True
+        return asked.scheme == "https" and any(f".{host}".endswith(f".{known}") for known in _HOSTS)
+
     async def _call(
         self,
         method: str,
@@ -100,6 +136,19 @@ class Client:
         query: Mapping[str, str] | None = None,
         fields: Mapping[str, Any] | None = None,
     ) -> Mapping[str, Any]:
+        async with self._requested(method, url, query, fields) as response:
+            status, payload, told = response.status, await response.read(), response.headers
+        return self._read(status, payload, told)
+
+    @asynccontextmanager
+    async def _requested(
+        self,
+        method: str,
+        url: str,
+        query: Mapping[str, str] | None = None,
+        fields: Mapping[str, Any] | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An answer, and whatever goes wrong with it as one of our errors."""
         patience = self._patience
         timeout = aiohttp.ClientTimeout(
             total=patience.call_s, connect=min(patience.call_s, patience.connect_s)
@@ -112,7 +161,7 @@ class Client:
             async with self._shared.session.request(
                 method, url, params=query, data=body, headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
-                status, payload, told = response.status, await response.read(), response.headers
+                yield response
         except aiohttp.ClientConnectorError as error:
             why = error.os_error.strerror or type(error.os_error).__name__
             raise NotConnected(f"no connection to {error.host}: {why}") from None
@@ -120,9 +169,8 @@ class Client:
             raise NotConnected("no connection in time") from None
         except TimeoutError:
             raise Unreachable(f"no answer within {patience.call_s:g} s") from None
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unreachable(f"the connection broke: {type(error).__name__}") from None
-        return self._read(status, payload, told)
 
     def _read(self, status: int, payload: bytes, headers: Mapping[str, str]) -> Mapping[str, Any]:
         try:

@@ -40,6 +40,7 @@ CAPABILITIES = Capabilities(
     bot_interval_s=1 / 80,
     shows_working=True,
     working_every_s=20.0,
+    fetches=True,
 )
 _FIELD = "messages"
 _LONGEST_CALLBACK = 256
