@@ -58,7 +58,8 @@ def of_connection(error: BaseException, *, timeout: bool) -> NotRun | FateUnknow
     cause = next((e for e in _causes(error) if isinstance(e, _NEVER_CONNECTED)), None)
     if cause is not None:
         return NotRun(FaultKind.CONNECT, f"cannot connect ({type(cause).__name__})")
-    if timeout and not any(isinstance(e, aiohttp.ServerDisconnectedError) for e in _causes(error)):
+    broke = aiohttp.ServerDisconnectedError, ConnectionError
+    if timeout and not any(isinstance(e, broke) for e in _causes(error)):
         return FateUnknown(FaultKind.TIMEOUT, "no answer in time")
     *_, first = _causes(error)
     return FateUnknown(FaultKind.CUT, f"the connection broke ({type(first).__name__})")
