@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -25,7 +26,7 @@ from adapters.errors import AdapterError, RefusedConnection, Unreachable
 from adapters.http import Shared
 from adapters.telegram import library
 from adapters.telegram.config import Config
-from adapters.telegram.wire import ALLOWED_UPDATES, Me
+from adapters.telegram.wire import ALLOWED_UPDATES, COMMANDS, Me
 
 _OK = 200
 _TOO_MANY = 429
@@ -161,7 +162,7 @@ def _retry_after(payload: bytes) -> float:
 class Client:
     """What the bot asks of Telegram."""
 
-    __slots__ = ("_bot", "_patience", "_poll_read_s", "_poll_timeout_s", "_shared", "_token")
+    __slots__ = ("_bot", "_commands", "_patience", "_poll_read_s", "_poll_timeout_s", "_shared", "_token")
 
     def __init__(self, config: Config, shared: Shared, patience: Patience) -> None:
         # At level DEBUG the library's Bot logs its address, token and all, as soon as it is made.
@@ -175,6 +176,7 @@ class Client:
             request=request,
             get_updates_request=request,
         )
+        self._commands = config.commands
         self._patience = patience
         self._shared = shared
         self._poll_timeout_s = config.poll_timeout_s
@@ -186,6 +188,16 @@ class Client:
         if not isinstance(raw, dict) or not isinstance(raw.get("id"), int):
             raise Unreachable(_GARBAGE)
         return Me(raw["id"], str(raw.get("username") or ""))
+
+    async def introduce(self) -> Me:
+        """Who the token belongs to; tells Telegram our commands, unless a person keeps the list. Raises as `me`."""
+        me = await self.me()
+        if self._commands:
+            with suppress(
+                Unreachable, Refused
+            ):  # a menu that is not there stops nobody; the next start tries again
+                await self.call("setMyCommands", {"commands": COMMANDS})
+        return me
 
     async def updates(self, offset: int | None, *, hold: bool) -> list[Any]:
         """What is new from `offset` on, which confirms all before it; None confirms nothing.

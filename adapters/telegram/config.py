@@ -17,6 +17,7 @@ class Config(BaseModel):
         bot_token: what @BotFather gave: digits, a colon, letters.
         mode: how messages come in; `webhook` comes with a later version.
         webhook_secret: the secret-token header of webhook mode.
+        commands: whether the menu of commands is set at each start; false leaves the one that @BotFather has.
         api_base_url: another Bot API server, without `/bot`.
         poll_timeout_s: how long Telegram holds a poll that has nothing to bring, seconds.
     """
@@ -26,6 +27,7 @@ class Config(BaseModel):
     bot_token: SecretStr
     mode: Literal["polling", "webhook"] = "polling"
     webhook_secret: SecretStr | None = None
+    commands: bool = True
     api_base_url: str = Field(default="https://api.telegram.org", pattern=r"^https?://[^/\s?#@]+[^\s?#@]*$")
     poll_timeout_s: int = Field(default=30, ge=1, le=50)
 

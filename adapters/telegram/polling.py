@@ -5,7 +5,8 @@
                   └──▶ wait, longer each time; one short poll shows that it is back
 
 Rules: the offset moves only when all of a poll is durable; what was not acknowledged comes again and is known by
-its id. One update that cannot be read is counted and kept, and the others go on. A dead token ends the loop
+its id. The updates of an album stay unconfirmed until it is whole (`albums`), what came after them goes on. One
+update that cannot be read is counted and kept, and the others go on. A dead token ends the loop
 (`RefusedConnection`); nothing else does. No failure is answered without a pause.
 
 | what happens                | state    | what is done                                            |
@@ -23,7 +24,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,7 @@ from adapters.errors import RefusedConnection, Unreachable, UnreadableUpdate
 from adapters.http import Backoff
 from adapters.messages import InboundMessage
 from adapters.telegram import wire
+from adapters.telegram.albums import HOLD_S, Albums, album_of, unfinished
 from adapters.telegram.client import Client, Contested, Refused, SlowDown
 
 _ACKNOWLEDGED = frozenset({DeliveryState.ACCEPTED, DeliveryState.DUPLICATE, DeliveryState.IGNORED})
@@ -46,11 +48,18 @@ class Unreadable:
     count: int = 0
     last: deque[object] = field(default_factory=lambda: deque(maxlen=16))
 
+    def note(self, raw: object) -> None:
+        """One more."""
+        self.count += 1
+        self.last.append(raw)
+
 
 class PollLoop:
     """One bot's loop, for one life of its connection."""
 
     __slots__ = (
+        "_ahead",
+        "_albums",
         "_backoff",
         "_client",
         "_deliver",
@@ -59,6 +68,7 @@ class PollLoop:
         "_offset",
         "_report",
         "_reported",
+        "_seen",
         "_timer",
         "_unreadable",
         "_webhook_removed",
@@ -84,6 +94,9 @@ class PollLoop:
         self._heard_at = timer.monotonic()
         self._webhook_removed = False
         self._me: wire.Me | None = None
+        self._albums = Albums()
+        self._seen: Mapping[str, int] = {}
+        self._ahead: set[int] = set()  # handed in, but not confirmed, for an album before them is held
 
     async def run(self) -> None:
         """Poll until cancelled. Raises RefusedConnection, and only that."""
@@ -92,7 +105,7 @@ class PollLoop:
         while True:
             try:
                 if self._me is None:
-                    self._me = await self._client.me()
+                    self._me = await self._client.introduce()
                     self._tell(ConnectionState.UP)
                 updates = await self._client.updates(self._offset, hold=hold)
             except RefusedConnection as error:
@@ -105,8 +118,7 @@ class PollLoop:
                 hold = False
                 await self._failed(error)
             else:
-                hold = True
-                await self._heard(self._me, updates)
+                hold = await self._heard(self._me, updates)
 
     async def _contested(self, error: Contested) -> None:
         if error.by_webhook and not self._webhook_removed:
@@ -128,18 +140,37 @@ class PollLoop:
             self._tell(ConnectionState.DOWN, str(error))
             await self._timer.sleep(self._backoff.next_s())
 
-    async def _heard(self, me: wire.Me, updates: list[Any]) -> None:
-        numbers = [number for raw in updates if (number := wire.update_id(raw)) is not None]
-        if updates and not numbers:
+    async def _heard(self, me: wire.Me, updates: list[Any]) -> bool:
+        """Hand in what came; returns whether the next poll may be held."""
+        raws = {number: raw for raw in updates if (number := wire.update_id(raw)) is not None}
+        if updates and not raws:
             await self._failed(Unreachable("updates without numbers"))
-            return
+            return True
         self._backoff.reset()
+        fresh = {number: raws[number] for number in sorted(raws.keys() - self._ahead)}
+        growing = unfinished(fresh, self._seen)
+        held = {number for numbers in growing.values() for number in numbers}
         before = self._unreadable.count
-        messages = list(self._readable(me, updates))
+        read = list(self._readable(me, {n: raw for n, raw in fresh.items() if n not in held}))
         if self._unreadable.count == before:
             self._tell(ConnectionState.UP)
-        await self._hand_in(messages)
+        await self._hand_in(self._albums.gathered(read))
+        for number, album, _ in read:
+            if album is not None:
+                self._albums.remember(album, [number])
+        self._seen = {album: len(numbers) for album, numbers in growing.items()}
+        if not held:
+            self._confirm(raws.keys())
+            return True
+        self._offset = min(held)
+        self._ahead = {number for number in raws if number > self._offset} - held
+        await self._timer.sleep(HOLD_S)
+        return False
+
+    def _confirm(self, numbers: Collection[int]) -> None:
+        """All of a poll is durable."""
         now = self._timer.monotonic()
+        self._ahead.clear()
         if numbers:
             self._offset = max(numbers) + 1
             self._heard_at = now
@@ -147,17 +178,19 @@ class PollLoop:
             # After a quiet week Telegram numbers anew, perhaps lower; an old offset would skip those.
             self._offset = None
 
-    def _readable(self, me: wire.Me, updates: list[Any]) -> Iterable[InboundMessage]:
-        for raw in updates:
+    def _readable(
+        self, me: wire.Me, updates: Mapping[int, Any]
+    ) -> Iterable[tuple[int, str | None, InboundMessage]]:
+        """Number, album and message of each update that is one for us."""
+        for number, raw in updates.items():
             try:
                 message = wire.parse(raw, me)
             except UnreadableUpdate as error:
-                self._unreadable.count += 1
-                self._unreadable.last.append(raw)
+                self._unreadable.note(raw)
                 self._tell(ConnectionState.DEGRADED, str(error))
             else:
                 if message is not None:
-                    yield message
+                    yield number, album_of(raw), message
 
     async def _hand_in(self, messages: list[InboundMessage]) -> None:
         """Deliver chats side by side, so that one that is held up holds up nobody else of this poll."""

@@ -41,6 +41,13 @@ CAPABILITIES = Capabilities(
     fetches=True,
 )
 ALLOWED_UPDATES = '["message"]'
+COMMANDS = (
+    {"command": "start", "description": "Say hello"},
+    {"command": "help", "description": "What I can do"},
+    {"command": "reset", "description": "Forget our conversation"},
+    {"command": "new", "description": "Start a new conversation"},
+)
+"""The menu that clients show."""
 
 _COMMAND = re.compile(r"/(\w{1,64})(?:@(\w+))?(?=\s|$)")
 _FILES: Mapping[str, AttachmentKind] = {
