@@ -31,7 +31,7 @@ from runner.money.ledger import Attempt
 from runner.money.prices import Price, PriceBook
 from runner.ports.dialogue import ModelRequest
 from runner.ports.listener import Listener
-from runner.ports.observer import BoundBroken, CallEnded, Fault, Observer, SpendRefused
+from runner.ports.observer import BoundBroken, CallEnded, Fault, LimitChanged, Observer, SpendRefused
 from runner.ports.outcomes import Completed, FateUnknown, FaultKind, Outcome
 from runner.ports.provider import Prepared, Provider
 from runner.ports.stores import Held, HoldRequest, HoldResult, MoneyStore, Settlement
@@ -165,6 +165,7 @@ class Meter:
 
     def limit_changed(self, scope: str) -> None:
         """A limit was raised or removed: whoever waits in that scope looks again."""
+        self._observer.note(LimitChanged(scope))
         self._room.changed([scope])
 
     async def call(self, ask: Ask, session: MoneyStore) -> MeterResult:

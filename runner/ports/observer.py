@@ -59,6 +59,13 @@ class SpendRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitChanged:
+    """An operator set another limit: who was told of the old one may be told again."""
+
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
 class BoundBroken:
     """A provider charged more than the bound: the truth is recorded, the model is quarantined."""
 
@@ -123,6 +130,7 @@ Event = (
     | MessageTurnedAway
     | CallEnded
     | SpendRefused
+    | LimitChanged
     | BoundBroken
     | TurnFinished
     | SendEnded

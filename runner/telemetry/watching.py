@@ -1,7 +1,7 @@
 """From events to log lines and counts.
 
 Rule: one line a finished turn at `info`; what a person has to act on at `warning` or `error`; a limit that is
-reached is told once until something of that bot settles again, not once a message.
+reached is told once until it is changed, not once a message.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from runner.ports.observer import (
     ConnectionChanged,
     Event,
     Fault,
+    LimitChanged,
     MessageAccepted,
     MessageTurnedAway,
     SendEnded,
@@ -60,6 +61,8 @@ class Watching:
             case SpendRefused():
                 self.counts["refused", event.kind] += 1
                 self._refused(event)
+            case LimitChanged():
+                self._told_limits = {told for told in self._told_limits if told[1] != event.scope}
             case BoundBroken():
                 self.counts["bound_broken", event.model] += 1
                 log.error(
@@ -101,8 +104,6 @@ class Watching:
                 )
 
     def _call(self, event: CallEnded) -> None:
-        if event.state == "settled":
-            self._told_limits = {told for told in self._told_limits if told[0] != event.bot}
         write = self._log.debug if event.state == "settled" else self._log.warning
         write(
             "call",
