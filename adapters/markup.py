@@ -118,7 +118,7 @@ def render(text: str, dialect: Dialect, limit: int | None = None, count: Callabl
         limit: the longest result, as `count` counts it. One that would be longer is `safe(text)` instead; and
             where only the few characters that make it safe are too many, the text as it came.
     """
-    if not _MARKED.search(text):
+    if not is_marked(text):
         return text
     shown = _Renderer(dialect, text).blocks(_tree(text).children)
     if shown.strip() and (limit is None or count(shown) <= limit):
@@ -127,8 +127,14 @@ def render(text: str, dialect: Dialect, limit: int | None = None, count: Callabl
     return bare if limit is None or count(bare) <= limit else text
 
 
+def is_marked(text: str) -> bool:
+    """Whether there can be any markup in a text; where not, it need not be parsed."""
+    return _MARKED.search(text) is not None
+
+
 @cache
-def _parser() -> MarkdownIt:
+def parser() -> MarkdownIt:
+    """Reads Markdown as models write it, without losing any of it: HTML and unused references are plain text."""
     from markdown_it import MarkdownIt  # noqa: PLC0415 - see above
 
     # Without references: a definition that nothing refers to would vanish.
@@ -142,7 +148,7 @@ def _parser() -> MarkdownIt:
 def _tree(text: str) -> SyntaxTreeNode:
     from markdown_it.tree import SyntaxTreeNode  # noqa: PLC0415 - see above
 
-    return SyntaxTreeNode(_parser().parse(text))
+    return SyntaxTreeNode(parser().parse(text))
 
 
 class _Renderer:
