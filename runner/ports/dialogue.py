@@ -9,6 +9,7 @@ from typing import Any
 
 from runner.bots import ModelChoice
 from runner.conversations.models import Message, ToolCall
+from runner.conversations.recordings import Recording
 from runner.money.prices import CacheWrites
 
 
@@ -28,6 +29,7 @@ class ModelRequest:
     Attributes:
         max_output_tokens: the output limit wanted; the meter may send a smaller one.
         cache: what the provider is asked to cache: the prefix (tools, system, the window's stable head).
+        recording: speech to be written down; then nothing else is asked, and the reply is its text.
     """
 
     choice: ModelChoice
@@ -37,6 +39,7 @@ class ModelRequest:
     max_output_tokens: int = 8192
     temperature: float | None = None
     cache: CacheWrites = CacheWrites.NONE
+    recording: Recording | None = None
 
 
 class FinishReason(StrEnum):

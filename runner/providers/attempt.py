@@ -40,18 +40,30 @@ def timeouts(timeout_s: float) -> httpx2.Timeout:
     return httpx2.Timeout(timeout_s, connect=connect_s, pool=connect_s)
 
 
+class Cutter(Protocol):
+    """Cuts the bytes of an answer into what a reader takes."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take more bytes; returns what is whole now."""
+
+
 class Reader(Protocol):
     """Understands one answer, event by event. Pure."""
 
     def feed(self, data: bytes) -> bool:
-        """Take the value of one `data:` line; True: nothing more is wanted. May raise on nonsense."""
+        """Take one piece, such as the value of a `data:` line; True: nothing more is wanted. May raise on nonsense."""
 
     def outcome(self, request_id: str, broken: Broken | None) -> Outcome:
         """What became of the call, given how its stream broke off, if it did."""
 
 
-async def attempt(opening: Callable[[], Awaitable[Opened]], reader: Reader, timeout_s: float) -> Outcome:
-    """Make one attempt."""
+async def attempt(
+    opening: Callable[[], Awaitable[Opened]],
+    reader: Reader,
+    timeout_s: float,
+    cutter: Callable[[], Cutter] = DataLines,
+) -> Outcome:
+    """Make one attempt. `cutter` stands between the stream and its reader."""
     request_id = ""
     broken: Broken | None
     try:
@@ -60,7 +72,7 @@ async def attempt(opening: Callable[[], Awaitable[Opened]], reader: Reader, time
             if not isinstance(opened, httpx2.Response):
                 return opened
             request_id = opened.headers.get("x-request-id") or opened.headers.get("request-id") or ""
-            broken = await _read(opened, reader)
+            broken = await _read(opened, reader, cutter())
     except TimeoutError:
         broken = (FaultKind.TIMEOUT, "no whole answer in time")
     return reader.outcome(request_id, broken)
@@ -74,10 +86,10 @@ async def _open(opening: Callable[[], Awaitable[Opened]]) -> Opened:
         return faults.of_connection(error, timeout=False)
 
 
-async def _read(response: httpx2.Response, reader: Reader) -> Broken | None:
+async def _read(response: httpx2.Response, reader: Reader, cutter: Cutter) -> Broken | None:
     """Feed the stream to the reader and close it."""
     try:
-        return await _feed(response, reader)
+        return await _feed(response, reader, cutter)
     except httpx2.TimeoutException:
         return FaultKind.TIMEOUT, "the answer stopped coming"
     except (aiohttp.ClientError, httpx2.HTTPError, OSError) as error:
@@ -88,16 +100,15 @@ async def _read(response: httpx2.Response, reader: Reader) -> Broken | None:
         await response.aclose()
 
 
-async def _feed(response: httpx2.Response, reader: Reader) -> Broken | None:
-    lines = DataLines()
+async def _feed(response: httpx2.Response, reader: Reader, cutter: Cutter) -> Broken | None:
     size = 0
     stream = response.aiter_bytes()
     async for data in stream:
         size += len(data)
         if size > MOST_BYTES:
             return FaultKind.CUT, "the stream has no end"
-        for line in lines.feed(data):
-            if reader.feed(line):
+        for piece in cutter.feed(data):
+            if reader.feed(piece):
                 await _drain(stream)
                 return None
     return None

@@ -30,6 +30,8 @@ MOST_PROVIDERS = 256
 """How many are kept at once; the least recently used one goes."""
 
 Kind = Literal["openai", "anthropic", "echo"]
+Service = Kind | Literal["transcription"]
+"""What a provider is made for: models that talk, by the protocol's name, or speech written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ class Catalogue:
         self._clock = clock
         self._find_price = find_price
         self._connections: dict[Kind, httpx2.AsyncClient] = {}
-        self._providers: OrderedDict[tuple[str, Secret | None], Provider] = OrderedDict()
+        self._providers: OrderedDict[tuple[Service, str, Secret | None], Provider] = OrderedDict()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -163,14 +165,32 @@ class Catalogue:
             OperatorError: unknown, without a key that it needs, or without an address.
         """
         definition = self._definition(name)
+        return self._kept(definition.kind, definition, key)
+
+    def transcriber(self, name: str, key: Secret | None = None) -> Provider:
+        """Who writes speech down for that provider; with `key` on a bot's own key.
+
+        Raises:
+            OperatorError: as `get`, or a provider that does not write speech down.
+        """
+        definition = self._definition(name)
+        if definition.kind != "openai":
+            raise OperatorError(
+                f"provider {name} does not write speech down",
+                "Name one of kind openai, such as openai or groq.",
+            )
+        return self._kept("transcription", definition, key)
+
+    def _kept(self, service: Service, definition: ProviderDefinition, key: Secret | None) -> Provider:
+        """The one that was made earlier, or made now."""
         used = None if definition.kind == "echo" else key or definition.api_key
-        provider = self._providers.get((name, used))
+        place = (service, definition.name, used)
+        provider = self._providers.get(place)
         if provider is None:
-            provider = self._make(definition, used)
-            self._providers[name, used] = provider
+            provider = self._providers[place] = self._make(service, definition, used)
             if len(self._providers) > MOST_PROVIDERS:
                 self._providers.popitem(last=False)
-        self._providers.move_to_end((name, used))
+        self._providers.move_to_end(place)
         return provider
 
     async def warm(self, name: str) -> None:
@@ -194,7 +214,7 @@ class Catalogue:
             raise OperatorError(f"there is no provider {name!r}", f"Known: {', '.join(self._definitions)}.")
         return definition
 
-    def _make(self, definition: ProviderDefinition, key: Secret | None) -> Provider:
+    def _make(self, service: Service, definition: ProviderDefinition, key: Secret | None) -> Provider:
         if definition.kind == "echo":
             return EchoProvider()
         if key is None and definition.needs_key:
@@ -206,6 +226,8 @@ class Catalogue:
             raise OperatorError(
                 f"provider {definition.name}: the API key holds spaces or unprintable characters"
             )
+        if service == "transcription":
+            return self._make_transcriber(definition, key)
         make = self._make_openai if definition.kind == "openai" else self._make_anthropic
         return make(definition, key)
 
@@ -219,6 +241,17 @@ class Catalogue:
             key=key,
             clock=self._clock,
             find_price=self._find_price,
+            http=self._shared(definition.kind, connections),
+        )
+
+    def _make_transcriber(self, definition: ProviderDefinition, key: Secret | None) -> Provider:
+        from runner.providers.openai import connections  # noqa: PLC0415 - imports the SDK
+        from runner.providers.transcription import TranscriptionProvider  # noqa: PLC0415 - as above
+
+        return TranscriptionProvider(
+            base_url=definition.address(),
+            key=key,
+            clock=self._clock,
             http=self._shared(definition.kind, connections),
         )
 

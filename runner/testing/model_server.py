@@ -1,4 +1,4 @@
-"""A model's server, made up, over a real socket: Chat Completions and Anthropic Messages.
+"""A model's server, made up, over a real socket: Chat Completions, Anthropic Messages, speech written down.
 
     server = ModelServer()                        base_url of an OpenAI-compatible provider: {url}/v1
     url = await server.start()                    base_url of Anthropic:                     {url}
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import signal
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -27,14 +26,15 @@ from typing import Any
 from aiohttp import web
 
 from runner.clock import Clock, SystemClock
-from runner.testing import model_checks, model_wire
-from runner.testing.model_script import PLAIN, Behaviour, Billed, Drop, Fault, Hang, Say, usage_of
+from runner.testing import model_wire
+from runner.testing.model_script import PLAIN, Behaviour, Billed, Drop, Fault, Hang, Say
+from runner.testing.model_ways import AudioWay, ChatWay, MessagesWay, Way
 
 MOST_SEEN = 10_000
 MOST_BODY = 32 * 1024 * 1024
 
 Pick = Callable[[Mapping[str, Any]], Behaviour]
-"""Picks a behaviour by the request's JSON."""
+"""Picks a behaviour by the request's JSON, or by the fields of its form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,7 @@ class ModelServer:
         for path in ("/v1/chat/completions", "/chat/completions"):
             app.router.add_post(path, self._chat)
         app.router.add_post("/v1/messages", self._messages)
+        app.router.add_post("/v1/audio/transcriptions", self._audio)
         app.router.add_get("/bill", self._sums)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -116,10 +117,13 @@ class ModelServer:
             await self._changed.wait_for(lambda: ready(self))
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
-        return await self._answer(request, chat=True)
+        return await self._answer(request, ChatWay())
 
     async def _messages(self, request: web.Request) -> web.StreamResponse:
-        return await self._answer(request, chat=False)
+        return await self._answer(request, MessagesWay())
+
+    async def _audio(self, request: web.Request) -> web.StreamResponse:
+        return await self._answer(request, AudioWay())
 
     async def _sums(self, request: web.Request) -> web.Response:
         rows = self.bill
@@ -133,25 +137,27 @@ class ModelServer:
             }
         )
 
-    async def _answer(self, request: web.Request, *, chat: bool) -> web.StreamResponse:
+    async def _answer(self, request: web.Request, way: Way) -> web.StreamResponse:
         self._count += 1
-        request_id = f"{'chatcmpl' if chat else 'msg'}_{self._count}"
+        request_id = f"{way.prefix}_{self._count}"
         raw = await request.read()
         try:
-            body: dict[str, Any] = json.loads(raw)
-            limit = model_checks.chat_limit(body) if chat else model_checks.message_limit(body)
+            body, limit = way.read(raw, request.headers.get("Content-Type", ""))
         except (ValueError, KeyError, TypeError, AttributeError) as fault:
-            return _refuse(Fault(400, f"{type(fault).__name__}: {fault}"), request_id, chat=chat)
+            return _refuse(Fault(400, f"{type(fault).__name__}: {fault}"), request_id, way)
         self.requests.append(Seen(request.path, _lower(request.headers), raw, body))
         if request.transport is not None:
             self._peers.add(request.transport.get_extra_info("peername")[:2])
         await self._tell()
         if self._key is not None and self._key not in _keys(request):
-            return _refuse(Fault(401, "this is not the key"), request_id, chat=chat)
+            return _refuse(Fault(401, "this is not the key"), request_id, way)
         behaviour = self._next(body)
-        row = self._charge(behaviour, request_id, body["model"], len(raw), limit)
+        row = None
+        usage = way.usage(behaviour, len(raw), limit) if isinstance(behaviour, Say) else behaviour.usage
+        if usage is not None:
+            row = self._charge(Billed(request_id, body["model"], usage, limit, answered=False))
         try:
-            return await self._act(request, behaviour, row, request_id, chat=chat)
+            return await self._act(request, behaviour, row, request_id, way)
         except (asyncio.CancelledError, ConnectionError):
             self.gone += 1
             await asyncio.shield(self._tell())
@@ -162,28 +168,23 @@ class ModelServer:
             return self._script.popleft()
         return self._standing(body) if callable(self._standing) else self._standing
 
-    def _charge(
-        self, behaviour: Behaviour, request_id: str, model: str, request_bytes: int, limit: int
-    ) -> int | None:
+    def _charge(self, line: Billed) -> int:
         """Write the bill before anything is said; returns the line's index."""
-        usage = usage_of(behaviour, request_bytes, limit) if isinstance(behaviour, Say) else behaviour.usage
-        if usage is None:
-            return None
-        self.bill.append(Billed(request_id, model, usage, limit, answered=False))
+        self.bill.append(line)
         return len(self.bill) - 1
 
     async def _act(
-        self, request: web.Request, behaviour: Behaviour, row: int | None, request_id: str, *, chat: bool
+        self, request: web.Request, behaviour: Behaviour, row: int | None, request_id: str, way: Way
     ) -> web.StreamResponse:
         match behaviour:
             case Say():
                 if behaviour.latency_s:
                     await self._clock.sleep(behaviour.latency_s)
-                return await self._say(request, behaviour, row, request_id, chat=chat)
+                return await self._say(request, behaviour, row, request_id, way)
             case Fault():
                 if behaviour.latency_s:
                     await self._clock.sleep(behaviour.latency_s)
-                return _refuse(behaviour, request_id, chat=chat)
+                return _refuse(behaviour, request_id, way)
             case Hang():
                 await self._stopping.wait()
             case Drop():
@@ -192,17 +193,11 @@ class ModelServer:
         return web.Response(status=500)
 
     async def _say(
-        self, request: web.Request, said: Say, row: int | None, request_id: str, *, chat: bool
+        self, request: web.Request, said: Say, row: int | None, request_id: str, way: Way
     ) -> web.StreamResponse:
         billed = self.bill[row if row is not None else -1]
-        make = model_wire.chat_events if chat else model_wire.message_events
-        events = make(said, billed.usage, billed.limit, request_id, billed.model)
-        response = web.StreamResponse(
-            headers={
-                "Content-Type": "text/event-stream",
-                "x-request-id" if chat else "request-id": request_id,
-            }
-        )
+        events = way.events(said, billed.usage, billed.limit, request_id, billed.model)
+        response = web.StreamResponse(headers={"Content-Type": way.content_type, way.header: request_id})
         await response.prepare(request)
         broken = said.cut_at or said.error_at or said.stall_at
         if broken is None:
@@ -215,7 +210,7 @@ class ModelServer:
         for data in model_wire.up_to(events, broken):
             await response.write(data)
         if said.error_at:
-            await response.write(model_wire.error_event(chat, "the fake model broke down"))
+            await response.write(way.error_event("the fake model broke down"))
             await response.write_eof()
             return response
         if said.stall_at:
@@ -238,14 +233,13 @@ def _keys(request: web.Request) -> tuple[str, str]:
     )
 
 
-def _refuse(fault: Fault, request_id: str, *, chat: bool) -> web.Response:
-    headers = {"x-request-id" if chat else "request-id": request_id}
+def _refuse(fault: Fault, request_id: str, way: Way) -> web.Response:
+    headers = {way.header: request_id}
     if fault.retry_after is not None:
         headers["retry-after"] = fault.retry_after
     if fault.location is not None:
         headers["location"] = fault.location
-    body = (model_wire.chat_error if chat else model_wire.message_error)(fault.message, fault.status)
-    return web.json_response(body, status=fault.status, headers=headers)
+    return web.json_response(way.error(fault.message, fault.status), status=fault.status, headers=headers)
 
 
 def _close(request: web.Request) -> None:

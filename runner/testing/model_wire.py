@@ -109,10 +109,13 @@ def message_error(message: str, status: int) -> dict[str, Any]:
     return {"type": "error", "error": {"type": kind, "message": message}}
 
 
-def error_event(path_is_chat: bool, message: str) -> bytes:  # noqa: FBT001 - one of two protocols
-    """An error inside a stream."""
-    if path_is_chat:
-        return _data(chat_error(message, 500))
+def chat_error_event(message: str) -> bytes:
+    """An error inside a stream of Chat Completions."""
+    return _data(chat_error(message, 500))
+
+
+def message_error_event(message: str) -> bytes:
+    """An error inside a stream of Anthropic Messages."""
     return b"event: error\n" + _data(message_error(message, 529))
 
 

@@ -17,6 +17,7 @@ from runner.money.usage import Usage
 from runner.ports.dialogue import FinishReason, ModelReply, ModelRequest
 from runner.ports.outcomes import Completed, FateUnknown, FaultKind, NotRun, Outcome
 from runner.ports.provider import Hear, Prepared
+from runner.testing.model_audio import heard_usage
 from runner.testing.model_script import PLAIN, At, Behaviour, Billed, Drop, Fault, Hang, Say, usage_of
 
 NOT_RUN = {429: FaultKind.RATE_LIMITED, 503: FaultKind.OVERLOADED, 529: FaultKind.OVERLOADED}
@@ -54,7 +55,9 @@ class FakeProvider:
         self._script.extend(behaviours)
 
     def prepare(self, request: ModelRequest) -> Prepared:
-        """Keep the request; everything in it counts for the size."""
+        """Keep the request; everything in it counts for the size, of a recording its seconds."""
+        if request.recording is not None:
+            return Prepared(request, RequestSize("", messages=0, audio_seconds=request.recording.seconds))
         tools = (f"{t.name}{t.description}{dict(t.parameters)}" for t in request.tools)
         text = "\n".join([request.system, *tools, *map(message_to_json, request.messages)])
         size = RequestSize(text=text, messages=1 + len(request.messages), cache_writes=request.cache)
@@ -68,11 +71,7 @@ class FakeProvider:
         self.calls.append(Call(request, max_output_tokens, timeout_s))
         behaviour = self._next(request)
         request_id = f"fake-{len(self.calls)}"
-        usage = (
-            usage_of(behaviour, len(prepared.size.text.encode()), max_output_tokens)
-            if isinstance(behaviour, Say)
-            else behaviour.usage
-        )
+        usage = _usage(behaviour, prepared, max_output_tokens)
         row = None
         if usage is not None:
             row = Billed(request_id, request.choice.model, usage, max_output_tokens, answered=False)
@@ -101,6 +100,15 @@ class FakeProvider:
         if self._script:
             return self._script.popleft()
         return self._standing(request) if callable(self._standing) else self._standing
+
+
+def _usage(behaviour: Behaviour, prepared: Prepared, limit: int) -> Usage | None:
+    """What the call costs; None: nothing."""
+    if not isinstance(behaviour, Say):
+        return behaviour.usage
+    if prepared.size.audio_seconds:
+        return heard_usage(behaviour, prepared.size.audio_seconds)
+    return usage_of(behaviour, len(prepared.size.text.encode()), limit)
 
 
 def _outcome(behaviour: Behaviour, usage: Usage | None, limit: int, request_id: str) -> Outcome:

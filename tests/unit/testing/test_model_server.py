@@ -11,9 +11,14 @@ import aiohttp
 import pytest
 
 from runner.clock import UnixMs
+from runner.conversations.recordings import Recording, measure
 from runner.money.usage import Usage
+from runner.providers.transcription import transcription_form
+from runner.testing.model_audio import read_form
+from runner.testing.model_checks import BadRequest
 from runner.testing.model_script import At, Billed, Fault, Hang, Say
 from runner.testing.model_server import ModelServer
+from runner.testing.recordings import opus
 
 CHAT: dict[str, Any] = {
     "model": "m",
@@ -168,3 +173,25 @@ async def test_as_a_process_of_its_own() -> None:
     finally:
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("content_type", "change", "says"),
+    [
+        ("application/json", (b"", b""), "multipart"),
+        (None, (b"verbose_json", b"srt"), "response_format"),
+        (None, (b'name="temperature"', b'name="prompt"'), "expected"),
+        (None, (b'name="temperature"', b'name="model"'), "twice"),
+        (None, (b"OpusHead", b"OpusHood"), "length"),
+        (None, (b"--\r\n", b"\r\n"), "end"),
+    ],
+)
+def test_what_writing_speech_down_refuses(
+    content_type: str | None, change: tuple[bytes, bytes], says: str
+) -> None:
+    recording = measure(opus(1))
+    assert isinstance(recording, Recording)
+    form = transcription_form("whisper-1", recording)
+    assert read_form(form.body, form.content_type)[1] == 1
+    with pytest.raises(BadRequest, match=says):
+        read_form(form.body.replace(*change), content_type or form.content_type)
