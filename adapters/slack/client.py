@@ -136,10 +136,13 @@ class Client:
 
     async def _probe(self, method: str, fields: Mapping[str, object]) -> Any:  # noqa: ANN401 - the library's answer
         """A call that asks nothing of any channel: each refusal is one of the credentials."""
+        which = "app_token" if "token" in fields else "bot_token"
         try:
             return await self._answer(method, fields)
         except Refused as refused:
-            raise RefusedConnection(f"Slack does not accept the token for {method} ({refused})") from None
+            raise RefusedConnection(f"Slack refuses {method} with the {which} ({refused})") from None
+        except RefusedConnection as refused:
+            raise RefusedConnection(f"{which}: {refused}") from None
 
     async def _answer(self, method: str, fields: Mapping[str, object]) -> Any:  # noqa: ANN401 - the library's answer
         self.web.session = self._shared.session

@@ -30,7 +30,6 @@ from adapters.slack.threads import Threads
 from adapters.slack.working import Working
 
 OK, NOT_NOW = 200, 503
-_UNHANDLED = 404
 _ACKNOWLEDGED = frozenset({DeliveryState.ACCEPTED, DeliveryState.DUPLICATE, DeliveryState.IGNORED})
 _ANY = re.compile(".")
 _DELIVER = "botrunner_deliver"
@@ -149,9 +148,9 @@ class Intake:
 
     async def take(self, request: Request) -> Taken:
         """Take it in, in its turn."""
-        response = await self._app.async_dispatch(request)
-        if response.status == _UNHANDLED:
+        if not wire.concerns_us(request.body):
             return Taken(OK)
+        response = await self._app.async_dispatch(request)
         headers = response.first_headers()
         return Taken(
             response.status,

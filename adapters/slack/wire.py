@@ -54,8 +54,12 @@ _COMMANDS = frozenset({"help", "new", "reset", "start", "usage"})
 _COMMAND = re.compile(r"/(\w{1,64})(?=\s|$)")
 _WRITTEN = frozenset({None, "bot_message", "file_share", "me_message", "thread_broadcast"})
 _REFERENCE = re.compile(r"<([^<>|]*)(?:\|([^<>]*))?>")
-_MENTION = re.compile(r"<(?=[!@#])|@(?=(?:channel|here|everyone)\b)", re.IGNORECASE)
-_HARMLESS = {"<": "\u2039", "@": "\uff20"}
+# Markdown knows other ways to write the same characters: a backslash before them, and entities.
+_AFTER = r"(?:\\?[!@#]|&(?:#|commat|excl|num))"
+_MENTION = re.compile(
+    rf"<(?={_AFTER})|&(?=(?:lt|#0*60|#x0*3c);{_AFTER})|@(?=(?:channel|here|everyone)\b)", re.IGNORECASE
+)
+_HARMLESS = {"<": "\u2039", "&": "\uff06", "@": "\uff20"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,11 @@ def has_form(body: Any) -> bool:  # noqa: ANN401 - whatever the platform sent
         return False
     event = body.get("event", {"type": ""})
     return isinstance(event, dict) and isinstance(event.get("type"), str)
+
+
+def concerns_us(body: Mapping[str, Any]) -> bool:
+    """Whether anybody here answers it: events, slash commands, the challenge of a new webhook address."""
+    return "event" in body or "command" in body or body.get("type") == "url_verification"
 
 
 def channel_of(body: Any) -> str:  # noqa: ANN401 - whatever the platform sent

@@ -42,7 +42,8 @@ from slack_sdk.signature import Clock
 
 from adapters.signatures import sha256_hex
 from adapters.testing.slack_control import Link, SlackControl
-from adapters.testing.slack_state import Account, ApiError, Delivery, Fault, FaultKind
+from adapters.testing.slack_rules import ApiError
+from adapters.testing.slack_state import Account, Delivery, Fault, FaultKind
 
 _ANSWER_S = 3.0
 
@@ -147,7 +148,7 @@ class SlackServer:
     # ── the Web API ──────────────────────────────────────────────────────────────────────────────────────
     async def _api_call(self, request: web.Request) -> web.StreamResponse:
         method, fields = request.match_info["method"], await _fields(request)
-        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        token = request.headers.get("Authorization", "").partition(" ")[2]
         account = self._owner(token)
         if account is None:
             return _refusal(ApiError("invalid_auth" if token else "not_authed"))
@@ -192,7 +193,7 @@ class SlackServer:
         fault = account.enter("link")
         if fault is not None:
             return await _faulty(request, fault)
-        ws = web.WebSocketResponse()
+        ws = web.WebSocketResponse(autoping=not account.mute)
         await ws.prepare(request)
         assert request.transport is not None
         link = Link(ws, request.transport)
@@ -240,6 +241,7 @@ class SlackServer:
             else:
                 await self._by_post(account, envelope_id, delivery)
             delivery.tries += 1
+            account.bell.ring()
 
     async def _by_socket(self, account: Account, envelope_id: str, delivery: Delivery) -> None:
         await account.bell.until(lambda: bool(self.links[account.bot_token]))

@@ -8,7 +8,6 @@ to 12,000 characters; with `limits`, a channel takes a message a second. Waiting
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,24 +15,7 @@ from enum import StrEnum
 from math import ceil
 from typing import Any
 
-LONGEST_MARKDOWN = 12_000
-LONGEST_TEXT = 40_000
-_TS = re.compile(r"\d{10}\.\d{6}")
-_NAME = re.compile(r"[a-zA-Z0-9_]{1,255}")
-_POST_FIELDS = frozenset(
-    {"blocks", "channel", "metadata", "text", "thread_ts", "unfurl_links", "unfurl_media"}
-)
-
-
-class ApiError(Exception):
-    """A refusal in Slack's own form."""
-
-    def __init__(self, code: str, status: int = 200, retry_after_s: int | None = None, **more: str) -> None:
-        super().__init__(code)
-        self.code = code
-        self.status = status
-        self.retry_after_s = retry_after_s
-        self.more = more
+from adapters.testing.slack_rules import ApiError, check_post, is_ts
 
 
 class FaultKind(StrEnum):
@@ -84,6 +66,11 @@ class Delivery:
     tries: int = 0
 
 
+def direct_chat(user: str) -> str:
+    """The channel of a user's direct chat with the bot: D7 for U7."""
+    return f"D{user.removeprefix('U')}"
+
+
 class Bell:
     """Wakes all who wait at that moment."""
 
@@ -118,6 +105,7 @@ class Account:
         limits: whether rates are limited as on the real one.
         refused: channels that take nothing, with Slack's word for it.
         socket_mode: whether it is switched on.
+        mute: whether new sockets answer no pings.
         waiting: what is not acknowledged, by envelope id.
         working: the statuses and reactions that were set, in order.
     """
@@ -135,6 +123,7 @@ class Account:
     limits: bool = False
     revoked: bool = False
     socket_mode: bool = True
+    mute: bool = False
     said: list[Message] = field(default_factory=list)
     waiting: OrderedDict[str, Delivery] = field(default_factory=OrderedDict)
     working: list[tuple[str, str, str]] = field(default_factory=list)
@@ -169,7 +158,7 @@ class Account:
         Args:
             kinds: which events tell of it; "app_mention" besides "message" where an app hears both.
         """
-        where, ts = channel or f"D{user}", self.next_ts()
+        where, ts = channel or direct_chat(user), self.next_ts()
         self.said.append(Message(ts, self._now(), where, text, thread, user))
         event: dict[str, Any] = {
             "user": user,
@@ -194,7 +183,7 @@ class Account:
             "command": name,
             "text": text,
             "team_id": self.team,
-            "channel_id": channel or f"D{user}",
+            "channel_id": channel or direct_chat(user),
             "user_id": user,
             "user_name": "ada",
             "trigger_id": f"{self._count()}.{self.team}.abc",
@@ -277,7 +266,7 @@ class Account:
                 return self._react(method, fields)
             case "assistant.threads.setStatus":
                 self._check_channel(fields["channel_id"])
-                if not _TS.fullmatch(str(fields.get("thread_ts"))):
+                if not is_ts(fields.get("thread_ts")):
                     raise ApiError("invalid_thread_ts")
                 self.working.append(("status", fields["channel_id"], fields["thread_ts"]))
                 self.bell.ring()
@@ -288,8 +277,8 @@ class Account:
     def _post(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         channel, thread = str(fields.get("channel", "")), fields.get("thread_ts")
         self._check_channel(channel)
-        self._check_post(fields)
-        if thread is not None and not _TS.fullmatch(str(thread)):
+        check_post(fields)
+        if thread is not None and not is_ts(thread):
             raise ApiError("invalid_thread_ts")
         now = self._now()
         if self.limits and now < self._channel_free_at.get(channel, 0.0):
@@ -317,27 +306,6 @@ class Account:
             raise ApiError("channel_not_found")
         if channel in self.refused:
             raise ApiError(self.refused[channel])
-
-    def _check_post(self, fields: Mapping[str, Any]) -> None:
-        if unknown := set(fields) - _POST_FIELDS:
-            raise ApiError("invalid_arguments", unknown=", ".join(sorted(unknown)))
-        text, blocks = fields.get("text"), fields.get("blocks")
-        if not blocks and not str(text or "").strip():
-            raise ApiError("no_text")
-        if len(str(text or "")) > LONGEST_TEXT:
-            raise ApiError("msg_too_long")
-        for block in blocks or ():
-            if set(block) != {"type", "text"} or block["type"] != "markdown" or not block["text"].strip():
-                raise ApiError("invalid_blocks")
-        if sum(len(block["text"]) for block in blocks or ()) > LONGEST_MARKDOWN:
-            raise ApiError("msg_blocks_too_long")
-        metadata = fields.get("metadata")
-        if metadata is not None and (
-            set(metadata) != {"event_type", "event_payload"}
-            or not _NAME.fullmatch(metadata["event_type"])
-            or not isinstance(metadata["event_payload"], dict)
-        ):
-            raise ApiError("invalid_metadata_format")
 
     def _history(self, method: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         channel, thread = str(fields.get("channel", "")), fields.get("ts")
