@@ -89,9 +89,17 @@ FLOOR = Subject("floor", partial(_module, "floor"))
 SUBJECTS = (BOTRUNNER, SCRIPT, FLOOR)
 
 
+class Ended(Exception):
+    """A subject ended in the middle of its round."""
+
+
 @asynccontextmanager
 async def running(subject: Subject, stage: Stage, tokens: Sequence[str]) -> AsyncIterator[Running]:
-    """The subject, started; stopped on leaving. What it wrote to stderr is shown where it ended by itself."""
+    """The subject, started; stopped on leaving. What it wrote to stderr is shown where a round fails.
+
+    Raises:
+        Ended: in whoever plays the round, as soon as the subject ends by itself.
+    """
     with tempfile.TemporaryDirectory(prefix="botrunner-bench-") as name:
         folder = Path(name)
         arguments, variables = subject.command(stage, tokens, folder)
@@ -101,7 +109,10 @@ async def running(subject: Subject, stage: Stage, tokens: Sequence[str]) -> Asyn
                 sys.executable, *arguments, cwd=ROOT, env={**os.environ, **variables}, stderr=stderr
             )
         try:
-            yield Running(psutil.Process(process.pid))
+            async with asyncio.TaskGroup() as group:
+                watcher = group.create_task(_end_of(process), name="subject")
+                yield Running(psutil.Process(process.pid))
+                watcher.cancel()
         except BaseException:
             sys.stderr.write(log.read_text()[-2000:])
             raise
@@ -114,3 +125,8 @@ async def running(subject: Subject, stage: Stage, tokens: Sequence[str]) -> Asyn
                 except TimeoutError:
                     process.kill()
                     await process.wait()
+
+
+async def _end_of(process: asyncio.subprocess.Process) -> None:
+    code = await process.wait()
+    raise Ended(f"the subject ended with {code}")

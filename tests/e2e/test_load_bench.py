@@ -1,11 +1,15 @@
 """The load bench runs: each of its subjects answers on its stage, and every figure of the tables is made."""
 
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
 import pytest
 
 from bench.load.measures import Figures
 from bench.load.rounds import Load, one_bot
 from bench.load.stage import Stage
-from bench.load.subjects import BOTRUNNER, FLOOR, SCRIPT, Subject
+from bench.load.subjects import BOTRUNNER, FLOOR, SCRIPT, Ended, Subject, running
 from bench.load.tables import MEASURES, subjects_table
 
 LITTLE = Load(users=3, messages=6, slow_s=0.05, paced=2, every_s=0.01, slow_users=2, slow_each=1)
@@ -26,6 +30,15 @@ async def test_each_subject_plays_the_whole_round(subject: Subject) -> None:
     assert figures["start_s"] > 0
     assert figures["cpu_ms"] > 0
     assert figures["rss_idle"] > 10
+
+
+async def test_a_subject_that_ends_ends_its_round() -> None:
+    def fails(_: Stage, __: Sequence[str], ___: Path) -> tuple[list[str], Mapping[str, str]]:
+        return ["-c", "raise SystemExit(3)"], {}
+
+    with pytest.RaisesGroup(pytest.RaisesExc(Ended, match="ended with 3")):
+        async with Stage() as stage, running(Subject("failing", fails), stage, []):
+            await asyncio.Event().wait()
 
 
 def test_the_table_has_a_row_for_each_measure() -> None:
