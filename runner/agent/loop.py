@@ -135,6 +135,8 @@ class AgentLoop:
             if not reply.tool_calls or reply.finish is FinishReason.LENGTH:
                 return progress.end(_end_of(paid), reply.text)
             stop = before_tools(progress.runs, reply.tool_calls, task.bot.limits)
+            if stop is None and iteration == task.bot.limits.max_loop_iterations:
+                stop = StopReason.LOOP_LIMIT  # nobody would read what the tools bring
             if stop is not None:
                 return progress.end(stop, reply.text)
             runs = await self._tools(task, tools, session, progress, reply.tool_calls)

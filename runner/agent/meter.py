@@ -28,7 +28,7 @@ from runner.money.amounts import Money
 from runner.money.budget import Busy, Exhausted, ScopeLimit
 from runner.money.estimate import Estimate, Unbounded, estimate
 from runner.money.ledger import Attempt
-from runner.money.prices import Price, PriceBook
+from runner.money.prices import Price, PriceBook, Rates
 from runner.ports.dialogue import ModelRequest
 from runner.ports.listener import Listener
 from runner.ports.observer import BoundBroken, CallEnded, Fault, LimitChanged, Observer, SpendRefused
@@ -39,6 +39,8 @@ from runner.ports.stores import Held, HoldRequest, HoldResult, MoneyStore, Settl
 DRAIN_S = 60.0
 """How long an attempt that nobody waits for may still run to learn its usage."""
 STORE_RETRY_S = 0.5
+UNPRICED = Price("", "", Rates(0, 0), version="unpriced")
+"""Stands in where nothing limits what is spent: the call is counted, its cost is not known."""
 NO_MORE = 1_000
 """An attempt's number after which nothing is tried again."""
 _ELSEWHERE = frozenset(
@@ -199,8 +201,10 @@ class Meter:
         """The model's price and the call's bound; without both no call is made."""
         choice, used = ask.request.choice, ask.attempts_used
         price = self._book.find(choice.provider, choice.model)
-        if price is None:
+        if price is None and any(scope.limit is not None for scope in ask.scopes()):
             return Failed(f"{choice.provider}/{choice.model} has no price", used, unpriced=True)
+        if price is None:
+            price = replace(UNPRICED, provider=choice.provider, model=choice.model)
         if choice in self._quarantined:
             return Failed(f"{choice.provider}/{choice.model} charged more than its bound", used)
         try:

@@ -168,7 +168,7 @@ async def test_tools_of_one_reply_run_side_by_side(world: World) -> None:
             [asks("a:1"), asks("a:2")],
             StopReason.LOOP_LIMIT,
             2,
-            2,
+            1,
         ),
         (Limits(max_tool_calls=2), [asks("a:1", "a:2", "a:3")], StopReason.TOOL_LIMIT, 1, 0),
         (Limits(max_tool_calls=0), [asks("a:1")], StopReason.TOOL_LIMIT, 1, 0),
@@ -237,7 +237,7 @@ async def test_a_provider_s_fault_is_an_end(world: World) -> None:
 
 
 async def test_a_model_without_a_price_is_an_end(world: World) -> None:
-    result = await world.run(choice=ModelChoice("fake", "unheard-of"))
+    result = await world.run(limit=10**12, choice=ModelChoice("fake", "unheard-of"))
     assert result.stop is StopReason.UNPRICED
     assert world.provider.calls == []
 

@@ -55,13 +55,20 @@ async def test_money_is_held_before_a_byte_leaves(world: World) -> None:
     assert await world.counter() == Counter(settled=Money(COST))
 
 
-async def test_a_model_without_a_price_is_not_called() -> None:
+async def test_a_model_without_a_price_is_not_called_where_anything_is_limited() -> None:
     async with a_world(PriceBook("empty")) as world:
-        result = await world.call()
+        result = await world.call(limit=LARGEST)
     assert isinstance(result, Failed)
     assert (result.unpriced, result.attempts_used) == (True, 0)
     assert world.provider.calls == []
     assert await world.rows() == []
+
+
+async def test_without_any_limit_a_model_without_a_price_is_counted() -> None:
+    async with a_world(PriceBook("empty")) as world:
+        assert isinstance(await world.call(), Metered)
+        [row] = await world.rows()
+    assert (row.cost, row.usage, row.attempt.price_version) == (0, Usage(100, 10), "unpriced")
 
 
 async def test_a_reached_limit_is_a_value_and_nobody_is_called(world: World) -> None:
