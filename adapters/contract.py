@@ -15,7 +15,7 @@ States of a connection, and what moves it (`LEGAL_STATES`):
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -87,6 +87,8 @@ class Capabilities:
         pressure: what happens at the rate limit.
         collects: whether the answer is fetched by the request that brought the message (`send` never fails
             and an answer is kept for whoever asks again with the same id) instead of being pushed.
+        reports: whether an answer carries the figures of its turn, and a message the name that its sender has for
+            the model; both are for adapters whose other side is a program.
         resends_unknown: whether a send of unknown fate may be repeated (a nonce makes it harmless).
         chat_interval_s: pace to one chat once the platform has complained, seconds a message.
         bot_interval_s: pace of the whole bot once the platform has complained, seconds a message.
@@ -100,6 +102,7 @@ class Capabilities:
     text_units: str = "characters"
     pressure: Pressure = Pressure.WAIT
     collects: bool = False
+    reports: bool = False
     resends_unknown: bool = False
     chat_interval_s: float = 1.0
     bot_interval_s: float = 1 / 30
@@ -210,14 +213,29 @@ class WebhookRequest:
     peer_is_loopback: bool = False
 
 
+class WebhookStream(Protocol):
+    """An answer in pieces."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The pieces; called once at most."""
+
+    async def aclose(self) -> None:
+        """Let go: all is sent, or the client left. Called once in every case."""
+
+
 @dataclass(frozen=True, slots=True)
 class WebhookResponse:
-    """What to answer; `body` is sent as it is."""
+    """What to answer; `body` is sent as it is.
+
+    Attributes:
+        stream: pieces that are sent as they come, in place of a body.
+    """
 
     status: int
     body: bytes = b""
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+    stream: WebhookStream | None = None
 
 
 class WebhookAdapter(Adapter, Protocol):

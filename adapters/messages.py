@@ -81,6 +81,7 @@ class InboundMessage:
         text: what the user wrote, without the mention of the bot.
         command: `reset` for `/reset …`, lower case, without slash and bot name; None for plain text.
         addressed: whether the bot was meant (always in a direct chat; a mention or reply in a group).
+        live: whether its sender can see an answer grow, where the platform shows such drafts.
         sent_at_ms: Unix milliseconds by the platform's clock; None where it does not say.
         details: what only this adapter understands and needs for its answer (JSON values).
     """
@@ -93,6 +94,7 @@ class InboundMessage:
     command: str | None = None
     addressed: bool = True
     attachments: tuple[Attachment, ...] = ()
+    live: bool = True
     sent_at_ms: int | None = None
     reply_to: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)

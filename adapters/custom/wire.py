@@ -24,6 +24,7 @@ CAPABILITIES = Capabilities(
     max_text=1_000_000,
     pressure=Pressure.REFUSE,
     collects=True,
+    reports=True,
     resends_unknown=True,
     chat_interval_s=0.0,
     bot_interval_s=0.0,

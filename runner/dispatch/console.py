@@ -14,7 +14,7 @@ from typing import Any
 from adapters.contract import Capabilities, Deliver, Delivery, DeliveryState, Pressure, Report
 from adapters.messages import ChatRef, InboundMessage, OutboundMessage, Sender, SendResult, Sent
 
-CAPABILITIES = Capabilities(max_text=1_000_000, pressure=Pressure.REFUSE, collects=True)
+CAPABILITIES = Capabilities(max_text=1_000_000, pressure=Pressure.REFUSE, collects=True, reports=True)
 CONSOLE = "console"
 """The channel's name; no platform may be called so."""
 

@@ -116,7 +116,7 @@ def drafts_for(
     adapter: Adapter | None, message: InboundMessage, key: str, *, wanted: bool
 ) -> Callable[[Clock, asyncio.TaskGroup], Drafts | NoDrafts]:
     """What shows this answer's drafts."""
-    if adapter is None or not wanted or not adapter.capabilities.drafts:
+    if adapter is None or not wanted or not (adapter.capabilities.drafts and message.live):
         return lambda clock, tasks: NoDrafts()  # noqa: ARG005 - whoever is called needs neither
     drafting = cast("DraftingAdapter", adapter)
     return lambda clock, tasks: Drafts(drafting, message, key, clock, tasks)

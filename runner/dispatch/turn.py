@@ -275,7 +275,7 @@ def _name(bot: Bot, message: InboundMessage, adapter: Adapter | None) -> str | N
     That is among several people, or where an integrator sends it on purpose; in a private chat it only costs.
     """
     several = message.chat.kind is ChatKind.GROUP or bot.conversations.scope == "channel"
-    on_purpose = adapter is not None and adapter.capabilities.collects
+    on_purpose = adapter is not None and adapter.capabilities.reports
     return message.sender.name if several or on_purpose else None
 
 
@@ -316,7 +316,7 @@ def _parts(scene: _Scene, text: str, report: dict[str, object]) -> tuple[Outboun
             text=part,
             in_reply_to=message.event_id,
             details=message.details,
-            report=report if can.collects else {},
+            report=report if can.reports else {},
         )
         for number, part in enumerate(split(text, can.max_text, can.text_units), 1)
     )

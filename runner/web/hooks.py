@@ -14,7 +14,7 @@ from typing import cast
 
 from aiohttp import web
 
-from adapters.contract import WebhookAdapter, WebhookRequest
+from adapters.contract import WebhookAdapter, WebhookRequest, WebhookResponse, WebhookStream
 from runner.web.answers import refusal
 from runner.web.parts import WebParts
 
@@ -59,11 +59,29 @@ def routes(parts: WebParts) -> list[web.RouteDef]:
             peer_is_loopback=is_from_here(request),
         )
         told = await adapter.handle(asked, partial(parts.deliver, bot_id, channel))
+        if told.stream is not None:
+            return await _streamed(request, told, told.stream)
         return web.Response(
             body=told.body, status=told.status, content_type=told.content_type, headers=told.headers
         )
 
     return [web.route("*", "/api/bots/webhook/{platform}/{bot_id}", hook)]
+
+
+async def _streamed(request: web.Request, told: WebhookResponse, stream: WebhookStream) -> web.StreamResponse:
+    """Send the pieces as they come, until there are no more or the client left."""
+    response = web.StreamResponse(status=told.status, headers=told.headers)
+    response.content_type = told.content_type
+    try:
+        await response.prepare(request)
+        async for piece in stream:
+            await response.write(piece)
+        await response.write_eof()
+    except ConnectionError:
+        pass  # nobody is told: whoever asks again with the same id gets the answer
+    finally:
+        await stream.aclose()
+    return response
 
 
 def _adapter(parts: WebParts, platform: str, bot_id: str) -> tuple[str, WebhookAdapter] | None:

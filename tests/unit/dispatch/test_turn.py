@@ -154,7 +154,7 @@ async def test_a_long_answer_goes_out_in_parts_and_in_order() -> None:
 
 
 async def test_whoever_collects_gets_the_figures_and_gets_them_again(provider: FakeProvider) -> None:
-    adapter = FakeAdapter(Capabilities(collects=True))
+    adapter = FakeAdapter(Capabilities(collects=True, reports=True))
     async with pipeline(a_bot(), adapter=adapter, provider=provider) as walk:
         await walk.adapter.say("hello", event_id="e1")
         [first] = await walk.adapter.replies(1)
