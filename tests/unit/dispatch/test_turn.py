@@ -200,7 +200,7 @@ async def test_a_name_is_told_where_it_tells_something(
     provider: FakeProvider, chat: str | None, scope: Any, *, collects: bool, named: bool
 ) -> None:
     bot = a_bot(conversations=ConversationRules(scope=scope))
-    adapter = FakeAdapter(Capabilities(collects=collects))
+    adapter = FakeAdapter(Capabilities(collects=collects, reports=collects))
     async with pipeline(bot, adapter=adapter, provider=provider) as walk:
         await walk.adapter.inject(a_message(chat=chat, sender=Sender("ada", "Ada")))
         await walk.adapter.replies(1)
@@ -253,7 +253,7 @@ async def test_a_fault_of_ours_is_answered_too() -> None:
 
 
 async def test_a_model_without_a_price_is_said(provider: FakeProvider) -> None:
-    async with pipeline(a_bot(), provider=provider, book=PriceBook("empty")) as walk:
+    async with pipeline(a_bot(cap=Money(10**12)), provider=provider, book=PriceBook("empty")) as walk:
         assert "no price" in await ask(walk, "hello")
     assert provider.calls == []
 
