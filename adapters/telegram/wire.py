@@ -27,6 +27,7 @@ from adapters.messages import (
     OutboundMessage,
     Sender,
 )
+from adapters.telegram.entities import rendered
 
 CAPABILITIES = Capabilities(
     max_text=4096,
@@ -226,8 +227,9 @@ def place_fields(message: OutboundMessage) -> dict[str, object]:
 
 
 def content_fields(text: str) -> dict[str, object]:
-    """What a message says."""
-    return {"text": text}
+    """What a message says: Markdown as Telegram's entities."""
+    shown, entities = rendered(text)
+    return {"text": shown, "entities": entities} if entities else {"text": shown}
 
 
 def message_id(raw: Any) -> int | None:  # noqa: ANN401 - whatever the platform sent

@@ -153,3 +153,15 @@ async def test_sends_of_many_chats_go_side_by_side() -> None:
         assert sorted(message.text for message in one.account.sent) == sorted(
             f"to {chat}" for chat in range(1, 60)
         )
+
+
+async def test_markdown_goes_out_as_entities_and_as_plain_text_where_telegram_will_not_have_them() -> None:
+    async with bot(running=False) as one:
+        assert await one.send("**so** it is") == Sent("1")
+        refusal = '{"ok": false, "description": "Bad Request: can\'t parse entities: no such thing"}'
+        one.account.fail("sendMessage", Fault(FaultKind.ANSWER, 400, refusal))
+        assert await one.send("**so** it is") == Sent("2")
+        first, second = one.account.sent
+        assert (first.text, second.text) == ("so it is", "so it is")
+        assert [dict(entity) for entity in first.entities] == [{"type": "bold", "offset": 0, "length": 2}]
+        assert not second.entities
