@@ -188,7 +188,7 @@ async def test_an_answer_that_could_not_be_handed_out_is_kept(provider: FakeProv
 
 # ── who is who ───────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
-    ("chat", "scope", "collects", "named"),
+    ("chat", "scope", "reports", "named"),
     [
         (None, "user", False, False),
         ("room", "user", False, True),
@@ -197,10 +197,10 @@ async def test_an_answer_that_could_not_be_handed_out_is_kept(provider: FakeProv
     ],
 )
 async def test_a_name_is_told_where_it_tells_something(
-    provider: FakeProvider, chat: str | None, scope: Any, *, collects: bool, named: bool
+    provider: FakeProvider, chat: str | None, scope: Any, *, reports: bool, named: bool
 ) -> None:
     bot = a_bot(conversations=ConversationRules(scope=scope))
-    adapter = FakeAdapter(Capabilities(collects=collects, reports=collects))
+    adapter = FakeAdapter(Capabilities(reports=reports, reports=reports))
     async with pipeline(bot, adapter=adapter, provider=provider) as walk:
         await walk.adapter.inject(a_message(chat=chat, sender=Sender("ada", "Ada")))
         await walk.adapter.replies(1)
