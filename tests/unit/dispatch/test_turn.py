@@ -200,7 +200,7 @@ async def test_a_name_is_told_where_it_tells_something(
     provider: FakeProvider, chat: str | None, scope: Any, *, reports: bool, named: bool
 ) -> None:
     bot = a_bot(conversations=ConversationRules(scope=scope))
-    adapter = FakeAdapter(Capabilities(reports=reports, reports=reports))
+    adapter = FakeAdapter(Capabilities(reports=reports))
     async with pipeline(bot, adapter=adapter, provider=provider) as walk:
         await walk.adapter.inject(a_message(chat=chat, sender=Sender("ada", "Ada")))
         await walk.adapter.replies(1)
