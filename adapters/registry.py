@@ -45,9 +45,14 @@ def capabilities(platform: str) -> Capabilities:
     return cast("Capabilities", _face(platform, "wire").CAPABILITIES)
 
 
-def build(platform: str, config: BaseModel, shared: Shared) -> Adapter:
-    """Make an adapter that is not yet connected. `config` is of `config_model(platform)`."""
-    return cast("Adapter", _face(platform, "adapter").build(config, shared))
+def build(platform: str, config: BaseModel, shared: Shared, bot_id: str = "") -> Adapter:
+    """Make an adapter that is not yet connected.
+
+    Args:
+        config: of `config_model(platform)`.
+        bot_id: whose it is, for the address of its webhooks; empty where it is only asked who it is.
+    """
+    return cast("Adapter", _face(platform, "adapter").build(config, shared.for_bot(bot_id)))
 
 
 def _face(platform: str, face: str) -> Any:  # noqa: ANN401 - a module; the contract suite checks its faces

@@ -124,7 +124,7 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
         recovery = await store.recover()
         catalogue = _catalogue(settings, clock)
         stack.push_async_callback(catalogue.close)
-        shared = Shared(clock, _new_id)
+        shared = Shared(clock, _new_id, public_url=settings.server.public_url)
         stack.push_async_callback(shared.close)
         sessions = ToolSessions()
         stack.push_async_callback(sessions.close)
@@ -204,7 +204,8 @@ def _adapters(bot: Bot, shared: Shared, *, connect: bool) -> Mapping[str, Adapte
     if not connect:
         return {}
     return {
-        channel.name: registry.build(channel.platform, channel.config, shared) for channel in bot.channels
+        channel.name: registry.build(channel.platform, channel.config, shared, bot.id)
+        for channel in bot.channels
     }
 
 

@@ -116,3 +116,17 @@ def test_signatures() -> None:
     assert not is_signed("key", body, "")
     assert same("é", "é")
     assert not same("\udcff", "\udcff")
+
+
+async def test_a_bots_view_shares_the_session_and_knows_its_address() -> None:
+    shared = Shared(QuickTimer(), lambda: "id", public_url="https://bots.example.org/")
+    one = shared.for_bot("shop")
+    try:
+        assert one.session is shared.session
+        assert one.webhook_url("telegram") == "https://bots.example.org/api/bots/webhook/telegram/shop"
+        assert shared.webhook_url("telegram") is None
+        assert Shared(QuickTimer(), lambda: "id").for_bot("shop").webhook_url("telegram") is None
+        await shared.close()
+        assert one.session is shared.session
+    finally:
+        await shared.close()
