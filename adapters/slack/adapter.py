@@ -42,7 +42,7 @@ from adapters.slack.threads import Threads
 from adapters.slack.working import Working
 
 LONGEST_BODY = 1024 * 1024
-_SCOPES = {
+SCOPES = {
     "chat:write": "answers",
     "app_mentions:read": "mentions in channels",
     "im:history": "direct messages",
@@ -124,10 +124,12 @@ class SlackAdapter:
         me, scopes = await self._client.me()
         if self._config.mode == "socket":
             await self._client.socket_url()
-        lacking = {scope: what for scope, what in _SCOPES.items() if scopes and scope not in scopes}
+        lacking = {scope: what for scope, what in SCOPES.items() if scopes and scope not in scopes}
         if "chat:write" in lacking:
             raise RefusedConnection("the app lacks the scope chat:write: it could not answer")
         way = "Socket Mode" if self._config.mode == "socket" else "Events API"
+        if self._config.mode == "events" and (url := self._shared.webhook_url("slack")) is not None:
+            way += f" at {url}"
         lacks = "".join(f"; without the scope {scope}: no {what}" for scope, what in lacking.items())
         return f"@{me.name} ({me.user}) in {me.team_name} ({me.team}), {way}{lacks}"
 

@@ -22,7 +22,7 @@ from math import ceil
 from typing import Any, Literal, cast
 
 from adapters.contract import Deliver, Delivery, DeliveryState
-from adapters.errors import AdapterError, Unreachable, UnreadableUpdate
+from adapters.errors import RefusedConnection, Unreachable, UnreadableUpdate
 from adapters.messages import InboundMessage
 from adapters.slack import library, wire
 from adapters.slack.client import Client
@@ -204,8 +204,11 @@ class Intake:
             return library.BoltResponse(status=OK)
         try:
             message = await self._placed(message, self.me)
-        except AdapterError:
+        except RefusedConnection:
+            self._doubt()
             return _not_now(1.0)
+        except Unreachable as error:
+            return _not_now(error.retry_after_s or 1.0)
         delivery = await deliver(message)
         if delivery.state is DeliveryState.ACCEPTED:
             self._working.asked(message)

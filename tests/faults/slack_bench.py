@@ -29,6 +29,7 @@ class Bot:
     account: Account
     adapter: SlackAdapter
     timer: QuickTimer
+    shared: Shared
     reports: list[tuple[ConnectionState, str]] = field(default_factory=list)
     delivered: list[InboundMessage] = field(default_factory=list)
     hook: Callable[[InboundMessage], Awaitable[Delivery]] | None = None
@@ -108,7 +109,7 @@ async def bot(*, running: bool = True, up: bool = True, events: bool = False) ->
     make = EventsAdapter if events else SlackAdapter
     way = {"signing_secret": SECRET} if events else {"app_token": APP_TOKEN}
     adapter = make(Config.model_validate({**raw, **way}), shared, HASTY, lambda: next(hours))
-    one = Bot(server, account, adapter, timer)
+    one = Bot(server, account, adapter, timer, shared)
     try:
         async with asyncio.TaskGroup() as group:
             task = group.create_task(one.run()) if running else None

@@ -195,6 +195,15 @@ async def test_who_am_i_tells_what_is_missing() -> None:
             await one.adapter.who_am_i()
 
 
+async def test_by_the_events_api_it_tells_its_address() -> None:
+    async with bot(running=False, events=True) as one:
+        assert (await one.adapter.who_am_i()).endswith(", Events API")
+        one.shared.public_url = "https://bots.example.com/"
+        one.shared.bot_id = "shop"
+        told = await one.adapter.who_am_i()
+        assert told.endswith("Events API at https://bots.example.com/api/bots/webhook/slack/shop")
+
+
 async def test_who_am_i_asks_for_a_socket_too() -> None:
     async with bot(running=False) as one:
         one.account.socket_mode = False
@@ -317,6 +326,25 @@ async def test_a_thread_that_cannot_be_asked_now_is_asked_again() -> None:
         await one.hears("hello", "ours?")
         assert one.delivered[-1].addressed
         assert one.account.calls["conversations.replies"] == 3
+
+
+async def test_a_thread_is_not_asked_for_faster_than_slack_allows() -> None:
+    async with bot() as one:
+        root = one.account.say("<@U0BOT> hello", channel="C1")
+        await one.drained()
+        one.account.fail("conversations.replies", Fault(FaultKind.ANSWER, 429, "{}", {"Retry-After": "30"}))
+        one.account.say("ours?", channel="C1", thread=root)
+        await one.hears("hello", "ours?")
+        assert 30 in one.timer.slept
+
+
+async def test_a_dead_token_met_while_asking_for_a_thread_ends_the_connection() -> None:
+    async with bot() as one:
+        root = one.account.say("<@U0BOT> hello", channel="C1")
+        await one.drained()
+        one.account.revoked = True
+        one.account.say("ours?", channel="C1", thread=root)
+        await one.until(lambda: one.refused is not None)
 
 
 async def test_a_thread_that_may_not_be_read_is_not_ours() -> None:
