@@ -1,7 +1,8 @@
-"""The custom platform: each request waits for the answer to its own message.
+"""The custom platform: each request waits for the answer to its own message, or has it posted to `reply_url`.
 
-    POST ─▶ who is it? ─▶ parse ─▶ wait for this id ─▶ deliver ─▶ … send(answer) … ─▶ 200
+    POST ─▶ who is it? ─▶ parse ─▶ wait for this id ─▶ deliver ─▶ … send(answer) … ─▶ 200, or events
              401 403       400      503 too many        429 503     not in time:      504 ask again
+                              with a `reply_url`  ─▶ deliver ─▶ 202   … send(answer) … ─▶ POST reply_url
 
 Rules: the wait is registered before the message is delivered, so that no answer can come too early. Requests
 with one id get one answer. A client that goes away loses nothing: the answer is stored, and whoever asks
@@ -12,6 +13,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from math import ceil
 
 from adapters.contract import (
@@ -24,8 +27,10 @@ from adapters.contract import (
     WebhookRequest,
     WebhookResponse,
 )
-from adapters.custom import wire
+from adapters.custom import events, wire
 from adapters.custom.config import Config
+from adapters.custom.replies import Patience, Replies
+from adapters.custom.waiting import Waiting
 from adapters.http import Shared
 from adapters.messages import ChatRef, InboundMessage, OutboundMessage, SendResult, Sent
 from adapters.signatures import is_signed, same
@@ -40,25 +45,35 @@ def build(config: Config, shared: Shared) -> CustomAdapter:
 
 
 class CustomAdapter:
-    """A bot that is reached by HTTP. A `WebhookAdapter`.
+    """A bot that is reached by HTTP. A `WebhookAdapter` and a `DraftingAdapter`.
 
     Args:
         most_waiting: the most requests that may wait at once; one more is answered 503.
     """
 
-    __slots__ = ("_config", "_shared", "_waiting", "_waiting_count", "most_waiting")
+    __slots__ = ("_config", "_replies", "_shared", "_waiting")
 
-    def __init__(self, config: Config, shared: Shared, most_waiting: int = MOST_WAITING) -> None:
+    def __init__(
+        self,
+        config: Config,
+        shared: Shared,
+        most_waiting: int = MOST_WAITING,
+        patience: Patience | None = None,
+    ) -> None:
         self._config = config
         self._shared = shared
-        self._waiting: dict[str, set[asyncio.Future[OutboundMessage]]] = {}
-        self._waiting_count = 0
-        self.most_waiting = most_waiting
+        self._waiting = Waiting(most_waiting)
+        secret = config.secret.get_secret_value() if config.secret is not None else ""
+        self._replies = (
+            None
+            if config.reply_url is None
+            else Replies(config.reply_url, secret, shared, patience or Patience())
+        )
 
     @property
     def capabilities(self) -> Capabilities:
-        """Answers are collected; the pace is the caller's."""
-        return wire.CAPABILITIES
+        """Answers are collected, or posted; the pace is the caller's."""
+        return wire.CAPABILITIES if self._replies is None else wire.POSTING
 
     async def run(self, deliver: Deliver, report: Report) -> None:
         """There is no connection to hold: up, until cancelled."""
@@ -66,24 +81,27 @@ class CustomAdapter:
         await asyncio.Event().wait()
 
     async def send(self, message: OutboundMessage) -> SendResult:
-        """Hand the answer to all who wait for it; there may be nobody."""
-        event = message.in_reply_to
-        for future in self._waiting.get(event, ()) if event is not None else ():
-            if not future.done():
-                future.set_result(message)
-        return Sent(event)
+        """Post the answer, or hand it to all who wait for it; there may be nobody."""
+        if self._replies is not None:
+            return await self._replies.post(message)
+        self._waiting.answered(message)
+        return Sent(message.in_reply_to)
+
+    async def draft(self, message: OutboundMessage) -> None:
+        """Show whoever reads events what there is of an answer."""
+        self._waiting.drafted(message)
 
     async def show_working(self, chat: ChatRef) -> None:
         """Nothing: the open request shows it."""
 
     async def who_am_i(self) -> str:
         """There are no credentials to ask about."""
-        return "custom, with a secret" if self._config.secret else "custom, for this machine only"
+        posts = ", posting its answers" if self._replies is not None else ""
+        return f"custom, with a secret{posts}" if self._config.secret else "custom, for this machine only"
 
     async def close(self) -> None:
         """Let those who wait go; what they asked is stored and may be asked again."""
-        for future in [future for futures in self._waiting.values() for future in futures]:
-            future.cancel()
+        self._waiting.let_go()
 
     async def handle(self, request: WebhookRequest, deliver: Deliver) -> WebhookResponse:
         """Answer one request; see the drawing above."""
@@ -94,9 +112,11 @@ class CustomAdapter:
         parsed = wire.parse(request.body, headers.get("idempotency-key"), self._shared.new_id)
         if not isinstance(parsed, InboundMessage):
             return wire.refusal(400, "invalid", "the body has faults", parsed)
-        if self._waiting_count >= self.most_waiting:
+        if self._replies is not None:
+            return _refused(await deliver(parsed)) or wire.accepted(parsed.event_id)
+        if self._waiting.is_full:
             return wire.refusal(503, "overloaded", headers={"Retry-After": "1"})
-        return await self._ask(parsed, deliver)
+        return await self._ask(parsed, deliver, streamed=events.wanted(headers.get("accept", "")))
 
     def _refusal(self, request: WebhookRequest, headers: Mapping[str, str]) -> WebhookResponse | None:
         """Why a request is not even read; None where it may be."""
@@ -121,24 +141,19 @@ class CustomAdapter:
             return wire.refusal(415, "not_json", "the content type must be application/json")
         return None
 
-    async def _ask(self, message: InboundMessage, deliver: Deliver) -> WebhookResponse:
-        event = message.event_id
-        future: asyncio.Future[OutboundMessage] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(event, set()).add(future)
-        self._waiting_count += 1
-        try:
-            refused = _refused(await deliver(message))
+    async def _ask(self, message: InboundMessage, deliver: Deliver, *, streamed: bool) -> WebhookResponse:
+        event, timeout_s = message.event_id, self._config.answer_timeout_s
+        with ExitStack() as place:
+            waiter = place.enter_context(self._waiting.waiter(event))
+            refused = _refused(await deliver(replace(message, live=streamed)))
             if refused is not None:
                 return refused
-            await asyncio.wait((future,), timeout=self._config.answer_timeout_s)
-            if future.done() and not future.cancelled():
-                return wire.answer(event, future.result())
+            if streamed:
+                return events.response(event, waiter, place.pop_all(), timeout_s)
+            await asyncio.wait((waiter.answer,), timeout=timeout_s)
+            if waiter.answer.done() and not waiter.answer.cancelled():
+                return wire.answer(event, waiter.answer.result())
             return _pending(event)
-        finally:
-            self._waiting_count -= 1
-            self._waiting[event].discard(future)
-            if not self._waiting[event]:
-                del self._waiting[event]
 
 
 def _proves(secret: str, headers: Mapping[str, str], body: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 
 class Config(BaseModel):
@@ -11,7 +11,7 @@ class Config(BaseModel):
     Attributes:
         secret: what a caller proves to know, as a bearer token or by an HMAC of the body; without one only
             this machine is served.
-        reply_url: where answers are posted to, in the asynchronous mode that a later version brings.
+        reply_url: where answers are posted to, signed with the secret; a request is then answered at once.
         answer_timeout_s: how long a request waits for its answer before it is told to ask again, seconds.
         api_base_url: taken because every platform takes it; nothing is called here.
     """
@@ -19,7 +19,9 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     secret: SecretStr | None = None
-    reply_url: str | None = None
+    reply_url: str | None = Field(
+        default=None, pattern=r"^https?://[^/\s?#@]+(/[^\s#]*)?$", max_length=2000, repr=False
+    )
     answer_timeout_s: float = Field(default=70.0, gt=0, le=600)
     api_base_url: str | None = None
 
@@ -32,6 +34,7 @@ class Config(BaseModel):
 
     @field_validator("reply_url")
     @classmethod
-    def _not_yet(cls, reply_url: str | None) -> None:
-        if reply_url is not None:
-            raise ValueError("answering to a URL comes with a later version; the response is the answer")
+    def _signed(cls, reply_url: str | None, info: ValidationInfo) -> str | None:
+        if reply_url is not None and info.data.get("secret") is None:
+            raise ValueError("needs a secret, which signs what is posted there")
+        return reply_url

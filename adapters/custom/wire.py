@@ -2,6 +2,7 @@
 
     in   {text, user_id, channel_id?, user_name?, message_id?}, ids as text or whole number, the rest ignored
     out  200 {response, message_id, tool_calls, tokens, cost_cents, latency_ms, …}
+         202 {message_id, status}, and the same as the 200 to `reply_url`
          else {error: {code, message, details: [{field, message}]}}
 
 Rules: all faults of a body are found at once, each with its field; a text that cannot be stored everywhere
@@ -13,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -25,10 +26,15 @@ CAPABILITIES = Capabilities(
     pressure=Pressure.REFUSE,
     collects=True,
     reports=True,
+    drafts=True,
+    draft_every_s=0.25,
+    draft_every_group_s=0.25,
     resends_unknown=True,
     chat_interval_s=0.0,
     bot_interval_s=0.0,
 )
+POSTING = replace(CAPABILITIES, collects=False, drafts=False)
+"""The same where answers are posted to `reply_url`."""
 _COMMAND = re.compile(r"/(\w{1,64})(?=\s|$)")
 LONGEST_BODY = 1024 * 1024
 LONGEST_ID = 256
@@ -73,7 +79,17 @@ def parse(
 
 def answer(event_id: str, message: OutboundMessage) -> WebhookResponse:
     """The 200 with a reply and the facts of its turn."""
-    facts: dict[str, Any] = {
+    return WebhookResponse(200, encoded(facts(event_id, message)))
+
+
+def accepted(event_id: str) -> WebhookResponse:
+    """The 202 of a message whose answer will be posted."""
+    return WebhookResponse(202, encoded({"message_id": event_id, "status": "accepted"}))
+
+
+def facts(event_id: str, message: OutboundMessage) -> dict[str, Any]:
+    """A reply and the facts of its turn."""
+    known: dict[str, Any] = {
         "response": message.text,
         "message_id": event_id,
         "tool_calls": [],
@@ -81,7 +97,7 @@ def answer(event_id: str, message: OutboundMessage) -> WebhookResponse:
         "cost_cents": 0,
         "latency_ms": 0,
     }
-    return WebhookResponse(200, _json({**facts, **message.report}))
+    return {**known, **message.report}
 
 
 def refusal(
@@ -97,10 +113,11 @@ def refusal(
         "message": message or HTTPStatus(status).phrase,
         "details": [{"field": fault.field, "message": fault.message} for fault in details or ()],
     }
-    return WebhookResponse(status, _json({"error": error}), headers=headers or {})
+    return WebhookResponse(status, encoded({"error": error}), headers=headers or {})
 
 
-def _json(value: object) -> bytes:
+def encoded(value: object) -> bytes:
+    """Compact JSON."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 

@@ -78,7 +78,6 @@ async def test_the_answer_is_the_response() -> None:
         "route": "x",
     }
     assert not one._waiting
-    assert one._waiting_count == 0
 
 
 @pytest.mark.parametrize(
@@ -224,7 +223,7 @@ async def test_too_many_waiting_are_turned_away_and_leave_no_trace() -> None:
     assert (await one.handle(post(), answering)).status == 503
     await one.close()
     assert (await first).status == 504
-    assert (one._waiting, one._waiting_count) == ({}, 0)
+    assert (one._waiting._waiters, len(one._waiting)) == ({}, 0)
 
 
 async def test_a_caller_that_leaves_leaves_no_trace() -> None:
@@ -234,7 +233,7 @@ async def test_a_caller_that_leaves_leaves_no_trace() -> None:
     await answering.arrived.wait()
     caller.cancel()
     await asyncio.wait((caller,))
-    assert (one._waiting, one._waiting_count) == ({}, 0)
+    assert (one._waiting._waiters, len(one._waiting)) == ({}, 0)
     assert await one.send(OutboundMessage("k", ChatRef("u1"), "nobody waits", "made-1")) == Sent("made-1")
 
 
