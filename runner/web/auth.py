@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,8 @@ Scope = Literal["admin", "read"]
 SCOPES: tuple[Scope, ...] = ("admin", "read")
 _ALGORITHM = "HS256"
 SECRET_FILE = "jwt.secret"  # noqa: S105 - a file's name
+_SHORTEST = 32
+"""Bytes: what is shorter is what a crash left of one, and is made anew."""
 _SECONDS_PER_DAY = 86_400
 
 
@@ -41,25 +44,49 @@ def load_secret(state_dir: Path, configured: Secret | None) -> bytes:
     path = state_dir / SECRET_FILE
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_bytes().strip()
-        with os.fdopen(handle, "wb") as file:
-            made = secrets.token_hex(32).encode()
-            file.write(made)
+        return _kept(path) or _made(path)
     except OSError as error:
         raise OperatorError(
             f"the token secret {path} cannot be kept: {error.strerror}",
             "Give the daemon a state folder that it may write to ($BOTRUNNER_STATE).",
         ) from error
+
+
+def _kept(path: Path) -> bytes | None:
+    """The secret that is there; None where there is none, or only a piece of one."""
+    try:
+        kept = path.read_bytes().strip()
+    except FileNotFoundError:
+        return None
+    return kept if len(kept) >= _SHORTEST else None
+
+
+def _made(path: Path) -> bytes:
+    """A new secret, in place in one step; another's, where another process was faster."""
+    made = secrets.token_hex(32).encode()
+    fresh = path.with_suffix(f".{secrets.token_hex(4)}")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(made)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            path.hardlink_to(fresh)
+        except OSError:  # there is one already, if only a piece; or this file system knows no links
+            kept = _kept(path)
+            if kept is not None:
+                return kept
+            fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
     return made
 
 
 def make_token(secret: bytes, scope: Scope, days: int, now_s: int) -> str:
     """A bearer token that is good for so many days."""
-    with without("cryptography"):  # 20 MiB, for algorithms that are not taken here
-        import jwt  # noqa: PLC0415 - not before somebody calls the admin API
+    _load_library()
+    import jwt  # noqa: PLC0415 - as said there
 
     claims = {"scope": scope, "iat": now_s, "exp": now_s + days * _SECONDS_PER_DAY}
     return jwt.encode(claims, secret, algorithm=_ALGORITHM)
@@ -67,8 +94,8 @@ def make_token(secret: bytes, scope: Scope, days: int, now_s: int) -> str:
 
 def check_token(secret: bytes, header: str, needed: Scope) -> None:
     """Let an `Authorization` header pass, or raise NoEntry."""
-    with without("cryptography"):
-        import jwt  # noqa: PLC0415 - as above
+    _load_library()
+    import jwt  # noqa: PLC0415 - as said there
 
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
@@ -81,3 +108,10 @@ def check_token(secret: bytes, header: str, needed: Scope) -> None:
         raise NoEntry(401, f"the token is not good: {type(error).__name__}") from error
     if claims["scope"] not in SCOPES or (needed == "admin" and claims["scope"] != "admin"):
         raise NoEntry(403, "the token's scope does not allow this")
+
+
+def _load_library() -> None:
+    """PyJWT, not before somebody calls the admin API, without 20 MiB for algorithms that are not taken here."""
+    if "jwt" not in sys.modules:  # hiding is for all threads: no oftener than needed
+        with without("cryptography"):
+            import jwt  # noqa: F401, PLC0415

@@ -1,0 +1,157 @@
+"""The real HTTP server on a real socket, around parts that a test holds in its hands."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from adapters.contract import Adapter, Delivery, DeliveryState
+from adapters.custom.adapter import CustomAdapter
+from adapters.custom.config import Config
+from adapters.http import Shared
+from adapters.messages import InboundMessage, OutboundMessage
+from runner.agent.tools import EmptyToolbox
+from runner.bots import Bot, Channel
+from runner.dispatch.console import CONSOLE, Console
+from runner.money.amounts import from_cents
+from runner.store.memory import MemoryStore
+from runner.supervisor import LiveBot, LiveRoster
+from runner.telemetry.lag import LoopLag
+from runner.testing.clock import ManualClock
+from runner.testing.observer import RecordingObserver
+from runner.testing.scenes import a_bot
+from runner.web.auth import Scope, make_token
+from runner.web.parts import WebParts
+from runner.web.server import Server
+
+SECRET = b"0123456789abcdef0123456789abcdef"
+NOW_S = 4_000_000_000
+"""Far enough in the future that a token made then is good whenever the test runs."""
+
+CUSTOM = Channel("custom", "custom", Config())
+GUARDED = Channel("custom", "custom", Config.model_validate({"secret": "s3cret-of-the-shop"}))
+
+
+def bearer(scope: Scope = "admin", secret: bytes = SECRET) -> dict[str, str]:
+    """The header of a good token."""
+    return {"Authorization": f"Bearer {make_token(secret, scope, 1, NOW_S - 10**9 * 2)}"}
+
+
+@dataclass
+class Stage:
+    """Bots, a server, and a flow that answers at once with what it was told.
+
+    Attributes:
+        told: every message that was delivered, with its bot and channel.
+        fate: what becomes of the next messages; accepted and answered where nothing is said.
+        caps: what `set_cap` was called with; `cap_problem`: what it says.
+    """
+
+    bots: tuple[Bot, ...] = (a_bot("shop", channels=(CUSTOM,), cap=from_cents(500)),)
+    fate: Delivery = field(default_factory=lambda: Delivery(DeliveryState.ACCEPTED))
+    told: list[tuple[str, str, InboundMessage]] = field(default_factory=list)
+    caps: list[tuple[str, int | None]] = field(default_factory=list)
+    cap_problem: str | None = None
+    answering: bool = True
+    broken: BaseException | None = None
+    clock: ManualClock = field(default_factory=ManualClock)
+    observer: RecordingObserver = field(default_factory=RecordingObserver)
+    store: MemoryStore = field(default_factory=MemoryStore)
+    host: str = "127.0.0.1"
+
+    async def __aenter__(self) -> Self:
+        numbers = iter(range(10**6))
+        shared = Shared(self.clock, lambda: f"id{next(numbers)}")
+        self.console = Console(lambda: f"c{next(numbers)}")
+        live = [
+            LiveBot(
+                bot,
+                {
+                    channel.name: self.adapter_of(channel, shared)
+                    for channel in bot.channels
+                    if channel.platform == "custom"
+                },
+                EmptyToolbox(),
+            )
+            for bot in self.bots
+        ]
+        self.roster = LiveRoster(live, self.console, self.clock, self.observer)
+        await self.store.open()
+        parts = WebParts(
+            roster=self.roster,
+            store=self.store,
+            console=self.console,
+            deliver=self.deliver,
+            set_cap=self.set_cap,
+            lag=LoopLag(self.clock),
+            clock=self.clock,
+            jwt_secret=SECRET,
+            started_ms=self.clock.now_ms(),
+            pid=4711,
+        )
+        self.server = Server(parts, self.observer)
+        self.url = await self.server.start(self.host, 0)
+        self.http = aiohttp.ClientSession(self.url)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.http.close()
+        await self.server.stop_listening()
+        await self.server.close()
+        await self.store.close()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.url.rpartition(":")[2])
+
+    def adapter_of(self, channel: Channel, shared: Shared) -> Adapter:
+        """The real one."""
+        return CustomAdapter(channel.config, shared)
+
+    async def deliver(self, bot: str, channel: str, message: InboundMessage) -> Delivery:
+        """Take note, and answer `re …` at once."""
+        if self.broken is not None:
+            raise self.broken
+        self.told.append((bot, channel, message))
+        if self.answering and self.fate.state is DeliveryState.ACCEPTED:
+            adapter = self.roster.adapter(bot, channel)
+            assert adapter is not None
+            await adapter.send(
+                OutboundMessage(
+                    "k",
+                    message.chat,
+                    f"re {message.text}",
+                    in_reply_to=message.event_id,
+                    report={"cost_usd": "0.01", "loop_iterations": 1},
+                )
+            )
+        return self.fate
+
+    async def set_cap(self, bot: str, cents: int | None) -> str | None:
+        """Take note; set it unless there is a problem."""
+        self.caps.append((bot, cents))
+        if self.cap_problem is None:
+            self.roster.set_cap(bot, None if cents is None else from_cents(cents))
+        return self.cap_problem
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        data: Any = None,
+        json: Any = None,
+    ) -> tuple[int, Any, Mapping[str, str]]:
+        """One call: status, JSON (or text), headers."""
+        async with self.http.request(method, path, headers=headers, data=data, json=json) as response:
+            body = await (response.json() if response.content_type == "application/json" else response.text())
+            return response.status, body, response.headers
+
+
+__all__ = ["CONSOLE", "CUSTOM", "GUARDED", "SECRET", "Stage", "bearer"]
