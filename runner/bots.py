@@ -176,3 +176,4 @@ class Bot:
     stream_replies: bool = True
     attachments: bool = True
     fallbacks: tuple[ModelChoice, ...] = ()
+    transcription: ModelChoice | None = None

@@ -15,6 +15,7 @@ from runner.agent.limits import after_tools, before_tools
 from runner.agent.meter import Ask, Failed, Meter, MeterResult, Refused
 from runner.agent.prompt import build_request
 from runner.agent.replies import PaidReply, Step, ToolsDone, ToolsStarted, step_to_json
+from runner.agent.transcribe import Ear, Listening
 from runner.bots import BillingMode, Bot, ModelChoice
 from runner.clock import Clock
 from runner.conversations.models import AssistantMessage, Message, ToolCall, ToolMessage, ToolResult
@@ -40,7 +41,8 @@ class LoopTask:
     Attributes:
         history: legal, windowed, ends with the user message that is being answered.
         about: the ledger row as far as it is known.
-        done: steps that an earlier try has stored, in order.
+        done: steps that an earlier try of the loop has stored, in order.
+        first_step: how many steps the turn has before the loop's.
         deadline: `clock.monotonic()` at which the message's time is over.
         listener: hears the answer while it comes.
     """
@@ -53,6 +55,7 @@ class LoopTask:
     attempts_used: int
     deadline: float
     listener: Listener | None = None
+    first_step: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class LoopResult:
         text: the model's answer; empty where there is none.
         messages: what to append to the history after the user message, without the closing answer.
         detail: why, for logs (a provider's fault, the scope that refused).
+        heard: what was paid to write speech down before the model was asked; its usage is in seconds.
     """
 
     stop: StopReason
@@ -71,6 +75,7 @@ class LoopResult:
     replies: tuple[PaidReply, ...] = ()
     tool_runs: tuple[ToolRun, ...] = ()
     detail: str = ""
+    heard: PaidReply | None = None
 
     @property
     def usage(self) -> Usage:
@@ -79,8 +84,9 @@ class LoopResult:
 
     @property
     def cost(self) -> Money:
-        """All that the turn's replies cost."""
-        return Money(sum((paid.cost for paid in self.replies), ZERO))
+        """All that the turn's replies, and hearing the question, cost."""
+        heard = ZERO if self.heard is None else self.heard.cost
+        return Money(sum((paid.cost for paid in self.replies), heard))
 
 
 @dataclass(slots=True)
@@ -121,6 +127,10 @@ class AgentLoop:
         """Whether this model takes pictures at a bounded price."""
         price = self._book.find(choice.provider, choice.model)
         return price is not None and price.limits.image_tokens is not None
+
+    def ear(self, listening: Listening, session: LaneSession) -> Ear:
+        """Who hears the recording of one message."""
+        return Ear(self._meter, listening, session)
 
     async def run(self, task: LoopTask, tools: Toolbox, session: LaneSession) -> LoopResult:
         """Answer one message."""
@@ -181,7 +191,7 @@ class AgentLoop:
                 scopes=task.scopes,
                 deadline=task.deadline,
                 attempts_used=progress.attempts_used,
-                step_number=progress.taken,
+                step_number=task.first_step + progress.taken,
                 key=bot.llm_api_key if own_key else None,
                 patient=choice == choices[-1],
                 listener=task.listener,
@@ -232,7 +242,8 @@ class AgentLoop:
         return ToolRun(call, result, int((self._clock.monotonic() - begun) * 1000))
 
     async def _save(self, session: LaneSession, task: LoopTask, progress: _Progress, step: Step) -> None:
-        await session.save_step(task.about.turn, StoredStep(progress.taken, step_to_json(step)))
+        number = task.first_step + progress.taken
+        await session.save_step(task.about.turn, StoredStep(number, step_to_json(step)))
         progress.taken += 1
 
 

@@ -28,7 +28,7 @@ from runner.money.amounts import Money
 from runner.money.budget import Busy, Exhausted, ScopeLimit
 from runner.money.estimate import Estimate, Unbounded, estimate
 from runner.money.ledger import Attempt
-from runner.money.prices import Price, PriceBook, Rates
+from runner.money.prices import ModelLimits, Price, PriceBook, Rates
 from runner.ports.dialogue import ModelRequest
 from runner.ports.listener import Listener
 from runner.ports.observer import BoundBroken, CallEnded, Fault, LimitChanged, Observer, SpendRefused
@@ -41,6 +41,7 @@ DRAIN_S = 60.0
 STORE_RETRY_S = 0.5
 UNPRICED = Price("", "", Rates(0, 0), version="unpriced")
 """Stands in where nothing limits what is spent: the call is counted, its cost is not known."""
+BY_SECOND = ModelLimits(min_audio_seconds=1)
 NO_MORE = 1_000
 """An attempt's number after which nothing is tried again."""
 _ELSEWHERE = frozenset(
@@ -53,6 +54,9 @@ class Providers(Protocol):
 
     def get(self, name: str, key: Secret | None = None) -> Provider:
         """The provider of that name, with another key than its own where one is given."""
+
+    def transcriber(self, name: str, key: Secret | None = None) -> Provider:
+        """Who writes speech down for that provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,8 @@ class Meter:
     async def call(self, ask: Ask, session: MoneyStore) -> MeterResult:
         """Make one step's call: as many attempts as `retry` allows, each with its own hold."""
         used = ask.attempts_used
-        provider = self._providers.get(ask.request.choice.provider, ask.key)
+        find = self._providers.get if ask.request.recording is None else self._providers.transcriber
+        provider = find(ask.request.choice.provider, ask.key)
         prepared = provider.prepare(ask.request)
         priced = self._priced(ask, prepared)
         if isinstance(priced, Failed):
@@ -204,7 +209,8 @@ class Meter:
         if price is None and any(scope.limit is not None for scope in ask.scopes()):
             return Failed(f"{choice.provider}/{choice.model} has no price", used, unpriced=True)
         if price is None:
-            price = replace(UNPRICED, provider=choice.provider, model=choice.model)
+            limits = UNPRICED.limits if ask.request.recording is None else BY_SECOND
+            price = replace(UNPRICED, provider=choice.provider, model=choice.model, limits=limits)
         if choice in self._quarantined:
             return Failed(f"{choice.provider}/{choice.model} charged more than its bound", used)
         try:

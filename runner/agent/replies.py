@@ -19,7 +19,7 @@ from runner.ports.tools import ToolRun
 
 @dataclass(frozen=True, slots=True)
 class PaidReply:
-    """A model's reply with what it used and cost."""
+    """A model's reply with what it used and cost. `feature` as in the ledger."""
 
     reply: ModelReply
     usage: Usage
@@ -28,6 +28,7 @@ class PaidReply:
     model: str
     route: str = "default"
     route_reason: str = ""
+    feature: str = "chat"
 
 
 @dataclass(frozen=True, slots=True)

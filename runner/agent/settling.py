@@ -68,5 +68,14 @@ def _with_reply(
     settlement: Settlement, reply: ModelReply, attempt: Attempt, cost: Money, usage: Usage, step_number: int
 ) -> tuple[Settlement, PaidReply]:
     reply = well_formed_reply(reply)
-    paid = PaidReply(reply, usage, cost, attempt.provider, attempt.model, attempt.route, attempt.route_reason)
+    paid = PaidReply(
+        reply,
+        usage,
+        cost,
+        attempt.provider,
+        attempt.model,
+        attempt.route,
+        attempt.route_reason,
+        attempt.feature,
+    )
     return replace(settlement, step=StoredStep(step_number, step_to_json(paid))), paid

@@ -2,23 +2,31 @@
 
     picture          to models whose price row bounds a picture: fetched, sent along
     text document    fetched, decoded, put into the message
+    voice message    the first of a message, where the bot has a model that writes speech down: fetched, measured,
+                     heard (`agent/transcribe`), its text put into the message
     anything else    named to the model, so that it can say so; alone in a message: answered here, no model
 
-Rules: fetched at the start of the turn and never stored: what a later turn sees is its name; sizes are capped
-before anything is read; a file that cannot be had is named with the reason, never an error.
+Rules: fetched at the start of the turn and never stored: what a later turn sees is its name, of speech its text;
+sizes are capped before anything is read; a file that cannot be had is named with the reason, never an error.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from dataclasses import dataclass
 from typing import cast
 
 from adapters.contract import Adapter, FetchingAdapter, NotFetched
 from adapters.messages import Attachment, AttachmentKind, InboundMessage
+from runner.agent.loop import LoopResult
+from runner.agent.transcribe import Ear
 from runner.conversations.models import Picture
+from runner.conversations.recordings import NotMeasured, Recording, measure
+from runner.ports.dialogue import StopReason
 
 MAX_PICTURE_BYTES = 5 * 1024 * 1024
+MAX_VOICE_BYTES = 5 * 1024 * 1024
 MAX_TEXT_BYTES = 256 * 1024
 MAX_TEXT_CHARS = 60_000
 MAX_ATTACHMENTS = 4
@@ -41,41 +49,101 @@ ALONE = {
 }
 
 
+SPOKEN = "[Voice message]"
+NOTHING_HEARD = "I couldn't hear anything in that. Please try again, or write to me."
+NOT_NOW = "I can't listen to voice messages right now. Please try again, or write to me."
+
+
 @dataclass(frozen=True, slots=True)
 class Perceived:
-    """What the model gets. `refusal` is set where there is nothing that it could get."""
+    """What the model gets; `end` is set where there is nothing that it could get, or no money to hear it."""
 
     text: str
     pictures: tuple[Picture, ...] = ()
-    refusal: str | None = None
+    end: LoopResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """Stands for an attachment that could not be opened: for the model, and where there is nothing else."""
+
+    text: str
+    alone: str
 
 
 async def perceive(
-    message: InboundMessage, adapter: Adapter | None, *, wanted: bool, sees: bool
+    message: InboundMessage, adapter: Adapter | None, *, wanted: bool, sees: bool, ear: Ear
 ) -> Perceived:
     """Fetch what can be used of a message's attachments.
 
     Args:
         wanted: whether the bot takes attachments at all.
         sees: whether its model takes pictures at a bounded price.
+        ear: hears one voice message.
+
+    Raises:
+        StoreError: speech could not be paid for, for the store does not work; nothing was heard.
     """
     if not message.attachments:
         return Perceived(message.text)
-    texts, pictures = [message.text] if message.text else [], []
+    fetching = adapter is not None and adapter.capabilities.fetches and wanted
+    source = cast("FetchingAdapter", adapter) if fetching else None
+    voice = next((a for a in message.attachments[:MAX_ATTACHMENTS] if a.kind is AttachmentKind.AUDIO), None)
+    parts: list[str | _Note] = [message.text] if message.text else []
+    pictures: list[Picture] = []
     for number, attachment in enumerate(message.attachments):
-        got: Picture | str | None = None
-        if wanted and number < MAX_ATTACHMENTS and adapter is not None and adapter.capabilities.fetches:
-            got = await _fetched(attachment, cast("FetchingAdapter", adapter), sees=sees)
-        if isinstance(got, Picture):
-            pictures.append(got)
-        else:
-            texts.append(got or _note(attachment, "which you cannot open"))
-    if not message.text and not pictures and all(text.startswith("[The user sent") for text in texts):
-        return Perceived("", refusal=ALONE[message.attachments[0].kind])
+        got: Picture | str | _Note | LoopResult | None = None
+        if attachment is voice:
+            got = await _heard(attachment, source, ear)
+        elif source is not None and number < MAX_ATTACHMENTS:
+            got = await _fetched(attachment, source, sees=sees)
+        match got:
+            case LoopResult():
+                return Perceived(message.text, end=got)
+            case Picture():
+                pictures.append(got)
+            case _:
+                parts.append(got or _note(attachment, "which you cannot open"))
+    first = parts[0] if parts else None
+    if isinstance(first, _Note) and not pictures and all(isinstance(part, _Note) for part in parts):
+        return Perceived("", end=LoopResult(StopReason.UNREADABLE, first.alone))
+    texts = (part.text if isinstance(part, _Note) else part for part in parts)
     return Perceived("\n\n".join(texts), tuple(pictures))
 
 
-async def _fetched(attachment: Attachment, adapter: FetchingAdapter, *, sees: bool) -> Picture | str | None:
+async def _heard(
+    attachment: Attachment, source: FetchingAdapter | None, ear: Ear
+) -> str | _Note | LoopResult | None:
+    """What was said; None where nobody listens; the turn's end where there is no money or time for it."""
+    if ear.paid is not None:
+        return _as_speech(attachment, ear.paid.reply.text)
+    if source is None or not ear.hears:
+        return None
+    recording = await _recording(attachment, source)
+    if isinstance(recording, _Note):
+        return recording
+    said = await ear.hear(recording)
+    if isinstance(said, str):
+        return _as_speech(attachment, said)
+    if said.stop is not None:
+        return LoopResult(said.stop, detail=said.why)
+    return _note(attachment, "which could not be heard just now", NOT_NOW)
+
+
+async def _recording(attachment: Attachment, source: FetchingAdapter) -> Recording | _Note:
+    """The voice message's file, measured beside the loop: what was made in bad faith takes its time."""
+    got = await source.fetch(attachment, MAX_VOICE_BYTES)
+    if isinstance(got, NotFetched):
+        return _note(attachment, f"which could not be loaded: {got.why}", NOT_NOW)
+    recording = await asyncio.to_thread(measure, got.data)
+    if isinstance(recording, NotMeasured):
+        return _note(attachment, f"which you cannot open: {recording.why}")
+    return recording
+
+
+async def _fetched(
+    attachment: Attachment, adapter: FetchingAdapter, *, sees: bool
+) -> Picture | str | _Note | None:
     """The attachment as the model takes it; None where it takes none of its kind."""
     if attachment.kind is AttachmentKind.IMAGE and sees:
         got = await adapter.fetch(attachment, MAX_PICTURE_BYTES)
@@ -90,6 +158,12 @@ async def _fetched(attachment: Attachment, adapter: FetchingAdapter, *, sees: bo
             return _note(attachment, f"which could not be loaded: {got.why}")
         return _as_text(attachment, got.data)
     return None
+
+
+def _as_speech(attachment: Attachment, said: str) -> str | _Note:
+    if not said.strip():
+        return _note(attachment, "in which nothing could be heard", NOTHING_HEARD)
+    return f"{SPOKEN} {said}"
 
 
 def _is_text(attachment: Attachment) -> bool:
@@ -108,8 +182,9 @@ def _as_text(attachment: Attachment, data: bytes) -> str | None:
     return f"[File {_name(attachment)}]\n{text}"
 
 
-def _note(attachment: Attachment, why: str) -> str:
-    return f"[The user sent a {_NAMES[attachment.kind]}{_named(attachment)}, {why}.]"
+def _note(attachment: Attachment, why: str, alone: str | None = None) -> _Note:
+    text = f"[The user sent a {_NAMES[attachment.kind]}{_named(attachment)}, {why}.]"
+    return _Note(text, alone or ALONE[attachment.kind])
 
 
 def _named(attachment: Attachment) -> str:

@@ -35,6 +35,8 @@ _DEFAULTS = {
     StopReason.UNREADABLE: "I can't open that.",
     StopReason.ANSWERED: "I have no answer to that.",
 }
+_SAID = frozenset({StopReason.ANSWERED, StopReason.MODEL_REFUSED, StopReason.UNREADABLE})
+"""Ends whose own text is what the user reads."""
 CUT = "\n\n[This answer was cut at its length limit.]"
 
 
@@ -42,7 +44,7 @@ def closing_text(bot: Bot, result: LoopResult) -> str:
     """What the user reads at the end of a turn."""
     if result.stop is StopReason.BUDGET and result.detail.startswith("bot:"):
         return bot.texts.cap_reached
-    if result.stop in (StopReason.ANSWERED, StopReason.MODEL_REFUSED) and result.text.strip():
+    if result.stop in _SAID and result.text.strip():
         return result.text
     if result.stop is StopReason.OUTPUT_LIMIT and result.text.strip():
         return result.text + CUT

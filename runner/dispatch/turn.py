@@ -3,7 +3,8 @@
     work (inbox row, conversation, history, stored steps)
       │
       ├─ a command?  answered here
-      └─ window ─▶ agent loop ─▶ meter ─▶ provider          (T2 hold, T3 settle, again while tools are asked for)
+      └─ window ─▶ what came along ─▶ agent loop ─▶ meter ─▶ provider    (T2 hold, T3 settle, again while tools
+      │                                                                  are asked for)
       │
     closing text ─▶ parts ─▶ finish                         T4: turn, messages, outbox, inbox done: one transaction
       │
@@ -20,33 +21,28 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from adapters.contract import Adapter, Capabilities
-from adapters.messages import ChatKind, InboundMessage, OutboundMessage, inbound_from_json, outbound_to_json
+from adapters.messages import OutboundMessage, outbound_to_json
 from adapters.text import split
 from runner.agent.loop import AgentLoop, LoopResult, LoopTask
-from runner.agent.replies import step_from_json
-from runner.bots import Bot
+from runner.agent.replies import Step, step_from_json
+from runner.agent.transcribe import Ear, Listening
+from runner.bots import BillingMode, Bot
 from runner.clock import Clock, UnixMs
-from runner.conversations.identity import is_over
 from runner.conversations.models import (
     AssistantMessage,
     Message,
-    UserMessage,
-    message_from_json,
     message_to_json,
 )
-from runner.conversations.window import first_kept
 from runner.dispatch.attachments import perceive
 from runner.dispatch.commands import Commands
-from runner.dispatch.console import CONSOLE
 from runner.dispatch.drafts import drafts_for
 from runner.dispatch.outbox import Outbox
 from runner.dispatch.report import turn_report
+from runner.dispatch.scene import Scene, about, new_conversation, scene_of
 from runner.dispatch.texts import closing_text
 from runner.dispatch.working import Working
 from runner.errors import StoreError
 from runner.money.budget import ScopeLimit
-from runner.money.ledger import Attempt
 from runner.ports.dialogue import StopReason
 from runner.ports.observer import Fault, Observer, TurnFinished
 from runner.ports.roster import Roster
@@ -65,29 +61,6 @@ NOT_REMEMBERED = frozenset(
 )
 """Ends of which a model is never told: they would only push what matters out of the window."""
 GONE_WAIT_MS = 60_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Scene:
-    """A turn's surroundings, read once at its start.
-
-    Attributes:
-        state: the conversation as it is before this message, cut to the window.
-        history: what the model will see, the user's message last.
-    """
-
-    work: Work
-    bot: Bot
-    adapter: Adapter | None
-    message: InboundMessage
-    state: ConversationState
-    history: tuple[Message, ...]
-    begun: float
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What the platform can do; the plainest where the connection is gone."""
-        return Capabilities() if self.adapter is None else self.adapter.capabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,51 +107,75 @@ class TurnHandler:
         if bot is None:
             await session.postpone(work.inbox_id, self._clock.now_ms() + GONE_WAIT_MS)
             return
-        message = inbound_from_json(work.payload)
-        adapter = self._roster.adapter(work.bot, work.channel)
-        begun = self._clock.monotonic()
-        perceived = await perceive(
-            message, adapter, wanted=bot.attachments, sees=self._agent.sees(bot.choice)
-        )
-        asked = UserMessage(perceived.text, _name(bot, message, adapter), perceived.pictures)
-        scene = _scene(work, bot, adapter, message, asked, begun)
-        answer = await self._commands.answer(bot, message)
+        scene = scene_of(work, bot, self._roster.adapter(work.bot, work.channel), self._clock.monotonic())
+        answer = await self._commands.answer(bot, scene.message)
         if answer is not None:
-            state = _new_conversation(work) if answer.new_conversation else scene.state
+            state = new_conversation(work) if answer.new_conversation else scene.state
             await self._finish(scene, LoopResult(StopReason.COMMAND), answer.text, state, session)
             return
-        if perceived.refusal is not None:
-            result = LoopResult(StopReason.UNREADABLE)
-            await self._finish(scene, result, perceived.refusal, scene.state, session)
-            return
-        with Working(adapter, message.chat, self._tasks):
-            result = await self._answer(scene, session)
+        with Working(scene.adapter, scene.message.chat, self._tasks):
+            scene, result = await self._answer(scene, session)
         await self._finish(scene, result, closing_text(bot, result), scene.state, session)
 
-    async def _answer(self, scene: _Scene, session: LaneSession) -> LoopResult:
-        """Ask the agent; a fault of our own is an answer too."""
-        work, bot = scene.work, scene.bot
+    async def _answer(self, scene: Scene, session: LaneSession) -> tuple[Scene, LoopResult]:
+        """Look at what came along, then ask the agent; a fault of our own is an answer too.
+
+        Returns the scene as the model saw it, and how the turn ended.
+        """
+        bot = scene.bot
         try:
-            showing = drafts_for(
-                scene.adapter, scene.message, _part_key(work.turn, 1), wanted=bot.stream_replies
+            steps = tuple(step_from_json(step.payload) for step in scene.work.steps)
+            ear = self._ear(scene, steps, session)
+            perceived = await perceive(
+                scene.message,
+                scene.adapter,
+                wanted=bot.attachments,
+                sees=self._agent.sees(bot.choice),
+                ear=ear,
             )
-            async with showing(self._clock, self._tasks) as listener:
-                task = LoopTask(
-                    bot=bot,
-                    history=scene.history,
-                    about=_about(scene),
-                    scopes=self._scopes(bot, work.turn),
-                    done=tuple(step_from_json(step.payload) for step in work.steps),
-                    attempts_used=work.attempts_used,
-                    deadline=scene.begun + bot.limits.timeout_s,
-                    listener=listener,
-                )
-                return await self._agent.run(task, self._roster.toolbox(bot.id), session)
+            scene = scene.perceiving(perceived)
+            result = perceived.end or await self._ask(scene, steps, ear, session)
+            return scene, replace(result, heard=ear.paid)
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - the user is answered whatever happens; told with its traceback
-            self._observer.note(Fault("turn", repr(error), bot.id, work.turn, error))
-            return LoopResult(StopReason.INTERNAL_ERROR, detail=repr(error))
+            self._observer.note(Fault("turn", repr(error), bot.id, scene.work.turn, error))
+            return scene, LoopResult(StopReason.INTERNAL_ERROR, detail=repr(error))
+
+    def _ear(self, scene: Scene, steps: tuple[Step, ...], session: LaneSession) -> Ear:
+        bot, choice = scene.bot, scene.bot.transcription
+        own_key = (
+            choice is not None
+            and bot.billing_mode is BillingMode.BYOK
+            and choice.provider == bot.choice.provider
+        )
+        listening = Listening(
+            choice=choice,
+            about=about(scene),
+            scopes=self._scopes(bot, scene.work.turn),
+            deadline=scene.deadline,
+            done=steps,
+            attempts_used=scene.work.attempts_used,
+            key=bot.llm_api_key if own_key else None,
+        )
+        return self._agent.ear(listening, session)
+
+    async def _ask(self, scene: Scene, steps: tuple[Step, ...], ear: Ear, session: LaneSession) -> LoopResult:
+        work, bot = scene.work, scene.bot
+        showing = drafts_for(scene.adapter, scene.message, _part_key(work.turn, 1), wanted=bot.stream_replies)
+        async with showing(self._clock, self._tasks) as listener:
+            task = LoopTask(
+                bot=bot,
+                history=scene.history,
+                about=about(scene),
+                scopes=self._scopes(bot, work.turn),
+                done=steps[ear.steps :],
+                attempts_used=ear.attempts_used,
+                deadline=scene.deadline,
+                listener=listener,
+                first_step=ear.steps,
+            )
+            return await self._agent.run(task, self._roster.toolbox(bot.id), session)
 
     def _scopes(self, bot: Bot, turn: str) -> Callable[[], tuple[ScopeLimit, ...]]:
         """What this turn's money is held against, limits as they are at that moment."""
@@ -193,7 +190,7 @@ class TurnHandler:
         return now
 
     async def _finish(
-        self, scene: _Scene, result: LoopResult, text: str, state: ConversationState, session: LaneSession
+        self, scene: Scene, result: LoopResult, text: str, state: ConversationState, session: LaneSession
     ) -> None:
         """T4, then hand the parts on."""
         latency_ms = int((self._clock.monotonic() - scene.begun) * 1000)
@@ -214,13 +211,13 @@ class TurnHandler:
             ],
         )
 
-    def _first_state(self, scene: _Scene, parts: int) -> OutboxState:
+    def _first_state(self, scene: Scene, parts: int) -> OutboxState:
         if scene.capabilities.collects:
             return OutboxState.SENT
         work = scene.work
         return self._outbox.first_state(work.bot, work.channel, scene.message.chat.place, parts)
 
-    async def _hand_out(self, scene: _Scene, payloads: tuple[OutboundMessage, ...]) -> None:
+    async def _hand_out(self, scene: Scene, payloads: tuple[OutboundMessage, ...]) -> None:
         """Give the answer to whoever waits for it; it is kept for whoever asks again."""
         if scene.adapter is None:
             return
@@ -230,7 +227,7 @@ class TurnHandler:
             except Exception as error:  # noqa: BLE001 - the turn is done and the answer kept: only this hand-out failed
                 self._observer.note(Fault("send", repr(error), scene.bot.id, scene.work.turn, error))
 
-    def _tell(self, scene: _Scene, state: ConversationState, result: LoopResult, latency_ms: int) -> None:
+    def _tell(self, scene: Scene, state: ConversationState, result: LoopResult, latency_ms: int) -> None:
         self._observer.note(
             TurnFinished(
                 bot=scene.bot.id,
@@ -247,65 +244,12 @@ class TurnHandler:
         )
 
 
-def _scene(
-    work: Work, bot: Bot, adapter: Adapter | None, message: InboundMessage, asked: UserMessage, begun: float
-) -> _Scene:
-    state, past = _conversation(work, bot.conversations.ttl_ms)
-    history = [*past, asked]
-    start = first_kept(history, bot.conversations)
-    windowed = replace(state, first_seq=state.first_seq + start)
-    return _Scene(work, bot, adapter, message, windowed, tuple(history[start:]), begun)
-
-
-def _new_conversation(work: Work) -> ConversationState:
-    return ConversationState(f"c{work.inbox_id}", work.accepted_ms, work.accepted_ms)
-
-
-def _conversation(work: Work, ttl_ms: int) -> tuple[ConversationState, list[Message]]:
-    """The conversation that this message belongs to, and what was said in it."""
-    old = work.conversation
-    if old is None or is_over(old.last_ms, work.accepted_ms, ttl_ms):
-        return _new_conversation(work), []
-    return old, [message_from_json(text) for text in work.history]
-
-
-def _name(bot: Bot, message: InboundMessage, adapter: Adapter | None) -> str | None:
-    """The user's name, where it tells the model something.
-
-    That is among several people, or where an integrator sends it on purpose; in a private chat it only costs.
-    """
-    several = message.chat.kind is ChatKind.GROUP or bot.conversations.scope == "channel"
-    on_purpose = adapter is not None and adapter.capabilities.reports
-    return message.sender.name if several or on_purpose else None
-
-
-def _about(scene: _Scene) -> Attempt:
-    """The ledger row as far as it is known before the call."""
-    bot, work = scene.bot, scene.work
-    platform = next((c.platform for c in bot.channels if c.name == work.channel), work.channel)
-    return Attempt(
-        id="",
-        time_ms=0,
-        bot=bot.id,
-        platform=platform,
-        channel=work.channel,
-        conversation=scene.state.id,
-        user=scene.message.sender.id,
-        turn=work.turn,
-        provider=bot.choice.provider,
-        model=bot.choice.model,
-        price_version="",
-        feature="test" if work.channel == CONSOLE else "chat",
-        billing_mode=bot.billing_mode,
-    )
-
-
 def _part_key(turn: str, number: int) -> str:
     """The same for a draft and for the part that takes its place."""
     return f"{turn}.{number}"
 
 
-def _parts(scene: _Scene, text: str, report: dict[str, object]) -> tuple[OutboundMessage, ...]:
+def _parts(scene: Scene, text: str, report: dict[str, object]) -> tuple[OutboundMessage, ...]:
     """The reply, split to what the platform takes; whoever collects gets the figures with it."""
     can = scene.capabilities
     message = scene.message
@@ -322,7 +266,7 @@ def _parts(scene: _Scene, text: str, report: dict[str, object]) -> tuple[Outboun
     )
 
 
-def _finished(scene: _Scene, ending: _Ending, now: UnixMs) -> FinishedTurn:
+def _finished(scene: Scene, ending: _Ending, now: UnixMs) -> FinishedTurn:
     work, state = scene.work, ending.state
     said: tuple[Message, ...] = ()
     if ending.result.stop not in NOT_REMEMBERED:

@@ -71,6 +71,8 @@ class _Only:
     def get(self, name: str, key: Secret | None = None) -> Provider:
         return self.provider
 
+    transcriber = get
+
 
 def _faulty(rng: random.Random) -> Behaviour:
     """What the model does next: at its bound, nine times in ten."""

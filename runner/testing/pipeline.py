@@ -67,6 +67,10 @@ class OneProvider:
         """It."""
         return self._provider
 
+    def transcriber(self, name: str, key: Secret | None = None) -> Provider:
+        """It."""
+        return self._provider
+
 
 @asynccontextmanager
 async def pipeline(

@@ -80,6 +80,9 @@ class Shelf:
         self.asked.append((name, key))
         return self.provider
 
+    def transcriber(self, name: str, key: Secret | None = None) -> Provider:
+        return self.get(f"{name} listening", key)
+
 
 @asynccontextmanager
 async def a_world(book: PriceBook | None = None) -> AsyncIterator[World]:

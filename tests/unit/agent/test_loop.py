@@ -106,6 +106,8 @@ async def a_world() -> AsyncIterator[World]:
             keys.append(key)
             return provider
 
+        transcriber = get
+
     async with asyncio.TaskGroup() as tasks:
         rows = (
             replace(a_price(), provider=choice.provider, model=choice.model) for choice in (SECOND, THIRD)

@@ -1,0 +1,109 @@
+"""A turn's surroundings: who asks whom in which conversation, read once at its start. Pure.
+
+Rules: begun again after a crash, a message finds the same conversation; the window is cut here, once, and what
+came along with the message takes the place of its bare text afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from adapters.contract import Adapter, Capabilities
+from adapters.messages import ChatKind, InboundMessage, inbound_from_json
+from runner.bots import Bot
+from runner.conversations.identity import is_over
+from runner.conversations.models import Message, UserMessage, message_from_json
+from runner.conversations.window import first_kept
+from runner.dispatch.attachments import Perceived
+from runner.dispatch.console import CONSOLE
+from runner.money.ledger import Attempt
+from runner.ports.stores import ConversationState, Work
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A turn's surroundings, read once at its start.
+
+    Attributes:
+        state: the conversation as it is before this message, cut to the window.
+        history: what the model will see, the user's message last.
+        begun: `clock.monotonic()` at its start.
+    """
+
+    work: Work
+    bot: Bot
+    adapter: Adapter | None
+    message: InboundMessage
+    state: ConversationState
+    history: tuple[Message, ...]
+    begun: float
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the platform can do; the plainest where the connection is gone."""
+        return Capabilities() if self.adapter is None else self.adapter.capabilities
+
+    @property
+    def deadline(self) -> float:
+        """`clock.monotonic()` at which the message's time is over."""
+        return self.begun + self.bot.limits.timeout_s
+
+    def perceiving(self, perceived: Perceived) -> Scene:
+        """The same, with what came along in the user's message."""
+        name = _name(self.bot, self.message, self.adapter)
+        asked = UserMessage(perceived.text, name, perceived.pictures)
+        return replace(self, history=(*self.history[:-1], asked))
+
+
+def scene_of(work: Work, bot: Bot, adapter: Adapter | None, begun: float) -> Scene:
+    """The surroundings of one message; `begun` is `clock.monotonic()`."""
+    message = inbound_from_json(work.payload)
+    state, past = _conversation(work, bot.conversations.ttl_ms)
+    history = [*past, UserMessage(message.text, _name(bot, message, adapter))]
+    start = first_kept(history, bot.conversations)
+    windowed = replace(state, first_seq=state.first_seq + start)
+    return Scene(work, bot, adapter, message, windowed, tuple(history[start:]), begun)
+
+
+def new_conversation(work: Work) -> ConversationState:
+    """A conversation that begins with this message."""
+    return ConversationState(f"c{work.inbox_id}", work.accepted_ms, work.accepted_ms)
+
+
+def _conversation(work: Work, ttl_ms: int) -> tuple[ConversationState, list[Message]]:
+    """The conversation that this message belongs to, and what was said in it."""
+    old = work.conversation
+    if old is None or is_over(old.last_ms, work.accepted_ms, ttl_ms):
+        return new_conversation(work), []
+    return old, [message_from_json(text) for text in work.history]
+
+
+def _name(bot: Bot, message: InboundMessage, adapter: Adapter | None) -> str | None:
+    """The user's name, where it tells the model something.
+
+    That is among several people, or where an integrator sends it on purpose; in a private chat it only costs.
+    """
+    several = message.chat.kind is ChatKind.GROUP or bot.conversations.scope == "channel"
+    on_purpose = adapter is not None and adapter.capabilities.reports
+    return message.sender.name if several or on_purpose else None
+
+
+def about(scene: Scene) -> Attempt:
+    """The ledger row as far as it is known before the call."""
+    bot, work = scene.bot, scene.work
+    platform = next((c.platform for c in bot.channels if c.name == work.channel), work.channel)
+    return Attempt(
+        id="",
+        time_ms=0,
+        bot=bot.id,
+        platform=platform,
+        channel=work.channel,
+        conversation=scene.state.id,
+        user=scene.message.sender.id,
+        turn=work.turn,
+        provider=bot.choice.provider,
+        model=bot.choice.model,
+        price_version="",
+        feature="test" if work.channel == CONSOLE else "chat",
+        billing_mode=bot.billing_mode,
+    )
