@@ -46,6 +46,8 @@ class Health:
 
     def tell(self, state: ConnectionState, why: str = "", shard: int | None = None) -> None:
         """How a shard is, or the bot as a whole (None)."""
+        if shard is not None:
+            self._parts.pop(None, None)  # from here on the shards say how it is
         self._parts[shard] = (state, why)
         self._show()
 

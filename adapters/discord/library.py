@@ -8,21 +8,33 @@ ends a connection, its socket is closed and its thread told to stop before `conn
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from discord import Client, ConnectionClosed, Intents, VoiceClient
-from discord.gateway import DiscordWebSocket, ReconnectWebSocket
-from discord.http import HTTPClient
 from yarl import URL
 
 from adapters.discord.client import Patience
 from adapters.http import Shared
 
-__all__ = ["ConnectionClosed", "DiscordWebSocket", "GatewayClient", "ReconnectWebSocket", "Session"]
+with warnings.catch_warnings():
+    # It loads `audioop`, which Python has deprecated, for voices that nobody uses here.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from discord import Client, ConnectionClosed, Intents, VoiceClient
+    from discord.gateway import DiscordWebSocket, ReconnectWebSocket
+    from discord.http import HTTPClient
+
+__all__ = [
+    "ConnectionClosed",
+    "DiscordWebSocket",
+    "GatewayClient",
+    "Intents",
+    "ReconnectWebSocket",
+    "Session",
+]
 
 Events = Mapping[str, Callable[[Any], None]]
 """What to do with an event, by its name. It must not raise: the connection would end."""

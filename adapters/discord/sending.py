@@ -3,12 +3,12 @@
 Rules: what became of a message is told from what is certain; only where nothing was done may it go again, and a
 message in a channel always may, for Discord knows it by its nonce and does not double it.
 
-| what is sent                       | how                                             | again                          |
-|------------------------------------|-------------------------------------------------|--------------------------------|
-| in a channel                       | POST, `nonce` and `enforce_nonce`               | the same nonce, never doubled  |
-| a command's answer, first part     | edits the placeholder that Discord shows        | the same edit                  |
-| its other parts                    | in the channel; where that is closed: follow-up | by nonce; a follow-up may double |
-| its answer after 15 minutes        | in the channel                                  | by nonce                       |
+| what is sent                  | how                                             | again                     |
+|-------------------------------|-------------------------------------------------|---------------------------|
+| in a channel                  | POST, `nonce` and `enforce_nonce`               | same nonce, never doubled |
+| a command's answer, 1st part  | edits the placeholder that Discord shows        | the same edit             |
+| its other parts               | in the channel; where that is closed: follow-up | nonce; follow-ups may     |
+| its answer after 15 minutes   | in the channel                                  | same nonce                |
 
 | Discord's answer    | result                                                       |
 |---------------------|--------------------------------------------------------------|

@@ -16,6 +16,7 @@ from adapters.http import Shared
 from adapters.registry import build, config_model
 from adapters.testing.telegram_server import TelegramServer
 from adapters.testing.timer import QuickTimer
+from tests.contract.discord_world import DiscordWorld
 from tests.contract.slack_world import SlackEventsWorld, SlackWorld
 from tests.contract.whatsapp_world import WhatsAppWorld
 
@@ -173,6 +174,7 @@ class CustomWorld:
 
 WORLDS: dict[str, Callable[[], World]] = {
     "custom": CustomWorld,
+    "discord": DiscordWorld,
     "slack": SlackWorld,
     "slack-events": SlackEventsWorld,
     "telegram": TelegramWorld,
