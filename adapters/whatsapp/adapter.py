@@ -178,7 +178,7 @@ class WhatsAppAdapter:
             raise RefusedConnection(
                 f"Meta takes the access_token, but not with this app_secret: {refused}"
             ) from None
-        return _introduction(number)
+        return _introduction(number, self._shared.webhook_url("whatsapp"))
 
     async def close(self) -> None:
         """End the webhooks that are being taken; Meta brings them again."""
@@ -302,9 +302,12 @@ def _come_again(delivery: Delivery) -> tuple[int, str, Mapping[str, str]]:
     return 503, "not taken, come again", retry
 
 
-def _introduction(number: Mapping[str, Any]) -> str:
+def _introduction(number: Mapping[str, Any], ours: str | None) -> str:
+    """Who the number is, and whether Meta posts to where this bot is."""
     name, shown = number.get("verified_name") or "?", number.get("display_phone_number") or "?"
     webhook = number.get("webhook_configuration")
     told = webhook if isinstance(webhook, dict) else {}
     address = told.get("phone_number") or told.get("whatsapp_business_account") or told.get("application")
-    return f"{name} ({shown}), " + (f"webhook {address}" if address else "no webhook address is set")
+    elsewhere = f", but this bot is at {ours}" if ours is not None and address != ours else ""
+    known = f"webhook {address}" if address else "no webhook address is set"
+    return f"{name} ({shown}), {known}{elsewhere}"

@@ -192,6 +192,14 @@ async def test_who_am_i_tells_what_is_wrong() -> None:
         assert await one.adapter.who_am_i() == "Fake Business (+15550001111), no webhook address is set"
         one.number.callback_url = "https://bots.example.com/hook"
         assert (await one.adapter.who_am_i()).endswith("webhook https://bots.example.com/hook")
+        one.adapter._shared = one.adapter._shared.for_bot("shop")
+        one.adapter._shared.public_url = "https://bots.example.com/"
+        ours = "https://bots.example.com/api/bots/webhook/whatsapp/shop"
+        assert (await one.adapter.who_am_i()).endswith(
+            f"webhook https://bots.example.com/hook, but this bot is at {ours}"
+        )
+        one.number.callback_url = ours
+        assert (await one.adapter.who_am_i()).endswith(f", webhook {ours}")
         one.number.app_secret = "another"
         with pytest.raises(RefusedConnection, match="not with this app_secret"):
             await one.adapter.who_am_i()
