@@ -292,6 +292,7 @@ async def _serving(daemon: Daemon) -> AsyncIterator[str]:
         daemon.roster, daemon.inbox.deliver, daemon.store, clock, site.observer, holder=f"{os.getpid()}"
     )
     used = {live.bot.choice.provider for live in daemon.roster.live()}
+    used |= {speech.provider for live in daemon.roster.live() if (speech := live.bot.transcription)}
     presence = Presence(settings.state_dir, os.getpid(), url, iso(parts.started_ms))
     try:
         async with asyncio.TaskGroup() as group:

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 
 from runner.config.drafts import Draft
 from runner.config.findings import Findings
-from runner.config.model_checks import check_billing, check_fallbacks, check_models
+from runner.config.model_checks import check_billing, check_models, check_pairs
 from runner.config.models import FileSection
 from runner.config.problems import did_you_mean, dotted
 from runner.config.settings import ProviderSettings
@@ -32,7 +32,7 @@ def check(
         check_billing(draft, file, findings)
         _context(draft, findings)
         _tool_names(draft, findings)
-        check_fallbacks(draft, findings)
+        check_pairs(draft, findings)
         _workspace(draft, file, findings)
         _not_yet(draft, findings)
         if draft.section.enabled:

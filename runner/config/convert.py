@@ -72,6 +72,7 @@ def to_bot(draft: Draft) -> Bot:
         expose_usage=section.expose_usage,
         stream_replies=section.stream_replies == "auto",
         attachments=section.attachments == "auto",
+        transcription=choices([section.transcription])[0] if section.transcription else None,
     )
 
 

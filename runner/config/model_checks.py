@@ -1,12 +1,14 @@
 """Whether the models of a bot can be called, and held against its limits.
 
 Rules: unpriced is not free: a model without a price is not called while anything limits the bot's money, and
-the problem says which lines would mend it. A key that is missing is a problem of the bot that needs it.
+the problem says which lines would mend it. A key that is missing is a problem of the bot that needs it. A model
+that writes speech down is priced by the second, one that talks by the token: neither can stand in for the other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from runner.config.drafts import Draft
 from runner.config.findings import Findings
@@ -17,13 +19,33 @@ from runner.config.settings import ProviderSettings
 from runner.money.prices import ANY_PROVIDER, PriceBook
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A model that a bot may call, and the fields that say so."""
+
+    provider_field: str
+    model_field: str
+    provider: str
+    model: str
+
+    @property
+    def listens(self) -> bool:
+        """Whether it is to write speech down."""
+        return self.model_field == _SPEECH
+
+
+_SPEECH = "transcription"
+_PAIRS = {"fallbacks": "openai/gpt-4o-mini", _SPEECH: "openai/whisper-1"}
+
+
 def check_models(
     draft: Draft, prices: PriceBook, providers: Mapping[str, ProviderSettings], findings: Findings
 ) -> None:
     """Each model that the bot may call has a provider that can be called, and a price where money is limited."""
-    for provider_field, model_field, provider, model in _wanted(draft):
-        if _provider(draft, provider_field, provider, providers, findings):
-            _price(draft, model_field, provider, model, prices, findings)
+    for wanted in _wanted(draft):
+        if _provider(draft, wanted.provider_field, wanted.provider, providers, findings):
+            _kind(draft, wanted, providers[wanted.provider], findings)
+            _price(draft, wanted, prices, findings)
     section = draft.section
     row = prices.find(section.llm_provider, section.llm_model)
     if section.llm_config.temperature is not None and row is not None and not row.limits.temperature:
@@ -51,24 +73,37 @@ def check_billing(draft: Draft, file: FileSection, findings: Findings) -> None:
         findings.problem(draft.place("plan"), message, at=_line(draft, "plan", findings))
 
 
-def check_fallbacks(draft: Draft, findings: Findings) -> None:
-    """Each fallback names a provider and a model."""
-    for index, text in enumerate(draft.section.fallbacks):
-        provider, _, model = text.partition("/")
-        if not provider or not model:
+def check_pairs(draft: Draft, findings: Findings) -> None:
+    """Each fallback, and the model for speech, names a provider and a model."""
+    section = draft.section
+    for index, text in enumerate(section.fallbacks):
+        if not _is_pair(text):
             place = findings.where((*draft.place("fallbacks"), index), ("defaults", "fallbacks", index))
-            findings.problem(place, "must be provider/model, such as openai/gpt-4o-mini")
+            findings.problem(place, f"must be provider/model, such as {_PAIRS['fallbacks']}")
+    if section.transcription is None:
+        return
+    at = _line(draft, _SPEECH, findings)
+    if not _is_pair(section.transcription):
+        findings.problem(draft.place(_SPEECH), f"must be provider/model, such as {_PAIRS[_SPEECH]}", at=at)
+    if section.attachments == "off":
+        findings.warn(draft.place(_SPEECH), "is not used with attachments: off", at=at)
 
 
-def _wanted(draft: Draft) -> Iterator[tuple[str, str, str, str]]:
-    """The models that the bot may call: field of the provider, field of the model, provider, model."""
+def _is_pair(text: str) -> bool:
+    provider, _, model = text.partition("/")
+    return bool(provider and model)
+
+
+def _wanted(draft: Draft) -> Iterator[_Wanted]:
+    """The models that the bot may call."""
     section = draft.section
     if draft.sure("llm_provider", "llm_model"):
-        yield "llm_provider", "llm_model", section.llm_provider, section.llm_model
-    for text in section.fallbacks if draft.sure("fallbacks") else ():
-        provider, _, model = text.partition("/")
-        if provider and model:
-            yield "fallbacks", "fallbacks", provider, model
+        yield _Wanted("llm_provider", "llm_model", section.llm_provider, section.llm_model)
+    pairs = [("fallbacks", text) for text in section.fallbacks]
+    pairs += [(_SPEECH, section.transcription)] if section.transcription is not None else []
+    for field, text in pairs:
+        if draft.sure(field) and _is_pair(text):
+            yield _Wanted(field, field, *text.split("/", 1))
 
 
 def _line(draft: Draft, field: str, findings: Findings) -> Path:
@@ -92,7 +127,8 @@ def _provider(
         if getattr(settings, needed) is None:
             message = f"bot {draft.id} needs providers.{name}.{needed}"
             findings.problem(draft.place(field), message, at=at)
-    own_key = draft.section.billing_mode == "byok" or not draft.sure("billing_mode", "llm_api_key")
+    own_key = name == draft.section.llm_provider and draft.section.billing_mode == "byok"
+    own_key = own_key or not draft.sure("billing_mode", "llm_api_key")
     no_key = settings.api_key is None and ("providers", name, "api_key") not in findings.missing
     if known and known.needs_key and no_key and not own_key:
         findings.problem(
@@ -104,14 +140,27 @@ def _provider(
     return True
 
 
-def _price(
-    draft: Draft, field: str, provider: str, model: str, prices: PriceBook, findings: Findings
-) -> None:
-    if prices.find(provider, model) is not None:
-        return
+def _kind(draft: Draft, wanted: _Wanted, provider: ProviderSettings, findings: Findings) -> None:
+    """Only servers of one kind write speech down."""
+    if wanted.listens and provider.kind != "openai":
+        message = (
+            f"{provider.name} does not write speech down; one of kind openai may, such as openai or groq"
+        )
+        findings.problem(draft.place(_SPEECH), message, at=_line(draft, _SPEECH, findings))
+
+
+def _price(draft: Draft, wanted: _Wanted, prices: PriceBook, findings: Findings) -> None:
+    """The model has a price of the right kind, at least where money is limited."""
+    field, provider, model = wanted.model_field, wanted.provider, wanted.model
     at = _line(draft, field, findings)
+    row = prices.find(provider, model)
+    if row is not None:
+        by_second = row.limits.min_audio_seconds is not None
+        if by_second is not wanted.listens:
+            findings.problem(draft.place(field), _misplaced(wanted, findings), at=at)
+        return
     what = f"the model {findings.shown(model)} of {provider} has no price"
-    guess = nearest(model, [row.model for row in prices.models() if row.provider in {provider, ANY_PROVIDER}])
+    guess = nearest(model, _like(wanted, prices))
     hint = f" Did you mean {guess}?" if guess else ""
     section = draft.section
     if section.spending_cap_cents is None and section.max_cost_cents_per_message is None:
@@ -119,13 +168,34 @@ def _price(
         findings.warn(draft.place(field), message, at=at)
         return
     key = _yaml_key(model) if findings.shown(model) == model else "THE-MODEL"
+    unit, values = "tokens", 'input: "…", output: "…"'
+    if wanted.listens:
+        unit, values = "seconds", 'input: "…", output: "0", limits: {min_audio_seconds: 1}'
+    add = "Or add" if hint else "Add"
     message = (
-        f"bot {draft.id} limits what it spends, but {what}.{hint} Or add it, in US dollars per million tokens:"
-        if hint
-        else f"bot {draft.id} limits what it spends, but {what}. Add it, in US dollars per million tokens:"
+        f"bot {draft.id} limits what it spends, but {what}.{hint} {add} it, in US dollars per million {unit}:"
     )
-    lines = f'\n    prices:\n      {key}: {{input: "…", output: "…"}}'
-    findings.problem(draft.place(field), message + lines, at=at)
+    findings.problem(draft.place(field), f"{message}\n    prices:\n      {key}: {{{values}}}", at=at)
+
+
+def _misplaced(wanted: _Wanted, findings: Findings) -> str:
+    model = findings.shown(wanted.model)
+    if wanted.listens:
+        return (
+            f"{model} is priced by the token; this takes a model that is priced by the second of audio,"
+            f" such as {_PAIRS[_SPEECH]}"
+        )
+    return f"{model} writes speech down and does not talk: it belongs to transcription"
+
+
+def _like(wanted: _Wanted, prices: PriceBook) -> list[str]:
+    """Models of the same provider that do the same."""
+    return [
+        row.model
+        for row in prices.models()
+        if row.provider in {wanted.provider, ANY_PROVIDER}
+        and (row.limits.min_audio_seconds is not None) is wanted.listens
+    ]
 
 
 def _yaml_key(model: str) -> str:

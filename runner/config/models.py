@@ -162,6 +162,7 @@ class BotSection(Section):
     expose_usage: bool = False
     stream_replies: Literal["auto", "off"] = "auto"
     attachments: Literal["auto", "off"] = "auto"
+    transcription: str | None = None
 
 
 class FileSection(Section):

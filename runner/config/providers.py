@@ -41,8 +41,8 @@ def provider_settings(
 
 def providers_of(draft: Draft) -> list[str]:
     """The providers that a bot may call, without the faulty ones."""
-    fallbacks = [text.split("/", 1)[0] for text in draft.section.fallbacks if "/" in text]
-    return [draft.section.llm_provider, *fallbacks]
+    others = [*draft.section.fallbacks, draft.section.transcription or ""]
+    return [draft.section.llm_provider, *(text.split("/", 1)[0] for text in others if "/" in text)]
 
 
 def _kind(
