@@ -1,4 +1,4 @@
-"""Telegram's adapter: one poll loop in, one call a message out.
+"""Telegram's adapter: a poll loop or a webhook in, one call a message out.
 
 Rules: what became of a message is told from what is certain. Only where no byte left, or Telegram itself said
 that it did nothing, may it be sent again; a connection that broke, a time that ran out, a 5xx or an answer that
@@ -21,7 +21,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from adapters.contract import Capabilities, Deliver, Fetched, NotFetched, Report
+from adapters.contract import (
+    Capabilities,
+    ConnectionState,
+    Deliver,
+    Fetched,
+    NotFetched,
+    Report,
+    WebhookRequest,
+    WebhookResponse,
+)
 from adapters.errors import AdapterError, RefusedConnection
 from adapters.http import Backoff, Shared
 from adapters.messages import (
@@ -38,14 +47,16 @@ from adapters.telegram import files, wire
 from adapters.telegram.client import Client, NotConnected, Patience, Refused, SlowDown
 from adapters.telegram.config import Config
 from adapters.telegram.drafts import Drafts
-from adapters.telegram.polling import PollLoop, Unreadable
+from adapters.telegram.polling import PollLoop
+from adapters.telegram.telling import Telling, Unreadable
+from adapters.telegram.webhook import Door, WebhookWatch
 
 _DEAD_TOKEN_RETRY_S = 60.0
 
 
 def build(config: Config, shared: Shared) -> TelegramAdapter:
     """What the registry calls."""
-    return TelegramAdapter(config, shared)
+    return (TelegramWebhookAdapter if config.mode == "webhook" else TelegramAdapter)(config, shared)
 
 
 class TelegramAdapter:
@@ -71,8 +82,9 @@ class TelegramAdapter:
 
     async def run(self, deliver: Deliver, report: Report) -> None:
         """Poll until cancelled; raises RefusedConnection where the token is dead."""
-        backoff = Backoff(self._shared.chance)
-        await PollLoop(self._client, self._shared.timer, backoff, self.unreadable, deliver, report).run()
+        await PollLoop(
+            self._client, self._shared.timer, self._telling(report), self.unreadable, deliver
+        ).run()
 
     async def send(self, message: OutboundMessage) -> SendResult:
         """Send one part; see the table above. Raises nothing but cancellation."""
@@ -110,6 +122,9 @@ class TelegramAdapter:
     async def close(self) -> None:
         """Nothing: the session is everybody's."""
 
+    def _telling(self, report: Report) -> Telling:
+        return Telling(report, self._shared.timer, Backoff(self._shared.chance))
+
     def _fate(self, chat: str, error: AdapterError) -> SendResult:
         match error:
             case Refused():
@@ -129,6 +144,39 @@ class TelegramAdapter:
         other, until = self._paused or (chat, now)
         self._paused = (chat, now + seconds)
         return NotSent(str(pause), retry_after_s=seconds, whole_bot=other != chat and now < until)
+
+
+class TelegramWebhookAdapter(TelegramAdapter):
+    """The same, but Telegram posts to us. A `WebhookAdapter`, too."""
+
+    __slots__ = ("_door", "_secret")
+
+    def __init__(self, config: Config, shared: Shared, patience: Patience | None = None) -> None:
+        super().__init__(config, shared, patience)
+        self._secret = config.secret_token
+        self._door = Door(self._secret, self.unreadable, (patience or Patience()).deliver_s)
+
+    async def run(self, deliver: Deliver, report: Report) -> None:
+        """Set the webhook and watch it until cancelled; it stays, so that Telegram keeps what comes meanwhile."""
+        telling, url = self._telling(report), self._shared.webhook_url("telegram")
+        if url is None:
+            why = "webhook mode needs server.public_url"
+            telling.tell(ConnectionState.REFUSED, why)
+            raise RefusedConnection(why)
+        timer, door = self._shared.timer, self._door
+        await WebhookWatch(self._client, timer, telling, door, self.unreadable, url, self._secret).run()
+
+    async def handle(self, request: WebhookRequest, deliver: Deliver) -> WebhookResponse:
+        """Answer one post of Telegram's."""
+        return await self._door.handle(request, deliver)
+
+    async def who_am_i(self) -> str:
+        """Besides, where Telegram posts to and what went wrong there last."""
+        name = await super().who_am_i()
+        try:
+            return f"{name}, {wire.webhook_words(await self._client.webhook())}"
+        except Refused as refused:
+            raise RefusedConnection(str(refused)) from None
 
 
 def _receipt(raw: Any) -> SendResult:  # noqa: ANN401 - whatever the platform sent

@@ -63,11 +63,18 @@ class Refused(AdapterError):
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait, in seconds: for a connection, for an answer, for a poll after it should have ended."""
+    """How long to wait, in seconds.
+
+    Attributes:
+        connect_s, call_s: for a connection, for an answer.
+        poll_grace_s: for a poll, after it should have ended.
+        deliver_s: for a posted message to become durable, before Telegram is asked to come again.
+    """
 
     connect_s: float = 10.0
     call_s: float = 20.0
     poll_grace_s: float = 10.0
+    deliver_s: float = 30.0
 
 
 class _NotConnected(library.NetworkError):
@@ -214,6 +221,18 @@ class Client:
             read_s=self._poll_read_s,
         )
         if not isinstance(raw, list):
+            raise Unreachable(_GARBAGE)
+        return raw
+
+    async def set_webhook(self, url: str, secret: str) -> None:
+        """Let Telegram post updates to `url`, each with the secret token."""
+        fields = {"url": url, "secret_token": secret, "allowed_updates": ALLOWED_UPDATES}
+        await self.call("setWebhook", fields)
+
+    async def webhook(self) -> Mapping[str, Any]:
+        """What Telegram says of the webhook: `url`, `pending_update_count`, `last_error_date` and more."""
+        raw = await self.call("getWebhookInfo")
+        if not isinstance(raw, dict):
             raise Unreachable(_GARBAGE)
         return raw
 

@@ -23,35 +23,18 @@ update that cannot be read is counted and kept, and the others go on. A dead tok
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from adapters.contract import ConnectionState, Deliver, DeliveryState, Report, Timer
+from adapters.contract import ConnectionState, Deliver, Timer
 from adapters.errors import RefusedConnection, Unreachable, UnreadableUpdate
-from adapters.http import Backoff
 from adapters.messages import InboundMessage
 from adapters.telegram import wire
 from adapters.telegram.albums import HOLD_S, Albums, album_of, unfinished
-from adapters.telegram.client import Client, Contested, Refused, SlowDown
+from adapters.telegram.client import Client, Contested, Refused
+from adapters.telegram.telling import ACKNOWLEDGED, SHORTEST_WAIT_S, Telling, Unreadable
 
-_ACKNOWLEDGED = frozenset({DeliveryState.ACCEPTED, DeliveryState.DUPLICATE, DeliveryState.IGNORED})
-_SHORTEST_WAIT_S = 0.05
 _FORGET_OFFSET_S = 86_400.0
-
-
-@dataclass(slots=True)
-class Unreadable:
-    """What could not be read: how many since the start, and the last few as they came."""
-
-    count: int = 0
-    last: deque[object] = field(default_factory=lambda: deque(maxlen=16))
-
-    def note(self, raw: object) -> None:
-        """One more."""
-        self.count += 1
-        self.last.append(raw)
 
 
 class PollLoop:
@@ -60,15 +43,13 @@ class PollLoop:
     __slots__ = (
         "_ahead",
         "_albums",
-        "_backoff",
         "_client",
         "_deliver",
         "_heard_at",
         "_me",
         "_offset",
-        "_report",
-        "_reported",
         "_seen",
+        "_telling",
         "_timer",
         "_unreadable",
         "_webhook_removed",
@@ -78,18 +59,15 @@ class PollLoop:
         self,
         client: Client,
         timer: Timer,
-        backoff: Backoff,
+        telling: Telling,
         unreadable: Unreadable,
         deliver: Deliver,
-        report: Report,
     ) -> None:
         self._client = client
         self._timer = timer
-        self._backoff = backoff
+        self._telling = telling
         self._unreadable = unreadable
         self._deliver = deliver
-        self._report = report
-        self._reported: tuple[ConnectionState, str] | None = None
         self._offset: int | None = None
         self._heard_at = timer.monotonic()
         self._webhook_removed = False
@@ -100,23 +78,23 @@ class PollLoop:
 
     async def run(self) -> None:
         """Poll until cancelled. Raises RefusedConnection, and only that."""
-        self._tell(ConnectionState.CONNECTING)
+        self._telling.tell(ConnectionState.CONNECTING)
         hold = True
         while True:
             try:
                 if self._me is None:
                     self._me = await self._client.introduce()
-                    self._tell(ConnectionState.UP)
+                    self._telling.tell(ConnectionState.UP)
                 updates = await self._client.updates(self._offset, hold=hold)
             except RefusedConnection as error:
-                self._tell(ConnectionState.REFUSED, str(error))
+                self._telling.tell(ConnectionState.REFUSED, str(error))
                 raise
             except Contested as error:
                 hold = True  # a short poll would succeed between two of the other's
                 await self._contested(error)
             except (Unreachable, Refused) as error:
                 hold = False
-                await self._failed(error)
+                await self._telling.wait_out(error)
             else:
                 hold = await self._heard(self._me, updates)
 
@@ -126,34 +104,26 @@ class PollLoop:
             try:
                 await self._client.remove_webhook()
             except (Unreachable, Refused) as failure:
-                await self._failed(failure)
+                await self._telling.wait_out(failure)
             return
         why = "a webhook is set" if error.by_webhook else "another process polls this token"
-        self._tell(ConnectionState.DEGRADED, f"{why} ({error})")
-        await self._timer.sleep(self._backoff.next_s())
-
-    async def _failed(self, error: Unreachable | Refused) -> None:
-        if isinstance(error, SlowDown):
-            self._tell(ConnectionState.DEGRADED, str(error))
-            await self._timer.sleep(max(_SHORTEST_WAIT_S, error.retry_after_s or 0.0))
-        else:
-            self._tell(ConnectionState.DOWN, str(error))
-            await self._timer.sleep(self._backoff.next_s())
+        self._telling.tell(ConnectionState.DEGRADED, f"{why} ({error})")
+        await self._telling.pause()
 
     async def _heard(self, me: wire.Me, updates: list[Any]) -> bool:
         """Hand in what came; returns whether the next poll may be held."""
         raws = {number: raw for raw in updates if (number := wire.update_id(raw)) is not None}
         if updates and not raws:
-            await self._failed(Unreachable("updates without numbers"))
+            await self._telling.wait_out(Unreachable("updates without numbers"))
             return True
-        self._backoff.reset()
+        self._telling.works()
         fresh = {number: raws[number] for number in sorted(raws.keys() - self._ahead)}
         growing = unfinished(fresh, self._seen)
         held = {number for numbers in growing.values() for number in numbers}
         before = self._unreadable.count
         read = list(self._readable(me, {n: raw for n, raw in fresh.items() if n not in held}))
         if self._unreadable.count == before:
-            self._tell(ConnectionState.UP)
+            self._telling.tell(ConnectionState.UP)
         await self._hand_in(self._albums.gathered(read))
         for number, album, _ in read:
             if album is not None:
@@ -187,7 +157,7 @@ class PollLoop:
                 message = wire.parse(raw, me)
             except UnreadableUpdate as error:
                 self._unreadable.note(raw)
-                self._tell(ConnectionState.DEGRADED, str(error))
+                self._telling.tell(ConnectionState.DEGRADED, str(error))
             else:
                 if message is not None:
                     yield number, album_of(raw), message
@@ -206,10 +176,5 @@ class PollLoop:
 
     async def _chat(self, messages: list[InboundMessage]) -> None:
         for message in messages:
-            while (delivery := await self._deliver(message)).state not in _ACKNOWLEDGED:
-                await self._timer.sleep(max(_SHORTEST_WAIT_S, delivery.retry_after_s))
-
-    def _tell(self, state: ConnectionState, why: str = "") -> None:
-        if self._reported != (state, why):
-            self._reported = (state, why)
-            self._report(state, why)
+            while (delivery := await self._deliver(message)).state not in ACKNOWLEDGED:
+                await self._timer.sleep(max(SHORTEST_WAIT_S, delivery.retry_after_s))

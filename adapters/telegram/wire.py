@@ -232,6 +232,15 @@ def content_fields(text: str) -> dict[str, object]:
     return {"text": shown, "entities": entities} if entities else {"text": shown}
 
 
+def webhook_words(info: Mapping[str, Any]) -> str:
+    """What Telegram says of a webhook, for a person."""
+    url, waiting = info.get("url"), info.get("pending_update_count", 0)
+    if not url:
+        return "no webhook is set"
+    error = info.get("last_error_message")
+    return f"webhook {url}, {waiting} updates wait" + (f", last error: {error}" if error else "")
+
+
 def message_id(raw: Any) -> int | None:  # noqa: ANN401 - whatever the platform sent
     """The number of a message that was sent, or None where the answer names none."""
     number = raw.get("message_id") if isinstance(raw, dict) else None

@@ -7,6 +7,7 @@ has a number that is not zero and is for direct chats.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
@@ -60,6 +61,14 @@ def check_draft(chat: str, draft_id: str) -> None:
         raise ApiError(400, "Bad Request: RANDOM_ID_INVALID")
     if chat.startswith("-"):
         raise ApiError(400, "Bad Request: TEXTDRAFT_PEER_INVALID")
+
+
+def check_webhook(url: str, secret: str) -> None:
+    """Raises ApiError where a webhook cannot be set so."""
+    if url and not re.fullmatch(r"https?://[^\s/]+\S*", url):
+        raise ApiError(400, "Bad Request: bad webhook: An HTTPS URL must be provided for webhook")
+    if not re.fullmatch(r"[A-Za-z0-9_-]{0,256}", secret):
+        raise ApiError(400, "Bad Request: secret token contains unallowed characters")
 
 
 def _units(text: str) -> int:

@@ -35,7 +35,8 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from adapters.testing.telegram_rules import ApiError
-from adapters.testing.telegram_state import Account, Fault, FaultKind
+from adapters.testing.telegram_state import Account, Bell, Fault, FaultKind
+from adapters.testing.telegram_webhooks import Poster
 
 _JSON_FIELDS = ("allowed_updates", "commands", "entities", "reply_parameters")
 
@@ -53,6 +54,7 @@ class TelegramServer:
         self._welcoming = welcoming
         self._port = port
         self._runner: web.AppRunner | None = None
+        self._news = Bell()
 
     @property
     def url(self) -> str:
@@ -62,7 +64,8 @@ class TelegramServer:
     def account(self, token: str, username: str = "") -> Account:
         """The account of a token, made now if there is none."""
         if token not in self.accounts:
-            self.accounts[token] = Account(token, username or f"bot{token.partition(':')[0]}_bot")
+            name = username or f"bot{token.partition(':')[0]}_bot"
+            self.accounts[token] = Account(token, name, news=self._news)
         return self.accounts[token]
 
     async def start(self) -> None:
@@ -70,6 +73,7 @@ class TelegramServer:
         app = web.Application(client_max_size=2**24)
         app.router.add_route("*", "/bot{token}/{method}", self._bot_call)
         app.router.add_get("/file/bot{token}/{path:.+}", self._download)
+        app.cleanup_ctx.append(Poster(self.accounts, self._news).lifetime)
         control = _Control(self)
         app.router.add_post("/_control/{action}", control.post)
         app.router.add_get("/_control/{action}", control.get)

@@ -15,7 +15,7 @@ from enum import StrEnum
 from math import ceil
 from typing import Any
 
-from adapters.testing.telegram_rules import SAME, ApiError, check_draft, check_text, too_many
+from adapters.testing.telegram_rules import SAME, ApiError, check_draft, check_text, check_webhook, too_many
 
 BOT_RATE = 30
 _FIRST_DATE = 1_780_000_000
@@ -60,7 +60,7 @@ class SentMessage:
     entities: tuple[Mapping[str, Any], ...] = ()
 
 
-class _Bell:
+class Bell:
     """Wakes all who wait at that moment."""
 
     __slots__ = ("_event",)
@@ -69,10 +69,16 @@ class _Bell:
         self._event = asyncio.Event()
 
     def ring(self) -> None:
+        """Wake them."""
         self._event.set()
         self._event = asyncio.Event()
 
+    def next(self) -> asyncio.Event:
+        """Set at the next ring."""
+        return self._event
+
     async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds that only changes when it rings."""
         while not holds():
             await self._event.wait()
 
@@ -86,6 +92,7 @@ class Account:
         drafting: whether the server knows sendMessageDraft.
         sent: each message as it was when it was sent; `shown`: by number, as it is now.
         drafts, edits: what was shown by sendMessageDraft and editMessageText, in order.
+        news: rung when there may be something to post to a webhook.
         files: what getFile finds, by file_id: path and bytes.
         refused: chats that take nothing, with status and description.
         missing_threads: topics that are gone.
@@ -98,6 +105,8 @@ class Account:
     drafting: bool = True
     revoked: bool = False
     webhook: str | None = None
+    webhook_secret: str = ""
+    post_errors: list[str] = field(default_factory=list)
     waiting: deque[dict[str, Any]] = field(default_factory=deque)
     sent: list[SentMessage] = field(default_factory=list)
     shown: dict[int, SentMessage] = field(default_factory=dict)
@@ -110,7 +119,8 @@ class Account:
     missing_threads: set[str] = field(default_factory=set)
     migrated: dict[str, int] = field(default_factory=dict)
     _faults: dict[str, deque[Fault]] = field(default_factory=dict)
-    _bell: _Bell = field(default_factory=_Bell)
+    news: Bell = field(default_factory=Bell)
+    _bell: Bell = field(default_factory=Bell)
     _last_update: int = 1000
     _last_message: int = 0
     _poll: int = 0
@@ -153,6 +163,8 @@ class Account:
         self._last_update += 1
         self.waiting.append({"update_id": self._last_update, **update})
         self._bell.ring()
+        if self.webhook:
+            self.news.ring()
         return self._last_update
 
     def fail(self, method: str, fault: Fault, times: int = 1) -> None:
@@ -186,6 +198,11 @@ class Account:
         """Wait until each update is confirmed."""
         await self._bell.until(lambda: not self.waiting)
 
+    async def post_failures(self, count: int) -> list[str]:
+        """Wait until so many posts to the webhook have failed in all."""
+        await self._bell.until(lambda: len(self.post_errors) >= count)
+        return self.post_errors
+
     # ── what the server does ─────────────────────────────────────────────────────────────────────────────
     def enter(self, method: str) -> Fault | None:
         """Count a call and take the fault that is scripted for it."""
@@ -193,6 +210,17 @@ class Account:
         self._bell.ring()
         faults = self._faults.get(method)
         return faults.popleft() if faults else None
+
+    def posted(self, update: dict[str, Any]) -> None:
+        """The webhook has taken it."""
+        if update in self.waiting:
+            self.waiting.remove(update)
+        self._bell.ring()
+
+    def post_failed(self, error: str) -> None:
+        """The webhook has not taken it."""
+        self.post_errors.append(error)
+        self._bell.ring()
 
     async def answer(self, method: str, fields: Mapping[str, Any]) -> object:
         """The result of a method. Raises ApiError."""
@@ -210,6 +238,7 @@ class Account:
             "getFile": self._file,
             "setWebhook": self._set_webhook,
             "deleteWebhook": self._delete_webhook,
+            "getWebhookInfo": self._webhook_info,
         }
         way = ways.get(method)
         if way is None or (method == "sendMessageDraft" and not self.drafting):
@@ -224,8 +253,22 @@ class Account:
         return True
 
     def _set_webhook(self, fields: Mapping[str, Any]) -> object:
-        self.webhook = str(fields.get("url", "")) or None
+        url, secret = str(fields.get("url", "")), str(fields.get("secret_token", ""))
+        check_webhook(url, secret)
+        self.webhook, self.webhook_secret = url or None, secret
+        self.news.ring()
         return True
+
+    def _webhook_info(self, _: Mapping[str, Any]) -> object:
+        info: dict[str, Any] = {
+            "url": self.webhook or "",
+            "has_custom_certificate": False,
+            "pending_update_count": len(self.waiting),
+        }
+        if self.post_errors:
+            info["last_error_date"] = _FIRST_DATE + len(self.post_errors)
+            info["last_error_message"] = self.post_errors[-1]
+        return info
 
     def _delete_webhook(self, fields: Mapping[str, Any]) -> object:
         self.webhook = None

@@ -18,6 +18,7 @@ from adapters.testing.telegram_server import TelegramServer
 from adapters.testing.timer import QuickTimer
 from tests.contract.discord_world import DiscordWorld
 from tests.contract.slack_world import SlackEventsWorld, SlackWorld
+from tests.contract.telegram_webhook_world import TelegramWebhookWorld
 from tests.contract.whatsapp_world import WhatsAppWorld
 
 
@@ -178,5 +179,6 @@ WORLDS: dict[str, Callable[[], World]] = {
     "slack": SlackWorld,
     "slack-events": SlackEventsWorld,
     "telegram": TelegramWorld,
+    "telegram-webhook": TelegramWebhookWorld,
     "whatsapp": WhatsAppWorld,
 }

@@ -54,7 +54,7 @@ def test_the_telegram_library_comes_without_a_command_line_and_leaves_it_usable(
         ("telegram", {}, "bot_token"),
         ("telegram", {"bot_token": "not-a-token-SEEN"}, "bot_token"),
         ("telegram", {"bot_token": "1:SEEN abc"}, "bot_token"),
-        ("telegram", {"bot_token": "1:abcdef", "mode": "webhook"}, "mode"),
+        ("telegram", {"bot_token": "1:abcdef", "webhook_secret": "SEEN it"}, "webhook_secret"),
         ("telegram", {"bot_token": "1:abcdef", "poll_timeout_s": 0}, "poll_timeout_s"),
         ("telegram", {"bot_token": "1:abcdef", "api_base_url": "ftp://x"}, "api_base_url"),
         ("telegram", {"bot_token": "1:abcdef", "api_base_url": "https://SEEN:pw@x"}, "api_base_url"),
