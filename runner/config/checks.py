@@ -38,6 +38,7 @@ def check(
         if draft.section.enabled:
             check_models(draft, prices, providers, findings)
             _reachable(draft, file.server.host, findings)
+            _posted_to(draft, file.server.public_url, findings)
     _accounts([draft for draft in drafts if draft.section.enabled], findings)
     if file.alerts.webhook is not None:
         findings.warn(("alerts", "webhook"), "not in this version yet: alerts go to the log and the metrics")
@@ -115,6 +116,28 @@ def _reachable(draft: Draft, host: str, findings: Findings) -> None:
             shown = findings.shown(host)
             message = f"bot {draft.id} needs a secret, for server.host {shown} lets other machines in"
             findings.problem((*place, "secret"), message)
+
+
+def _posted_to(draft: Draft, public_url: str | None, findings: Findings) -> None:
+    """A platform that posts has to know where to, one address for each connection."""
+    taken: set[str] = set()
+    for channel, place in zip(draft.channels, draft.places, strict=True):
+        if not getattr(channel.config, "needs_public_url", False):
+            continue
+        at = (*place, "mode")
+        if public_url is None:
+            message = f"bot {draft.id} needs server.public_url: {channel.platform} posts its messages there"
+            findings.problem(at, message)
+        elif channel.platform in taken:
+            message = (
+                f"a bot can have one {channel.platform} webhook: both would be posted to the same address"
+            )
+            findings.problem(at, message)
+        elif not public_url.startswith("https://"):
+            findings.warn(
+                at, f"{channel.platform} posts to https addresses only, which server.public_url is not"
+            )
+        taken.add(channel.platform)
 
 
 def is_loopback(host: str) -> bool:
