@@ -151,7 +151,12 @@ class ModelChoice:
 
 @dataclass(frozen=True, slots=True)
 class Bot:
-    """One bot, whole. `cap` None: no cap (its spend is counted all the same)."""
+    """One bot, whole.
+
+    Attributes:
+        cap: None: no cap (its spend is counted all the same).
+        transcription: who writes voice messages down; None: nobody.
+    """
 
     id: str
     name: str
@@ -177,3 +182,8 @@ class Bot:
     attachments: bool = True
     fallbacks: tuple[ModelChoice, ...] = ()
     transcription: ModelChoice | None = None
+
+    def key_for(self, provider: str) -> Secret | None:
+        """The bot's own key, where it pays that provider itself; None: the runner's key."""
+        own = self.billing_mode is BillingMode.BYOK and provider == self.choice.provider
+        return self.llm_api_key if own else None

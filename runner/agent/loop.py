@@ -16,7 +16,7 @@ from runner.agent.meter import Ask, Failed, Meter, MeterResult, Refused
 from runner.agent.prompt import build_request
 from runner.agent.replies import PaidReply, Step, ToolsDone, ToolsStarted, step_to_json
 from runner.agent.transcribe import Ear, Listening
-from runner.bots import BillingMode, Bot, ModelChoice
+from runner.bots import Bot, ModelChoice
 from runner.clock import Clock
 from runner.conversations.models import AssistantMessage, Message, ToolCall, ToolMessage, ToolResult
 from runner.money.amounts import ZERO, Money
@@ -184,7 +184,6 @@ class AgentLoop:
         for choice in choices:
             price = self._book.find(choice.provider, choice.model)
             asked = replace(bot, choice=choice)
-            own_key = bot.billing_mode is BillingMode.BYOK and choice.provider == bot.choice.provider
             ask = Ask(
                 request=build_request(asked, (*task.history, *progress.messages), tools.specs, price),
                 about=about,
@@ -192,7 +191,7 @@ class AgentLoop:
                 deadline=task.deadline,
                 attempts_used=progress.attempts_used,
                 step_number=task.first_step + progress.taken,
-                key=bot.llm_api_key if own_key else None,
+                key=bot.key_for(choice.provider),
                 patient=choice == choices[-1],
                 listener=task.listener,
             )

@@ -26,7 +26,7 @@ from adapters.text import split
 from runner.agent.loop import AgentLoop, LoopResult, LoopTask
 from runner.agent.replies import Step, step_from_json
 from runner.agent.transcribe import Ear, Listening
-from runner.bots import BillingMode, Bot
+from runner.bots import Bot
 from runner.clock import Clock, UnixMs
 from runner.conversations.models import (
     AssistantMessage,
@@ -143,12 +143,8 @@ class TurnHandler:
             return scene, LoopResult(StopReason.INTERNAL_ERROR, detail=repr(error))
 
     def _ear(self, scene: Scene, steps: tuple[Step, ...], session: LaneSession) -> Ear:
+        """Who hears a voice message; what an earlier try heard is known to it."""
         bot, choice = scene.bot, scene.bot.transcription
-        own_key = (
-            choice is not None
-            and bot.billing_mode is BillingMode.BYOK
-            and choice.provider == bot.choice.provider
-        )
         listening = Listening(
             choice=choice,
             about=about(scene),
@@ -156,11 +152,12 @@ class TurnHandler:
             deadline=scene.deadline,
             done=steps,
             attempts_used=scene.work.attempts_used,
-            key=bot.llm_api_key if own_key else None,
+            key=None if choice is None else bot.key_for(choice.provider),
         )
         return self._agent.ear(listening, session)
 
     async def _ask(self, scene: Scene, steps: tuple[Step, ...], ear: Ear, session: LaneSession) -> LoopResult:
+        """Ask the agent, who goes on behind what was heard."""
         work, bot = scene.work, scene.bot
         showing = drafts_for(scene.adapter, scene.message, _part_key(work.turn, 1), wanted=bot.stream_replies)
         async with showing(self._clock, self._tasks) as listener:
