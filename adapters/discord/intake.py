@@ -50,7 +50,6 @@ class Intake:
         read: parses one message; None: nothing that we answer, or nothing that can be read.
         tasks: owns one task a lane; they raise nothing.
         trouble: told in one sentence what went wrong; None: all is well again.
-        most_waiting: how many messages may wait in all.
     """
 
     def __init__(
@@ -61,7 +60,6 @@ class Intake:
         read: Callable[[Any], InboundMessage | None],
         tasks: asyncio.TaskGroup,
         trouble: Callable[[str | None], None],
-        most_waiting: int = MOST_WAITING,
     ) -> None:
         self._client = client
         self._shared = shared
@@ -69,7 +67,6 @@ class Intake:
         self._read = read
         self._tasks = tasks
         self._trouble = trouble
-        self._most_waiting = most_waiting
         self._lanes: dict[str, _Lane] = {}
         self._cursors: OrderedDict[str, tuple[int, str | None]] = OrderedDict()
         self._readers = asyncio.Semaphore(_READERS)
@@ -79,7 +76,7 @@ class Intake:
         """A message from the socket; returns at once."""
         channel, number, guild = _place(raw)
         lane = self._lane(channel, guild)
-        if self._waiting < self._most_waiting:
+        if self._waiting < MOST_WAITING:
             lane.waiting.append(raw)
             self._waiting += 1
         elif lane.gap is None:
