@@ -120,7 +120,7 @@ class Drafts:
         shown = Shown(None, content)
         _keep(self._shown, message.key, shown, MOST_SHOWN)
         try:
-            raw = await self._client.call_mended("sendMessage", {**wire.place_fields(message), **content})
+            raw = await self._client.call_mended("sendMessage", wire.send_fields(message))
         except (SlowDown, NotConnected):
             self._shown.pop(message.key, None)  # certainly not there: another draft may begin it
             raise
@@ -130,7 +130,7 @@ class Drafts:
         content = wire.content_fields(message.text)
         if content == shown.content:
             return
-        fields = {"chat_id": message.chat.id, "message_id": message_id, **content}
+        fields = {"chat_id": message.chat.id, "message_id": message_id, **content, **wire.NO_PREVIEW}
         try:
             await self._client.call_mended("editMessageText", fields)
         except Refused as refused:

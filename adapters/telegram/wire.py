@@ -63,6 +63,9 @@ _FILES: Mapping[str, AttachmentKind] = {
 _LATER_PART = re.compile(r"\.(?!1$)\d+$")
 _NO_FILES = ("location", "venue", "contact", "poll", "dice")
 
+NO_PREVIEW: Mapping[str, object] = {"link_preview_options": '{"is_disabled": true}'}
+"""For a preview, Telegram would fetch whatever address a model was talked into writing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Me:
@@ -214,7 +217,7 @@ def _whole(value: object) -> int:
 
 def send_fields(message: OutboundMessage) -> dict[str, object]:
     """The parameters of sendMessage."""
-    return {**place_fields(message), **content_fields(message.text)}
+    return {**place_fields(message), **content_fields(message.text), **NO_PREVIEW}
 
 
 def place_fields(message: OutboundMessage) -> dict[str, object]:

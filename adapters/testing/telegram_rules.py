@@ -23,6 +23,30 @@ SAME = (
     "as a current content and reply markup of the message"
 )
 
+_WHERE = {"chat_id": "chat", "message_thread_id": "int"}
+_WHAT = {"text": "str", "entities": "json", "link_preview_options": "json"}
+PARAMETERS: Mapping[str, Mapping[str, str]] = {
+    "getMe": {},
+    "getUpdates": {"offset": "int", "limit": "int", "timeout": "int", "allowed_updates": "json"},
+    "sendMessage": {**_WHERE, **_WHAT, "reply_parameters": "json"},
+    "sendMessageDraft": {
+        "chat_id": "int",
+        "message_thread_id": "int",
+        "draft_id": "int",
+        "text": "str",
+        "entities": "json",
+    },
+    "editMessageText": {"chat_id": "chat", "message_id": "int", **_WHAT},
+    "sendChatAction": {**_WHERE, "action": "str"},
+    "setMyCommands": {"commands": "json"},
+    "getFile": {"file_id": "str"},
+    "setWebhook": {"url": "str", "secret_token": "str", "allowed_updates": "json", "max_connections": "int"},
+    "deleteWebhook": {"drop_pending_updates": "bool"},
+    "getWebhookInfo": {},
+}
+"""The parameters of the methods that we know, as the Bot API's documentation has them, without what we never use."""
+_VALUES = {"int": r"-?\d{1,19}", "chat": r"-?\d{1,19}|@\w+|", "bool": r"(?i:true|false)", "str": r"(?s:.*)"}
+
 
 class ApiError(Exception):
     """A refusal in Telegram's own form."""
@@ -38,6 +62,20 @@ def too_many(retry_after_s: int) -> ApiError:
     """429 as Telegram says it."""
     text = f"Too Many Requests: retry after {retry_after_s}"
     return ApiError(429, text, {"retry_after": retry_after_s})
+
+
+def check_parameters(method: str, fields: Mapping[str, Any]) -> None:
+    """Raises ApiError where a call is not as documented; the real one leaves out what it does not know."""
+    known = PARAMETERS[method]
+    for name, value in fields.items():
+        if value is None:
+            continue
+        kind = known.get(name)
+        if kind is None:
+            raise ApiError(400, f"Bad Request: {method} has no parameter {name}")
+        good = isinstance(value, list | dict) if kind == "json" else re.fullmatch(_VALUES[kind], str(value))
+        if not good:
+            raise ApiError(400, f"Bad Request: {name} of {method} is no {kind}")
 
 
 def check_text(text: str, entities: Sequence[Mapping[str, Any]]) -> None:

@@ -38,7 +38,7 @@ from adapters.testing.telegram_rules import ApiError
 from adapters.testing.telegram_state import Account, Bell, Fault, FaultKind
 from adapters.testing.telegram_webhooks import Poster
 
-_JSON_FIELDS = ("allowed_updates", "commands", "entities", "reply_parameters")
+_JSON_FIELDS = ("allowed_updates", "commands", "entities", "link_preview_options", "reply_parameters")
 
 
 class TelegramServer:

@@ -15,7 +15,16 @@ from enum import StrEnum
 from math import ceil
 from typing import Any
 
-from adapters.testing.telegram_rules import SAME, ApiError, check_draft, check_text, check_webhook, too_many
+from adapters.testing.telegram_rules import (
+    PARAMETERS,
+    SAME,
+    ApiError,
+    check_draft,
+    check_parameters,
+    check_text,
+    check_webhook,
+    too_many,
+)
 
 BOT_RATE = 30
 _FIRST_DATE = 1_780_000_000
@@ -226,6 +235,8 @@ class Account:
         """The result of a method. Raises ApiError."""
         if self.revoked:
             raise ApiError(401, "Unauthorized")
+        if method in PARAMETERS:
+            check_parameters(method, fields)
         if method == "getUpdates":
             return await self._updates(fields)
         ways: Mapping[str, Callable[[Mapping[str, Any]], object]] = {

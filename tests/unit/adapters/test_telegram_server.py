@@ -175,3 +175,69 @@ async def test_a_process_of_its_own_is_driven_by_http(session: aiohttp.ClientSes
     finally:
         process.kill()
         await process.wait()
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "description"),
+    [
+        ("sendMessage", {"chat_id": 1, "txt": "x"}, "sendMessage has no parameter txt"),
+        (
+            "sendMessageDraft",
+            {"chat_id": "@a", "draft_id": 1, "text": "x"},
+            "chat_id of sendMessageDraft is no int",
+        ),
+        ("sendMessageDraft", {"chat_id": 1, "draft_id": 0, "text": "x"}, "RANDOM_ID_INVALID"),
+        ("sendMessageDraft", {"chat_id": -1, "draft_id": 1, "text": "x"}, "TEXTDRAFT_PEER_INVALID"),
+        ("editMessageText", {"chat_id": 1, "message_id": 9, "text": "x"}, "message to edit not found"),
+        ("setWebhook", {"url": "ftp://x"}, "bad webhook: An HTTPS URL must be provided for webhook"),
+        (
+            "setWebhook",
+            {"url": "https://x", "secret_token": "a b"},
+            "secret token contains unallowed characters",
+        ),
+        ("getFile", {"file_id": "none"}, "wrong file_id or the file is temporarily unavailable"),
+    ],
+)
+async def test_what_is_refused(
+    session: aiohttp.ClientSession,
+    server: TelegramServer,
+    account: Account,
+    method: str,
+    fields: dict[str, Any],
+    description: str,
+) -> None:
+    assert (await call(session, server, method, **fields))["description"] == f"Bad Request: {description}"
+    assert not account.shown
+
+
+@pytest.mark.parametrize(
+    "entities",
+    [
+        [{"type": "bold", "offset": 0, "length": 4}],
+        [{"type": "bold", "offset": 1, "length": 0}],
+        [{"type": "bald", "offset": 0, "length": 1}],
+        [{"type": "text_link", "offset": 0, "length": 1, "url": "tg://user?id=1"}],
+        [{"type": "bold", "offset": 0, "length": 2}, {"type": "italic", "offset": 1, "length": 2}],
+        [{"type": "bold", "offset": 0, "length": 3}, {"type": "code", "offset": 1, "length": 1}],
+        [{"type": "bold", "offset": 0, "length": 3}, {"type": "bold", "offset": 1, "length": 1}],
+    ],
+)
+async def test_entities_that_are_none(
+    session: aiohttp.ClientSession, server: TelegramServer, account: Account, entities: list[dict[str, Any]]
+) -> None:
+    answer = await call(session, server, "sendMessage", chat_id=1, text="abc", entities=entities)
+    assert "can't parse entities" in answer["description"]
+    assert not account.sent
+
+
+async def test_an_edit_has_to_change_something(
+    session: aiohttp.ClientSession, server: TelegramServer, account: Account
+) -> None:
+    sent = (await call(session, server, "sendMessage", chat_id=1, text="abc"))["result"]
+    same = {"chat_id": 1, "message_id": sent["message_id"], "text": "abc"}
+    assert (
+        "message is not modified" in (await call(session, server, "editMessageText", **same))["description"]
+    )
+    bold = [{"type": "bold", "offset": 0, "length": 1}]
+    assert (await call(session, server, "editMessageText", **same, entities=bold))["ok"]
+    assert [edit.text for edit in await account.edited(1)] == ["abc"]

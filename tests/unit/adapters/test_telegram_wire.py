@@ -231,14 +231,24 @@ def test_the_number_of_an_update(raw: object, number: int | None) -> None:
 
 
 def test_what_is_sent() -> None:
-    chat = ChatRef("-100", ChatKind.GROUP, "5")
-    assert send_fields(OutboundMessage("k", chat, "hi", "99", {"message_id": 3})) == {
+    plain = {"link_preview_options": '{"is_disabled": true}'}
+    group, direct, asked = ChatRef("-100", ChatKind.GROUP, "5"), ChatRef("7"), {"message_id": 3}
+    assert send_fields(OutboundMessage("t1.1", group, "**hi**", "99", asked)) == {
         "chat_id": "-100",
         "message_thread_id": "5",
         "text": "hi",
+        "entities": [{"type": "bold", "offset": 0, "length": 2}],
         "reply_parameters": {"message_id": 3, "allow_sending_without_reply": True},
+        **plain,
     }
-    assert send_fields(OutboundMessage("k", ChatRef("7"), "hi", "99", {"message_id": 3})) == {
+    assert send_fields(OutboundMessage("t1.1", direct, "hi", "99", asked)) == {
         "chat_id": "7",
         "text": "hi",
+        **plain,
     }
+
+
+@pytest.mark.parametrize(("key", "quotes"), [("t1.1", True), ("t1.2", False), ("t1.11", False), ("k", True)])
+def test_only_the_first_part_quotes(key: str, *, quotes: bool) -> None:
+    part = OutboundMessage(key, ChatRef("-100", ChatKind.GROUP), "hi", "99", {"message_id": 3})
+    assert ("reply_parameters" in send_fields(part)) is quotes
