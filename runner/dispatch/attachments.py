@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from adapters.contract import Adapter, FetchingAdapter, NotFetched
@@ -65,10 +65,15 @@ class Perceived:
 
 @dataclass(frozen=True, slots=True)
 class _Note:
-    """Stands for an attachment that could not be opened: for the model, and where there is nothing else."""
+    """Stands for an attachment that could not be opened.
+
+    Attributes:
+        text: for the model; `alone`: for the user, where there is nothing else; `why`: for logs.
+    """
 
     text: str
     alone: str
+    why: str = ""
 
 
 async def perceive(
@@ -106,7 +111,7 @@ async def perceive(
                 parts.append(got or _note(attachment, "which you cannot open"))
     first = parts[0] if parts else None
     if isinstance(first, _Note) and not pictures and all(isinstance(part, _Note) for part in parts):
-        return Perceived("", end=LoopResult(StopReason.UNREADABLE, first.alone))
+        return Perceived("", end=LoopResult(StopReason.UNREADABLE, first.alone, detail=first.why))
     texts = (part.text if isinstance(part, _Note) else part for part in parts)
     return Perceived("\n\n".join(texts), tuple(pictures))
 
@@ -127,7 +132,7 @@ async def _heard(
         return _as_speech(attachment, said)
     if said.stop is not None:
         return LoopResult(said.stop, detail=said.why)
-    return _note(attachment, "which could not be heard just now", NOT_NOW)
+    return replace(_note(attachment, "which could not be heard just now", NOT_NOW), why=said.why)
 
 
 async def _recording(attachment: Attachment, source: FetchingAdapter) -> Recording | _Note:

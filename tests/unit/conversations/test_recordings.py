@@ -111,6 +111,29 @@ def test_what_is_empty_or_too_long() -> None:
     assert seconds(opus(1, granule=LONGEST_S * 48_000)) == LONGEST_S
 
 
+MILLISECONDS = {**dict.fromkeys((0, 4, 8, 12, 14, 18, 22, 26, 30), 10), 3: 60, 10: 40, 16: 2.5, 21: 5, 31: 20}
+PACKETS = st.lists(
+    st.tuples(st.sampled_from(sorted(MILLISECONDS)), st.integers(0, 48), st.integers(2, 600)), max_size=60
+)
+
+
+@given(PACKETS, st.integers(-1, 48_000 * 60), st.integers(1, 60))
+def test_whatever_is_in_it_counts_and_whatever_it_claims(
+    packets: list[tuple[int, int, int]], claimed: int, a_page: int
+) -> None:
+    """Of random packets, each of so many frames of one kind, over several pages."""
+    made = [bytes([kind << 3 | 3, frames]) + bytes(size - 2) for kind, frames, size in packets]
+    file = page([OPUS_HEAD], 7, 0, 0, 2) + page([OPUS_TAGS], 7, 1, claimed)
+    small = min(a_page, 60)
+    file += b"".join(page(made[at : at + small], 7, 2, -1) for at in range(0, len(made), small))
+    held = sum(48 * MILLISECONDS[kind] * frames for kind, frames, _ in packets)
+    expected = -int(-max(held, claimed) // 48_000)
+    if expected <= 0:
+        assert measure(file) == NotMeasured("it is empty")
+    else:
+        assert seconds(file) == expected
+
+
 # ── Vorbis ───────────────────────────────────────────────────────────────────────────────────────────────
 def test_vorbis_packets_are_bounded_by_the_larger_block() -> None:
     assert seconds(vorbis(86, granule=1)) == 2  # 86 x 1024 samples of 44.1 kHz: 1.997 s

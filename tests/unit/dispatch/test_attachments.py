@@ -202,7 +202,9 @@ async def test_no_time_to_hear_it(world: World, adapter: FakeAdapter) -> None:
 @pytest.mark.parametrize("fault", [Fault(400), Fault(401)])
 async def test_who_cannot_hear_it_says_so(world: World, adapter: FakeAdapter, fault: Fault) -> None:
     world.provider.script(fault, fault)
-    assert (await listen(adapter, an_ear(world))).end == LoopResult(StopReason.UNREADABLE, NOT_NOW)
+    assert (await listen(adapter, an_ear(world))).end == LoopResult(
+        StopReason.UNREADABLE, NOT_NOW, detail=f"HTTP {fault.status}: made to fail"
+    )
     seen = await listen(adapter, an_ear(world, used=1), text="hi")
     assert seen.text == "hi\n\n[The user sent a voice message, which could not be heard just now.]"
 
@@ -245,7 +247,7 @@ async def test_one_recording_a_message(world: World, adapter: FakeAdapter) -> No
 async def test_a_model_without_a_price_hears_only_where_nothing_is_limited(adapter: FakeAdapter) -> None:
     async with a_world(PriceBook("empty")) as world:
         assert (await listen(adapter, an_ear(world, limit=10**12))).end == LoopResult(
-            StopReason.UNREADABLE, NOT_NOW
+            StopReason.UNREADABLE, NOT_NOW, detail="fake/speech-1 has no price"
         )
         assert world.provider.calls == []
         world.provider.script(Say("hello"))
