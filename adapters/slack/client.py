@@ -97,7 +97,7 @@ class Client:
         self._app_token = config.app_token
         self.web = library.AsyncWebClient(
             token=config.bot_token.get_secret_value(),
-            base_url=f"{config.api_base_url}/api/",
+            base_url=config.api_base_url,
             logger=library.silence(),
             retry_handlers=[],
         )

@@ -19,7 +19,7 @@ class Config(BaseModel):
         app_token: with the scope connections:write, begins with `xapp-`; given for Socket Mode.
         signing_secret: from Basic Information; given for the Events API, which posts to our webhook address.
         working_reaction: the emoji put on a question while it is worked on, where Slack shows no status.
-        api_base_url: another server that speaks Slack's Web API, without `/api`.
+        api_base_url: where the Web API is; its methods' names are put behind it. Socket Mode's address comes from it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -28,7 +28,7 @@ class Config(BaseModel):
     app_token: SecretStr | None = None
     signing_secret: SecretStr | None = Field(default=None, validate_default=True)
     working_reaction: str = Field(default="eyes", pattern=r"^[a-z0-9_+'-]{1,100}(::skin-tone-[2-6])?$")
-    api_base_url: str = Field(default="https://slack.com", pattern=r"^https?://[^/\s?#@]+[^\s?#@]*$")
+    api_base_url: str = Field(default="https://slack.com/api/", pattern=r"^https?://[^/\s?#@]+[^\s?#@]*$")
 
     @property
     def mode(self) -> Literal["socket", "events"]:
@@ -67,8 +67,8 @@ class Config(BaseModel):
 
     @field_validator("api_base_url")
     @classmethod
-    def _without_slash(cls, url: str) -> str:
-        return url.rstrip("/")
+    def _with_slash(cls, url: str) -> str:
+        return url.rstrip("/") + "/"
 
 
 def _matching(token: SecretStr, form: re.Pattern[str], what: str) -> SecretStr:

@@ -5,9 +5,10 @@
         bot.say("hello")
         await bot.replies(1)                                  (what each account can: `Account`)
 
-It has the Web API (`/api/{method}`), Socket Mode (`apps.connections.open`, then `/link`: hello, envelopes, disconnect
-frames) and the Events API: where an account has a `request_url`, events are posted there, signed, and again with
-`X-Slack-Retry-Num` until they are answered 200 within three seconds.
+It has the Web API (`/api/{method}`: a bot's `api_base_url` is the url with `/api/`), Socket Mode
+(`apps.connections.open`, then `/link`: hello, envelopes, disconnect frames) and the Events API: where an account has
+a `request_url`, events are posted there, signed, and again with `X-Slack-Retry-Num` until they are answered 200
+within three seconds.
 
 From another process the same by HTTP, all bodies JSON, errors 400 with `{"error": …}`:
 
@@ -73,7 +74,7 @@ class SlackServer:
 
     @property
     def url(self) -> str:
-        """What a bot's `api_base_url` is. Stays the same after a stop."""
+        """Where it listens; a bot's `api_base_url` is this with `/api/`. Stays the same after a stop."""
         return f"http://127.0.0.1:{self._port}"
 
     def account(self, bot_token: str, app_token: str = "", signing_secret: str = "") -> Account:

@@ -38,7 +38,7 @@ class SlackWorld:
         await self._server.stop()
 
     def connect(self) -> Adapter:
-        raw = {"bot_token": self.secret, "api_base_url": self._server.url, **self.credentials}
+        raw = {"bot_token": self.secret, "api_base_url": f"{self._server.url}/api", **self.credentials}
         self.adapter = build(self.platform, config_model(self.platform)(**raw), self._shared)
         return self.adapter
 

@@ -104,7 +104,7 @@ async def bot(*, running: bool = True, up: bool = True, events: bool = False) ->
     if not up:
         await server.stop()
     shared = Shared(timer, lambda: "id", chance=lambda: 0.0)
-    raw = {"bot_token": TOKEN, "api_base_url": server.url}
+    raw = {"bot_token": TOKEN, "api_base_url": f"{server.url}/api/"}
     hours = itertools.chain([NOW - 3600], itertools.repeat(NOW))  # when it began, and since then
     make = EventsAdapter if events else SlackAdapter
     way = {"signing_secret": SECRET} if events else {"app_token": APP_TOKEN}

@@ -36,8 +36,8 @@ defaults:
   rate_limit_per_minute: null
   platform: slack
 bots:
-  by-socket: {{platform_config: {{bot_token: xoxb-socket, app_token: xapp-socket, api_base_url: "{slack}"}}}}
-  by-post: {{platform_config: {{bot_token: xoxb-posted, signing_secret: {secret}, api_base_url: "{slack}"}}}}
+  by-socket: {{platform_config: {{bot_token: xoxb-socket, app_token: xapp-socket, api_base_url: "{slack}/api/"}}}}
+  by-post: {{platform_config: {{bot_token: xoxb-posted, signing_secret: {secret}, api_base_url: "{slack}/api/"}}}}
 """
 
 

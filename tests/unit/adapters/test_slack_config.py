@@ -50,6 +50,17 @@ def test_what_is_given_tells_how_it_listens() -> None:
         )
 
 
+def test_the_web_api_is_where_it_is_said_to_be() -> None:
+    def base(**given: str) -> str:
+        return Config.model_validate({**BOT, **APP, **given}).api_base_url
+
+    assert base() == "https://slack.com/api/"
+    assert {base(api_base_url=f"http://127.0.0.1:1/api{end}") for end in ("", "/", "//")} == {
+        "http://127.0.0.1:1/api/"
+    }
+    assert base(api_base_url="http://127.0.0.1:1") == "http://127.0.0.1:1/", "nothing is put before methods"
+
+
 def test_the_config_loads_no_library_of_slacks() -> None:
     code = (
         "import sys; from adapters import registry\n"
