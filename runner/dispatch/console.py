@@ -48,7 +48,7 @@ class Console:
         """Say something to a bot and wait for its answer; a Delivery where it was not taken.
 
         Raises:
-            TimeoutError: no answer within `timeout_s`.
+            TimeoutError: no answer within `timeout_s`, or before the console was closed.
         """
         event = self._new_id()
         command = text[1:].split(maxsplit=1)[0].lower() if text.startswith("/") and text[1:].strip() else None
@@ -59,8 +59,10 @@ class Console:
             delivery = await deliver(bot, CONSOLE, message)
             if delivery.state is not DeliveryState.ACCEPTED:
                 return delivery
-            async with asyncio.timeout(timeout_s):
-                answer = await future
+            await asyncio.wait((future,), timeout=timeout_s)
+            if not future.done() or future.cancelled():
+                raise TimeoutError
+            answer = future.result()
         finally:
             del self._waiting[event]
         return ConsoleAnswer(answer.text, answer.report)
@@ -83,4 +85,6 @@ class Console:
         return CONSOLE
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Let those who wait go; what they asked is answered all the same and kept."""
+        for future in self._waiting.values():
+            future.cancel()

@@ -21,7 +21,9 @@ SAFE_HEADERS: Mapping[str, str] = {
 
 def answer(value: Any, status: int = 200) -> web.Response:  # noqa: ANN401 - any JSON value
     """A JSON answer."""
-    body = json.dumps(value, ensure_ascii=False).encode()
+    body = json.dumps(value, ensure_ascii=False).encode(
+        errors="replace"
+    )  # a caller's words may be no Unicode
     return web.Response(body=body, status=status, content_type="application/json", headers=SAFE_HEADERS)
 
 

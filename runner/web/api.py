@@ -6,7 +6,6 @@ back because nothing here has them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
@@ -21,11 +20,13 @@ from runner.money.amounts import PICO_PER_CENT, to_usd
 from runner.money.budget import Counter
 from runner.web.answers import answer, refusal
 from runner.web.auth import NoEntry, Scope, check_token
+from runner.web.bodies import json_object
 from runner.web.parts import WebParts
 
 TESTS_PER_MINUTE = 10
 MAX_CAP_CENTS = 900_000_000
 MAX_MESSAGE = 100_000
+MAX_ID = 256
 ANSWER_MARGIN_S = 15.0
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -103,7 +104,7 @@ class AdminApi:
         bot = self._parts.roster.bot(request.match_info["bot_id"])
         if bot is None:
             return _no_bot(request)
-        body = await _json_object(request)
+        body = await json_object(request)
         if isinstance(body, web.Response):
             return body
         faults = _cap_faults(body)
@@ -127,14 +128,14 @@ class AdminApi:
         bot = parts.roster.bot(request.match_info["bot_id"])
         if bot is None:
             return _no_bot(request)
-        body = await _json_object(request)
+        body = await json_object(request)
         if isinstance(body, web.Response):
             return body
         text, user = body.get("message"), body.get("user_id", "console")
         faults = [
-            {"field": field, "message": "must be a text that is not empty"}
-            for field, value in (("message", text), ("user_id", user))
-            if not isinstance(value, str) or not 0 < len(value.strip()) <= MAX_MESSAGE
+            {"field": field, "message": f"must be a text that is not blank, of up to {most} characters"}
+            for field, value, most in (("message", text, MAX_MESSAGE), ("user_id", user, MAX_ID))
+            if not isinstance(value, str) or not value.strip() or len(value) > most
         ]
         if faults:
             return refusal(400, "invalid", "the body has faults", faults)
@@ -190,16 +191,6 @@ def _cap_faults(body: dict[str, Any]) -> list[dict[str, str]]:
     if cap is not None and not whole:
         faults.append({"field": "spending_cap_cents", "message": "must be whole cents from 0, or null"})
     return faults
-
-
-async def _json_object(request: web.Request) -> dict[str, Any] | web.Response:
-    try:
-        body = json.loads(await request.text())
-    except (ValueError, LookupError):
-        return refusal(400, "invalid", "the body must be JSON in UTF-8")
-    if not isinstance(body, dict):
-        return refusal(400, "invalid", "the body must be a JSON object")
-    return body
 
 
 def _no_bot(request: web.Request) -> web.Response:

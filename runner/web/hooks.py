@@ -1,13 +1,12 @@
 """Webhooks: what a platform posts is handed to its adapter as raw as it came.
 
-Rules: a body is read within `BODY_S` and up to `MAX_BODY`; whether a request came from this machine is told by
-its peer AND by the name it asked for, so that a page in the user's browser cannot reach a bot without a
-secret through a name that it made point here.
+Rule: whether a request came from this machine is told by its peer AND by the name it asked for, so that a page in
+the user's browser cannot reach a bot without a secret through a name that it made point here; a sign of a proxy
+says that it came from elsewhere, for then the peer is only the proxy.
 """
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from ipaddress import ip_address
 from typing import cast
@@ -15,13 +14,13 @@ from typing import cast
 from aiohttp import web
 
 from adapters.contract import WebhookAdapter, WebhookRequest, WebhookResponse, WebhookStream
-from runner.web.answers import refusal
+from runner.web.answers import SAFE_HEADERS, refusal
+from runner.web.bodies import body_of
 from runner.web.parts import WebParts
 
-MAX_BODY = 1024 * 1024
-BODY_S = 5.0
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-_PROXY_HEADERS = frozenset({"X-Forwarded-For", "Forwarded", "X-Real-IP"})
+_PROXY_HEADERS = frozenset({"forwarded", "via", "x-real-ip", "true-client-ip", "cf-connecting-ip"})
+_PROXY_PREFIX = "x-forwarded-"
 
 
 def is_from_here(request: web.Request) -> bool:
@@ -32,7 +31,11 @@ def is_from_here(request: web.Request) -> bool:
         return False
     host = request.host.lower()
     name = host if host.endswith("]") else host.rpartition(":")[0] or host
-    return local and name in _LOOPBACK_NAMES and not _PROXY_HEADERS & set(request.headers)
+    return local and name in _LOOPBACK_NAMES and not any(map(_is_a_proxys, request.headers))
+
+
+def _is_a_proxys(header: str) -> bool:
+    return header.lower() in _PROXY_HEADERS or header.lower().startswith(_PROXY_PREFIX)
 
 
 def routes(parts: WebParts) -> list[web.RouteDef]:
@@ -44,13 +47,9 @@ def routes(parts: WebParts) -> list[web.RouteDef]:
         if found is None:
             return refusal(404, "not_found", f"there is no {platform} bot {bot_id!r} that takes webhooks")
         channel, adapter = found
-        try:
-            async with asyncio.timeout(BODY_S):
-                body = await request.read()
-        except TimeoutError:
-            return refusal(408, "too_slow", f"the body did not arrive within {BODY_S:g} seconds")
-        except web.HTTPRequestEntityTooLarge:
-            return refusal(413, "too_large", f"the body may have {MAX_BODY} bytes")
+        body = await body_of(request)
+        if isinstance(body, web.Response):
+            return body
         asked = WebhookRequest(
             method=request.method,
             headers=request.headers,
@@ -62,7 +61,10 @@ def routes(parts: WebParts) -> list[web.RouteDef]:
         if told.stream is not None:
             return await _streamed(request, told, told.stream)
         return web.Response(
-            body=told.body, status=told.status, content_type=told.content_type, headers=told.headers
+            body=told.body,
+            status=told.status,
+            content_type=told.content_type,
+            headers={**SAFE_HEADERS, **told.headers},
         )
 
     return [web.route("*", "/api/bots/webhook/{platform}/{bot_id}", hook)]

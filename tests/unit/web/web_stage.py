@@ -1,5 +1,6 @@
 """The real HTTP server on a real socket, around parts that a test holds in its hands."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -14,6 +15,7 @@ from adapters.http import Shared
 from adapters.messages import InboundMessage, OutboundMessage
 from runner.agent.tools import EmptyToolbox
 from runner.bots import Bot, Channel
+from runner.clock import SystemClock
 from runner.dispatch.console import CONSOLE, Console
 from runner.money.amounts import from_cents
 from runner.store.memory import MemoryStore
@@ -27,8 +29,6 @@ from runner.web.parts import WebParts
 from runner.web.server import Server
 
 SECRET = b"0123456789abcdef0123456789abcdef"
-NOW_S = 4_000_000_000
-"""Far enough in the future that a token made then is good whenever the test runs."""
 
 CUSTOM = Channel("custom", "custom", Config())
 GUARDED = Channel("custom", "custom", Config.model_validate({"secret": "s3cret-of-the-shop"}))
@@ -36,7 +36,7 @@ GUARDED = Channel("custom", "custom", Config.model_validate({"secret": "s3cret-o
 
 def bearer(scope: Scope = "admin", secret: bytes = SECRET) -> dict[str, str]:
     """The header of a good token."""
-    return {"Authorization": f"Bearer {make_token(secret, scope, 1, NOW_S - 10**9 * 2)}"}
+    return {"Authorization": f"Bearer {make_token(secret, scope, 1, SystemClock().now_ms() // 1000)}"}
 
 
 @dataclass
@@ -55,7 +55,8 @@ class Stage:
     caps: list[tuple[str, int | None]] = field(default_factory=list)
     cap_problem: str | None = None
     answering: bool = True
-    broken: BaseException | None = None
+    broken: Exception | None = None
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
     clock: ManualClock = field(default_factory=ManualClock)
     observer: RecordingObserver = field(default_factory=RecordingObserver)
     store: MemoryStore = field(default_factory=MemoryStore)
@@ -118,6 +119,7 @@ class Stage:
         if self.broken is not None:
             raise self.broken
         self.told.append((bot, channel, message))
+        self.heard.set()
         if self.answering and self.fate.state is DeliveryState.ACCEPTED:
             adapter = self.roster.adapter(bot, channel)
             assert adapter is not None

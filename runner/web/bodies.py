@@ -1,0 +1,55 @@
+"""What a request brings with it: read whole, in time, and no longer than it may be.
+
+Rules: a body is read within `BODY_S` and up to `MAX_BODY`; it is taken as it came, so one that is packed is
+refused; whoever sends one that ends too soon or breaks HTTP's rules is told, and nobody else is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from aiohttp import web
+
+from runner.web.answers import refusal
+
+MAX_BODY = 1024 * 1024
+BODY_S = 5.0
+
+
+async def body_of(request: web.Request) -> bytes | web.Response:
+    """The body's bytes, or what to answer instead."""
+    packed = request.headers.get("Content-Encoding", "identity").lower()
+    if packed != "identity":
+        return refusal(415, "packed", f"send the body as it is, without Content-Encoding: {packed}")
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await request.read()
+    except TimeoutError:
+        return _over(request, refusal(408, "too_slow", f"the body did not arrive within {BODY_S:g} seconds"))
+    except web.HTTPRequestEntityTooLarge:
+        return refusal(413, "too_large", f"the body may have {MAX_BODY} bytes")
+    except (ConnectionError, web.RequestPayloadError):
+        return _over(request, refusal(400, "cut", "the body did not come whole"))
+
+
+def _over(request: web.Request, response: web.Response) -> web.Response:
+    """Nothing more of the body is waited for, so the connection is of no further use."""
+    request.content.feed_eof()
+    response.force_close()
+    return response
+
+
+async def json_object(request: web.Request) -> dict[str, Any] | web.Response:
+    """The body as a JSON object, or what to answer instead."""
+    raw = await body_of(request)
+    if isinstance(raw, web.Response):
+        return raw
+    try:
+        body = json.loads(raw.decode())
+    except (ValueError, RecursionError):
+        return refusal(400, "invalid", "the body must be JSON in UTF-8")
+    if not isinstance(body, dict):
+        return refusal(400, "invalid", "the body must be a JSON object")
+    return body

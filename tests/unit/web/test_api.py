@@ -1,0 +1,256 @@
+"""The admin API: its tokens, its bodies with all their faults at once, its limits; and no secret in what it says."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from adapters.contract import ConnectionState, Delivery, DeliveryState
+from runner.bots import Secret
+from runner.money.amounts import from_cents
+from runner.ports.observer import Fault
+from runner.testing.scenes import a_bot
+from runner.web.api import MAX_CAP_CENTS, TESTS_PER_MINUTE
+from tests.unit.web.web_stage import CONSOLE, CUSTOM, GUARDED, Stage, bearer
+
+SHOP = "/api/bots/shop"
+CALLS = [
+    ("GET", "/api/status", "read"),
+    ("GET", "/api/bots", "read"),
+    ("GET", SHOP, "read"),
+    ("PATCH", SHOP, "admin"),
+    ("POST", f"{SHOP}/test", "admin"),
+    ("POST", f"{SHOP}/chat", "admin"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "scope"), CALLS)
+async def test_each_call_needs_its_token(method: str, path: str, scope: str) -> None:
+    async with Stage() as stage:
+        none = await stage.ask(method, path, json={"message": "x"})
+        forged = await stage.ask(method, path, headers=bearer(secret=b"x" * 32), json={"message": "x"})
+        for status, body, headers in (none, forged):
+            assert (status, body["error"]["code"]) == (401, "unauthorized")
+            assert headers["WWW-Authenticate"] == "Bearer"
+        status, body, _ = await stage.ask(method, path, headers=bearer("read"), json={"message": "x"})
+        if scope == "admin":
+            assert (status, body["error"]["code"]) == (403, "forbidden")
+            assert not stage.told
+            assert not stage.caps
+        else:
+            assert status == 200
+
+
+async def test_a_token_is_asked_for_before_anything_is_told() -> None:
+    async with Stage() as stage:
+        for path in ("/api/bots/nobody", "/api/bots/nobody/chat"):
+            method = "POST" if path.endswith("chat") else "GET"
+            assert (await stage.ask(method, path))[0] == 401
+            assert (await stage.ask(method, path, headers=bearer(), json={"message": "x"}))[0] == 404
+
+
+async def test_status_shows_each_bot_and_the_worst_of_its_connections() -> None:
+    bots = (
+        a_bot("shop", channels=(CUSTOM,), cap=from_cents(500), llm_api_key=Secret("sk-of-the-bot")),
+        a_bot("guard", channels=(GUARDED,)),
+    )
+    async with Stage(bots) as stage:
+        stage.roster.report("shop", "custom", ConnectionState.UP)
+        stage.roster.report("guard", "custom", ConnectionState.REFUSED, "wrong token")
+        status, body, _ = await stage.ask("GET", "/api/status", headers=bearer("read"))
+        assert status == 200
+        assert (body["pid"], body["loop_lag_ms"], body["possibly_doubled"]) == (4711, 0.0, 0)
+        assert body["started_at"].endswith("Z")
+        shop, guard = body["bots"]
+        assert (shop["id"], shop["status"], shop["spending_cap_cents"]) == ("shop", "up", 500)
+        assert (shop["spent_usd"], shop["waiting"]) == ("0.00", 0)
+        assert (guard["status"], guard["spending_cap_cents"]) == ("refused", None)
+        [connection] = guard["connections"]
+        assert (connection["state"], connection["why"]) == ("refused", "wrong token")
+        for path in ("/api/status", "/api/bots", "/api/bots/shop", "/api/bots/guard"):
+            said = json.dumps((await stage.ask("GET", path, headers=bearer("read")))[1])
+            assert "sk-of-the-bot" not in said
+            assert "s3cret-of-the-shop" not in said
+
+
+@pytest.mark.parametrize(("cents", "shown"), [(0, 0), (1, 1), (MAX_CAP_CENTS, MAX_CAP_CENTS), (None, None)])
+async def test_a_cap_is_set_or_taken_away(cents: int | None, shown: int | None) -> None:
+    async with Stage() as stage:
+        status, body, _ = await stage.ask("PATCH", SHOP, headers=bearer(), json={"spending_cap_cents": cents})
+        assert (status, body["spending_cap_cents"]) == (200, shown)
+        assert stage.caps == [("shop", cents)]
+
+
+@pytest.mark.parametrize(
+    "cents", [-1, 1.5, 100.0, True, "100", [], {}, MAX_CAP_CENTS + 1, 10**30, 1e300, "∞", "\ud800"]
+)
+async def test_no_other_value_is_a_cap(cents: Any) -> None:
+    async with Stage() as stage:
+        body = json.dumps({"spending_cap_cents": cents, "name": "x", "\ud800": 1})
+        status, said, _ = await stage.ask("PATCH", SHOP, headers=bearer(), data=body)
+        assert (status, said["error"]["code"]) == (400, "invalid")
+        fields = [detail["field"] for detail in said["error"]["details"]]
+        assert fields[0] == "name"
+        assert fields[-1] == "spending_cap_cents"
+        assert len(fields) == 3
+        assert not stage.caps
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'"text"',
+        b"1",
+        b"\xff\xfe",
+        b'{"spending_cap_cents": NaN}',
+        b'{"spending_cap_cents": Infinity}',
+        b'{"spending_cap_cents": ' + b"9" * 5000 + b"}",
+        b"[" * 100_000,
+        b'{"a":' * 50_000,
+    ],
+)
+@pytest.mark.parametrize(("method", "path"), [("PATCH", SHOP), ("POST", f"{SHOP}/chat")])
+async def test_what_is_no_object_of_json_is_refused(body: bytes, method: str, path: str) -> None:
+    async with Stage() as stage:
+        status, said, _ = await stage.ask(method, path, headers=bearer(), data=body)
+        assert (status, said["error"]["code"]) == (400, "invalid")
+        assert not stage.caps
+        assert not stage.told
+        assert not stage.observer.of(Fault)
+
+
+async def test_a_charset_is_not_the_senders_choice() -> None:
+    async with Stage() as stage:
+        headers = {**bearer(), "Content-Type": "application/json; charset=no-such-thing"}
+        status, _, _ = await stage.ask("PATCH", SHOP, headers=headers, data=b'{"spending_cap_cents": 7}')
+        assert status == 200
+
+
+async def test_an_empty_change_changes_nothing() -> None:
+    async with Stage() as stage:
+        status, body, _ = await stage.ask("PATCH", SHOP, headers=bearer(), json={})
+        assert (status, body["spending_cap_cents"]) == (200, 500)
+        assert not stage.caps
+
+
+async def test_a_file_that_cannot_be_written_is_a_conflict() -> None:
+    async with Stage(cap_problem="bots.yaml:3: it changed underneath") as stage:
+        status, body, _ = await stage.ask("PATCH", SHOP, headers=bearer(), json={"spending_cap_cents": 7})
+        assert (status, body["error"]["code"]) == (409, "not_written")
+        assert "changed underneath" in body["error"]["message"]
+
+
+async def test_a_word_with_a_bot_goes_through_the_console() -> None:
+    async with Stage() as stage:
+        status, body, _ = await stage.ask("POST", f"{SHOP}/chat", headers=bearer(), json={"message": "hello"})
+        assert (status, body) == (200, {"response": "re hello", "cost_usd": "0.01", "loop_iterations": 1})
+        [(bot, channel, message)] = stage.told
+        assert (bot, channel, message.sender.id, message.text) == ("shop", CONSOLE, "console", "hello")
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, ["message"]),
+        ({"message": ""}, ["message"]),
+        ({"message": " \n"}, ["message"]),
+        ({"message": 7}, ["message"]),
+        ({"message": "x" * 100_001}, ["message"]),
+        ({"message": "x", "user_id": ""}, ["user_id"]),
+        ({"message": "x", "user_id": 7}, ["user_id"]),
+        ({"message": "x", "user_id": None}, ["user_id"]),
+        ({"message": "x", "user_id": "u" * 257}, ["user_id"]),
+        ({"message": None, "user_id": []}, ["message", "user_id"]),
+    ],
+)
+async def test_all_faults_of_a_message_are_told_at_once(body: Any, fields: list[str]) -> None:
+    async with Stage() as stage:
+        status, said, _ = await stage.ask("POST", f"{SHOP}/chat", headers=bearer(), json=body)
+        assert status == 400
+        assert [detail["field"] for detail in said["error"]["details"]] == fields
+        assert not stage.told
+
+
+@pytest.mark.parametrize(
+    ("fate", "status", "retry"),
+    [
+        (Delivery(DeliveryState.LIMITED, 12.3), 429, "13"),
+        (Delivery(DeliveryState.IGNORED), 403, None),
+        (Delivery(DeliveryState.OVERLOADED, 1.0), 503, "1"),
+    ],
+)
+async def test_a_message_that_is_not_taken(fate: Delivery, status: int, retry: str | None) -> None:
+    async with Stage(fate=fate) as stage:
+        told, body, headers = await stage.ask("POST", f"{SHOP}/chat", headers=bearer(), json={"message": "x"})
+        assert (told, headers.get("Retry-After")) == (status, retry)
+        assert body["error"]["message"]
+
+
+async def test_an_answer_that_does_not_come_is_pending(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.web.api.ANSWER_MARGIN_S", -29.99)
+    async with Stage(answering=False) as stage:
+        status, body, _ = await stage.ask("POST", f"{SHOP}/chat", headers=bearer(), json={"message": "x"})
+        assert (status, body["error"]["code"]) == (504, "pending")
+
+
+async def test_a_console_that_closes_says_that_the_answer_is_pending() -> None:
+    async with Stage(answering=False) as stage, asyncio.TaskGroup() as tasks:
+        asking = tasks.create_task(stage.ask("POST", f"{SHOP}/chat", headers=bearer(), json={"message": "x"}))
+        await stage.heard.wait()
+        await stage.console.close()
+        assert (await asking)[0] == 504
+
+
+async def test_ten_tests_a_minute_a_user() -> None:
+    async with Stage() as stage:
+        ada, eve = bearer(), bearer(secret=b"x" * 32)
+
+        async def test(headers: dict[str, str]) -> tuple[int, str | None]:
+            status, _, told = await stage.ask("POST", f"{SHOP}/test", headers=headers, json={"message": "hi"})
+            return status, told.get("Retry-After")
+
+        for _ in range(TESTS_PER_MINUTE):
+            assert await test(eve) == (401, None)
+            assert await test(ada) == (200, None)
+            stage.clock.advance(1)
+        assert await test(ada) == (429, "51")
+        assert len(stage.told) == TESTS_PER_MINUTE
+        chat = await stage.ask("POST", f"{SHOP}/chat", headers=ada, json={"message": "hi"})
+        assert chat[0] == 200, "talking is not testing"
+        stage.clock.advance(50.1)
+        assert await test(ada) == (200, None)
+        assert (await test(ada))[0] == 429
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(exclude_categories=()), max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+FIELDS = st.sampled_from(["spending_cap_cents", "message", "user_id", "name", ""])
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(bodies=st.lists(JSON | st.dictionaries(FIELDS, JSON, max_size=4), min_size=1, max_size=10))
+async def test_no_body_breaks_it(bodies: list[Any]) -> None:
+    async with Stage() as stage:
+        for body in bodies:
+            for method, path in (("PATCH", SHOP), ("POST", f"{SHOP}/chat")):
+                status, said, _ = await stage.ask(
+                    method, path, headers=bearer(), data=json.dumps(body).encode()
+                )
+                assert status in {200, 400}
+                assert ("error" in said) == (status == 400)
+        assert not stage.observer.of(Fault)
+        assert all(cents is None or cents >= 0 for _, cents in stage.caps)
