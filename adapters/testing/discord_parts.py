@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+LOADING, EPHEMERAL = 1 << 7, 1 << 6
 _MOST_EVENTS = 1000
 
 

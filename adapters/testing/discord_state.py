@@ -16,7 +16,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from adapters.testing.discord_parts import ApiError, Asked, Bell, Fault, SentMessage, Session, too_many
+from adapters.testing.discord_parts import (
+    LOADING,
+    ApiError,
+    Asked,
+    Bell,
+    Fault,
+    SentMessage,
+    Session,
+    too_many,
+)
 
 LONGEST_TEXT = 2000
 CHANNEL_RATE, CHANNEL_WINDOW_S = 5, 5.0
@@ -24,7 +33,6 @@ CONTENT_INTENT = 1 << 15
 EPOCH_MS = 1_420_070_400_000
 _FIRST_MS = 1_790_000_000_000
 _MOST_NONCES = 1000
-LOADING, EPHEMERAL = 1 << 7, 1 << 6
 
 
 @dataclass(slots=True)

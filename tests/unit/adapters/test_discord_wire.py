@@ -79,7 +79,7 @@ def test_a_direct_message() -> None:
         (in_guild("@everyone look", mention_everyone=True), False, "@everyone look"),
     ],
 )
-def test_who_is_meant_in_a_server(raw: dict[str, Any], addressed: bool, text: str) -> None:  # noqa: FBT001
+def test_who_is_meant_in_a_server(raw: dict[str, Any], *, addressed: bool, text: str) -> None:
     message = parsed(raw, threads={"900"}, roles={"77"})
     assert (message.addressed, message.text, message.chat.kind) == (addressed, text, ChatKind.GROUP)
 
