@@ -164,6 +164,7 @@ async def test_tools_go_on_behind_what_was_heard() -> None:
         [reply] = await walk.adapter.replies(1)
         assert reply.text == "In the depot."
         assert (len(tools.calls), len(again.calls)) == (1, 1)
+        assert [message.role for message in again.calls[0].request.messages] == ["user", "assistant", "tool"]
 
 
 async def test_a_model_that_cannot_hear_right_now() -> None:
