@@ -16,6 +16,7 @@ from adapters.http import Shared
 from adapters.registry import build, config_model
 from adapters.testing.telegram_server import TelegramServer
 from adapters.testing.timer import QuickTimer
+from tests.contract.custom_posting_world import CustomPostingWorld
 from tests.contract.discord_world import DiscordWorld
 from tests.contract.slack_world import SlackEventsWorld, SlackWorld
 from tests.contract.telegram_webhook_world import TelegramWebhookWorld
@@ -175,6 +176,7 @@ class CustomWorld:
 
 WORLDS: dict[str, Callable[[], World]] = {
     "custom": CustomWorld,
+    "custom-posting": CustomPostingWorld,
     "discord": DiscordWorld,
     "slack": SlackWorld,
     "slack-events": SlackEventsWorld,
