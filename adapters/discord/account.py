@@ -59,8 +59,8 @@ async def application(client: Client) -> Application:
         raise Unreachable(f"Discord does not describe the application: {error}") from None
 
 
-def faults(config: Config, app: Application) -> list[str]:
-    """What in the portal does not fit to the config, a sentence each."""
+def faults(config: Config, app: Application, address: str | None) -> list[str]:
+    """What in the portal does not fit to the config, a sentence each. `address`: where we take interactions."""
     found = []
     if config.application_id not in (None, app.id):
         found.append(f"application_id is {config.application_id}, but the token is of application {app.id}")
@@ -73,9 +73,11 @@ def faults(config: Config, app: Application) -> list[str]:
             f"the Message Content intent is off: turn it on at {_PORTAL}/{app.id}/bot, "
             "or set `message_content: false`"
         )
-    if config.mode == "interactions" and app.posts_to is None:
+    if config.mode == "interactions" and (app.posts_to is None or address not in (None, app.posts_to)):
+        there = "empty" if app.posts_to is None else app.posts_to
         found.append(
-            f"no Interactions Endpoint URL is set: enter the webhook's address at {_PORTAL}/{app.id}/information"
+            f"the Interactions Endpoint URL is {there}: "
+            f"enter {address or 'this bot’s webhook address'} at {_PORTAL}/{app.id}/information"
         )
     return found
 
@@ -96,10 +98,10 @@ async def login(client: Client, timer: Timer, backoff: Backoff, health: Health) 
             await timer.sleep(backoff.next_s())
 
 
-async def described(client: Client, config: Config) -> str:
+async def described(client: Client, config: Config, address: str | None = None) -> str:
     """`name (id)`. Raises RefusedConnection, also where the portal's settings do not fit, or Unreachable."""
     me, app = await who(client), await application(client)
-    found = faults(config, app)
+    found = faults(config, app, address)
     if found:
         raise RefusedConnection("; ".join(found))
     elsewhere = config.mode == "gateway" and app.posts_to is not None

@@ -47,6 +47,11 @@ class Config(BaseModel):
         """The bot's numeric id, which its token begins with."""
         return _account(self.bot_token.get_secret_value()) or ""
 
+    @property
+    def needs_public_url(self) -> bool:
+        """Whether Discord posts to us."""
+        return self.mode == "interactions"
+
     @field_validator("bot_token")
     @classmethod
     def _looks_like_one(cls, token: SecretStr) -> SecretStr:

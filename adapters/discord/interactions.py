@@ -86,7 +86,7 @@ class InteractionsAdapter:
 
     async def who_am_i(self) -> str:
         """`name (id)`. Raises RefusedConnection, also where the portal's settings do not fit, or Unreachable."""
-        return await account.described(self._client, self._config)
+        return await account.described(self._client, self._config, self._shared.webhook_url("discord"))
 
     async def close(self) -> None:
         """Nothing: the session is everybody's."""

@@ -65,9 +65,10 @@ class Posted:
 async def posted(**config: object) -> AsyncIterator[Posted]:
     async with DiscordServer() as server:
         timer = QuickTimer()
-        shared = Shared(timer, lambda: "id", chance=lambda: 0.0)
+        whole = Shared(timer, lambda: "id", chance=lambda: 0.0, public_url="https://bots.example")
+        shared = whole.for_bot("support")
         application = server.application(TOKEN)
-        application.posts_to = "https://bots.example/hook"
+        application.posts_to = "https://bots.example/api/bots/webhook/discord/support"
         raw = {"bot_token": TOKEN, "api_base_url": f"{server.url}/api/v10", "mode": "interactions"}
         made = Config.model_validate({**raw, "public_key": server.public_key, **config})
         adapter = InteractionsAdapter(made, shared, Patience(call_s=0.5, interaction_s=0.2))
@@ -230,6 +231,7 @@ async def test_a_bad_token_is_refused() -> None:
 async def test_check_says_what_is_missing_in_the_portal() -> None:
     async with posted() as one:
         assert await one.adapter.who_am_i() == "fake-bot (4242)"
-        one.application.posts_to = None
-        with pytest.raises(RefusedConnection, match="Interactions Endpoint URL"):
-            await one.adapter.who_am_i()
+        for address in (None, "https://elsewhere.example/hook"):
+            one.application.posts_to = address
+            with pytest.raises(RefusedConnection, match=r"Endpoint URL.*enter https://bots.example/api/bots"):
+                await one.adapter.who_am_i()
