@@ -123,6 +123,10 @@ class AgentLoop:
         self._book = book
         self._clock = clock
 
+    async def settled(self, turn: str) -> None:
+        """Wait until all that this turn called is settled and stored."""
+        await self._meter.settled(turn)
+
     def sees(self, choice: ModelChoice) -> bool:
         """Whether this model takes pictures at a bounded price."""
         price = self._book.find(choice.provider, choice.model)

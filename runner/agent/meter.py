@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from runner.agent import retry
@@ -131,6 +131,7 @@ class _Call:
     through: MoneyStore
     step_number: int
     listener: Listener | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
     outcome: Outcome | None = None
     paid: PaidReply | None = None
 
@@ -162,12 +163,18 @@ class Meter:
         self._tasks = tasks
         self._room = WaitingRoom()
         self._quarantined: set[ModelChoice] = set()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], str] = {}
 
     @property
     def running(self) -> frozenset[asyncio.Task[None]]:
         """Attempts that have not settled yet."""
         return frozenset(self._running)
+
+    async def settled(self, turn: str) -> None:
+        """Wait until every attempt of this turn is settled: whoever begins it again finds what it paid."""
+        tasks = [task for task, of in self._running.items() if of == turn]
+        if tasks:
+            await asyncio.wait(tasks)
 
     def limit_changed(self, scope: str) -> None:
         """A limit was raised or removed: whoever waits in that scope looks again."""
@@ -271,6 +278,8 @@ class Meter:
     async def _attempt(self, call: _Call, provider: Provider, prepared: Prepared, deadline: float) -> bool:
         """Make the attempt in a task of its own; False when the message's time is over before it ends.
 
+        Its settlement is asked of the store by then, not yet confirmed: the store takes things in the order
+        they are asked, so what the turn asks next shares its commit, and a crash in between leaves the hold.
         However this is left, cancelled too: an attempt that goes on settles by the store, for the lane's
         session ends with the turn.
         """
@@ -278,13 +287,16 @@ class Meter:
         task = self._tasks.create_task(
             self._run(call, provider, prepared, remaining + self._drain_s), name=f"attempt {call.attempt.id}"
         )
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._running[task] = call.attempt.turn
+        task.add_done_callback(self._running.pop)
         try:
-            done, _ = await asyncio.wait({task}, timeout=remaining)
+            async with asyncio.timeout(remaining):
+                await call.ended.wait()
+        except TimeoutError:
+            return call.ended.is_set()
         finally:
             call.through = self._store
-        return bool(done)
+        return True
 
     async def _run(self, call: _Call, provider: Provider, prepared: Prepared, timeout_s: float) -> None:
         """Call, then settle; the hold ends here whatever happens, or at the next start."""
@@ -302,8 +314,9 @@ class Meter:
         settlement, paid = settlement_of(
             outcome, call.attempt, call.held, call.price, call.step_number, latency_ms
         )
-        charged = await self._settle(call, settlement)
         call.outcome, call.paid = outcome, paid
+        call.ended.set()  # who waits goes on only after this task has given way: after the settlement was asked for
+        charged = await self._settle(call, settlement)
         self._tell(call, settlement, charged)
         self._room.changed(call.scopes)
 

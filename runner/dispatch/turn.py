@@ -103,6 +103,13 @@ class TurnHandler:
 
     async def handle(self, work: Work, session: LaneSession) -> None:
         """Answer one message; StoreError goes to the lane, which waits and begins it again."""
+        try:
+            await self._walk(work, session)
+        except StoreError:
+            await self._agent.settled(work.turn)
+            raise
+
+    async def _walk(self, work: Work, session: LaneSession) -> None:
         bot = self._roster.bot(work.bot)
         if bot is None:
             await session.postpone(work.inbox_id, self._clock.now_ms() + GONE_WAIT_MS)

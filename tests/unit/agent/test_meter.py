@@ -38,6 +38,7 @@ async def test_an_answer_is_paid_and_stored_in_one_go(world: World) -> None:
     assert (row.attempt.time_ms, row.attempt.model) == (world.clock.now_ms(), CHOICE.model)
     assert (row.state, row.cost, row.usage) == (ReservationState.SETTLED, COST, Usage(100, 10))
     assert row.hold >= row.cost
+    await world.meter.settled("t1")
     assert world.meter.running == frozenset()
     [told] = world.observer.of(CallEnded)
     assert (told.attempt, told.state, told.held, told.cost) == ("t1-3", "settled", row.hold, COST)
@@ -221,6 +222,7 @@ async def test_a_store_that_fails_to_settle_is_asked_again(world: World) -> None
         await world.clock.asleep()
         world.clock.advance(0.5)
     assert isinstance(await calling, Metered)
+    await world.meter.settled("t1")
     assert await world.counter() == Counter(settled=Money(COST))
     assert len(world.provider.calls) == 1, "what is paid is not asked for again"
 

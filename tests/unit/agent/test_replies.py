@@ -23,7 +23,9 @@ USAGES = st.builds(
 REPLIES = st.builds(
     ModelReply, TEXT, st.lists(CALLS, max_size=3).map(tuple), st.sampled_from(FinishReason), TEXT
 )
-PAID = st.builds(PaidReply, REPLIES, USAGES, st.integers(0, MAX_AMOUNT).map(Money), TEXT, TEXT, TEXT, TEXT, TEXT)
+PAID = st.builds(
+    PaidReply, REPLIES, USAGES, st.integers(0, MAX_AMOUNT).map(Money), TEXT, TEXT, TEXT, TEXT, TEXT
+)
 RUNS = st.builds(ToolRun, CALLS, st.builds(ToolResult, TEXT, TEXT, TEXT, st.booleans()), COUNT)
 STEPS: st.SearchStrategy[Step] = (
     PAID

@@ -16,6 +16,7 @@ from runner.errors import StoreError
 from runner.money.amounts import Money
 from runner.money.ledger import LedgerEntry, verify
 from runner.money.prices import PriceBook
+from runner.money.reservation import ReservationState
 from runner.money.usage import Usage
 from runner.ports.dialogue import ModelRequest, StopReason
 from runner.ports.observer import Fault as Faulty
@@ -363,3 +364,20 @@ async def test_an_answer_takes_a_while_and_that_is_shown(monkeypatch: pytest.Mon
         clock.advance(5)
         await walk.adapter.replies(1)
     assert adapter.working[0] == ChatRef("ada", ChatKind.DIRECT)
+
+
+async def test_a_store_that_fails_in_the_end_makes_no_second_call(provider: FakeProvider) -> None:
+    """The settlement is asked for and not waited for: a turn begun again must find what it paid all the same."""
+    faults = ["settle", "settle", "finish"]
+
+    def before(method: str) -> None:
+        if method in faults:
+            faults.remove(method)
+            raise StoreError("the disk is full")
+
+    async with pipeline(a_bot(), provider=provider, store=MemoryStore(before)) as walk:
+        assert await ask(walk, "one") == "re one (1)"
+        assert faults == []
+        assert len(provider.calls) == 1
+        [row] = await rows(walk.store)
+        assert row.state is ReservationState.SETTLED
