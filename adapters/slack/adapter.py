@@ -24,14 +24,16 @@ from adapters.contract import (
     Capabilities,
     ConnectionState,
     Deliver,
+    Fetched,
+    NotFetched,
     Report,
     WebhookRequest,
     WebhookResponse,
 )
 from adapters.errors import AdapterError, RefusedConnection, Unreachable
 from adapters.http import Backoff, Shared
-from adapters.messages import ChatKind, ChatRef, OutboundMessage, SendResult, Sent
-from adapters.slack import library, wire
+from adapters.messages import Attachment, ChatKind, ChatRef, OutboundMessage, SendResult, Sent
+from adapters.slack import files, library, wire
 from adapters.slack.client import Client, Patience
 from adapters.slack.config import Config
 from adapters.slack.intake import NOT_NOW, OK, Intake, Taken, Unreadable
@@ -47,6 +49,7 @@ SCOPES = {
     "app_mentions:read": "mentions in channels",
     "im:history": "direct messages",
     "channels:history": "threads of channels",
+    "files:read": "pictures and files",
     "reactions:write": "the reaction while it works",
 }
 
@@ -114,6 +117,10 @@ class SlackAdapter:
                 self._threads.join(message.chat.id, message.chat.thread)
             await self._working.done(message.chat)
         return result
+
+    async def fetch(self, attachment: Attachment, max_bytes: int) -> Fetched | NotFetched:
+        """Load an attachment of at most `max_bytes`; see `files`."""
+        return await files.fetch(self._client, attachment, max_bytes)
 
     async def show_working(self, chat: ChatRef) -> None:
         """Show a status in the thread, or put the reaction on the question."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 from adapters.errors import AdapterError, RefusedConnection, Unreachable
 from adapters.http import Shared
@@ -24,6 +25,8 @@ from adapters.slack import library
 from adapters.slack.config import Config
 from adapters.slack.wire import Me
 
+_OK = 200
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TOO_MANY = 429
 _SERVER_ERROR = 500
 _GARBAGE = "Slack's answer cannot be read"
@@ -86,18 +89,34 @@ class Patience:
     answer_s: float = 2.5
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a GET brought.
+
+    Attributes:
+        data: None where it is more than allowed.
+        elsewhere: where it sends us instead, as it is written there.
+    """
+
+    data: bytes | None
+    media_type: str
+    elsewhere: str | None = None
+
+
 class Client:
     """What the bot asks of Slack."""
 
-    __slots__ = ("_app_token", "_call_s", "_shared", "web")
+    __slots__ = ("_app_token", "_bot_token", "_call_s", "_shared", "base_url", "web")
 
     def __init__(self, config: Config, shared: Shared, patience: Patience) -> None:
         self._shared = shared
         self._call_s = patience.call_s
         self._app_token = config.app_token
+        self._bot_token = config.bot_token
+        self.base_url = config.api_base_url
         self.web = library.AsyncWebClient(
             token=config.bot_token.get_secret_value(),
-            base_url=config.api_base_url,
+            base_url=self.base_url,
             logger=library.silence(),
             retry_handlers=[],
         )
@@ -134,6 +153,24 @@ class Client:
             raise Unreachable(_GARBAGE)
         return response.data
 
+    async def get(self, url: URL, max_bytes: int) -> Page:
+        """Load what is at an address, with the bot's token; no redirect is followed. Raises Unreachable."""
+        headers = {"Authorization": f"Bearer {self._bot_token.get_secret_value()}"}
+        timeout = aiohttp.ClientTimeout(total=self._call_s)
+        try:
+            async with self._shared.session.get(
+                url, headers=headers, timeout=timeout, allow_redirects=False
+            ) as response:
+                if response.status in _REDIRECTS:
+                    return Page(b"", "", response.headers.get("Location", ""))
+                if response.status != _OK:
+                    raise Unreachable(f"Slack answered {response.status} to a download")
+                return Page(await _at_most(response.content, max_bytes), response.content_type)
+        except TimeoutError:
+            raise Unreachable(f"no whole file within {self._call_s:g} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise Unreachable(f"the connection broke: {type(error).__name__}") from None
+
     async def _probe(self, method: str, fields: Mapping[str, object]) -> Any:  # noqa: ANN401 - the library's answer
         """A call that asks nothing of any channel: each refusal is one of the credentials."""
         which = "app_token" if "token" in fields else "bot_token"
@@ -160,6 +197,16 @@ class Client:
             raise Unreachable(f"the connection broke: {type(error).__name__}") from None
         except (library.SlackClientError, AttributeError, LookupError, TypeError, ValueError):
             raise Unreachable(_GARBAGE) from None  # the library stumbles over what is no answer of Slack's
+
+
+async def _at_most(content: aiohttp.StreamReader, most: int) -> bytes | None:
+    """All there is, or None as soon as it is too much."""
+    data = bytearray()
+    async for piece in content.iter_any():
+        data += piece
+        if len(data) > most:
+            return None
+    return bytes(data)
 
 
 def _said(error: Exception) -> str:

@@ -46,6 +46,7 @@ CAPABILITIES = Capabilities(
     bot_interval_s=0.2,
     shows_working=True,
     working_every_s=60.0,
+    fetches=True,
 )
 METADATA_EVENT = "botrunner_part"
 LONGEST_NOTICE = 200

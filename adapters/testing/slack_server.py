@@ -6,9 +6,9 @@
         await bot.replies(1)                                  (what each account can: `Account`)
 
 It has the Web API (`/api/{method}`: a bot's `api_base_url` is the url with `/api/`), Socket Mode
-(`apps.connections.open`, then `/link`: hello, envelopes, disconnect frames) and the Events API: where an account has
+(`apps.connections.open`, then `/link`: hello, envelopes, disconnect frames), the Events API (where an account has
 a `request_url`, events are posted there, signed, and again with `X-Slack-Retry-Num` until they are answered 200
-within three seconds.
+within three seconds), and the files of `Account.files`.
 
 From another process the same by HTTP, all bodies JSON, errors 400 with `{"error": …}`:
 
@@ -43,6 +43,7 @@ from slack_sdk.signature import Clock
 
 from adapters.signatures import sha256_hex
 from adapters.testing.slack_control import Link, SlackControl
+from adapters.testing.slack_files import LOGIN_PAGE
 from adapters.testing.slack_rules import ApiError
 from adapters.testing.slack_state import Account, Delivery, Fault, FaultKind
 
@@ -80,7 +81,7 @@ class SlackServer:
     def account(self, bot_token: str, app_token: str = "", signing_secret: str = "") -> Account:
         """The account of a token, made now if there is none."""
         if bot_token not in self.accounts:
-            account = Account(bot_token, self._wall, app_token, signing_secret)
+            account = Account(bot_token, self._wall, app_token, signing_secret, origin=self.url)
             self.accounts[bot_token] = account
             self.links[bot_token] = []
             if self._couriers is not None:
@@ -92,6 +93,7 @@ class SlackServer:
         app = web.Application(client_max_size=2**24)
         app.router.add_route("*", "/api/{method}", self._api_call)
         app.router.add_get("/link", self._link)
+        app.router.add_get("/files-pri/{file}/download/{name}", self._download)
         control = SlackControl(self)
         app.router.add_post("/_control/{action}", control.post)
         app.router.add_get("/_control/{action}", control.get)
@@ -102,6 +104,7 @@ class SlackServer:
         self._posting = aiohttp.ClientSession()
         self._couriers = await asyncio.TaskGroup().__aenter__()
         for account in self.accounts.values():
+            account.origin = self.url
             self._send_courier(account)
 
     async def stop(self) -> None:
@@ -176,6 +179,19 @@ class SlackServer:
             raise ApiError("invalid_auth" if account.revoked else "forbidden_team")
         ticket = urlencode({"ticket": account.bot_token})
         return {"url": f"{self.url.replace('http', 'ws', 1)}/link?{ticket}"}
+
+    async def _download(self, request: web.Request) -> web.StreamResponse:
+        """A file, for whoever may see it; a page to log in for all others, which has status 200 as well."""
+        account = self._owner(request.headers.get("Authorization", "").partition(" ")[2])
+        if account is None:
+            return web.Response(status=302, headers={"Location": "https://fake.slack.example/?redir=x"})
+        fault = account.enter("download")
+        if fault is not None:
+            return await _faulty(request, fault)
+        file = account.files.get(request.match_info["file"])
+        if file is None or account.revoked or "download" in account.missing_scopes:
+            return web.Response(text=LOGIN_PAGE, content_type="text/html")
+        return web.Response(body=file.data, content_type=file.media_type)
 
     def _owner(self, token: str) -> Account | None:
         for account in self.accounts.values():

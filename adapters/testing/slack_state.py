@@ -15,6 +15,7 @@ from enum import StrEnum
 from math import ceil
 from typing import Any
 
+from adapters.testing.slack_files import File, file_info
 from adapters.testing.slack_rules import ApiError, check_post, is_ts
 
 
@@ -107,6 +108,8 @@ class Account:
         socket_mode: whether it is switched on.
         mute: whether new sockets answer no pings.
         waiting: what is not acknowledged, by envelope id.
+        files: what can be fetched, by id.
+        origin: where its server listens.
         working: the statuses and reactions that were set, in order.
     """
 
@@ -117,7 +120,7 @@ class Account:
     team: str = "T0FAKE"
     user: str = "U0BOT"
     bot: str = "B0BOT"
-    scopes: str = "app_mentions:read,channels:history,chat:write,im:history,reactions:write"
+    scopes: str = "app_mentions:read,channels:history,chat:write,files:read,im:history,reactions:write"
     request_url: str | None = None
     retry_s: float = 3.0
     limits: bool = False
@@ -131,6 +134,8 @@ class Account:
     calls: Counter[str] = field(default_factory=Counter)
     refused: dict[str, str] = field(default_factory=dict)
     missing_scopes: dict[str, str] = field(default_factory=dict)
+    files: dict[str, File] = field(default_factory=dict)
+    origin: str = ""
     bell: Bell = field(default_factory=Bell)
     _faults: dict[str, deque[Fault]] = field(default_factory=dict)
     _number: int = 0
@@ -271,6 +276,8 @@ class Account:
                 self.working.append(("status", fields["channel_id"], fields["thread_ts"]))
                 self.bell.ring()
                 return {}
+            case "files.info":
+                return {"file": file_info(self.files, self.origin, str(fields.get("file", "")))}
             case _:
                 raise ApiError("unknown_method")
 
