@@ -376,7 +376,11 @@ async def test_a_store_that_fails_in_the_end_makes_no_second_call(provider: Fake
             raise StoreError("the disk is full")
 
     async with pipeline(a_bot(), provider=provider, store=MemoryStore(before)) as walk:
-        assert await ask(walk, "one") == "re one (1)"
+        await walk.adapter.say("one")
+        for _ in range(3):
+            await walk.clock.asleep()
+            walk.clock.advance(0.5)
+        assert [message.text for message in await walk.adapter.replies(1)] == ["re one (1)"]
         assert faults == []
         assert len(provider.calls) == 1
         [row] = await rows(walk.store)
