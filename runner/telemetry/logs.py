@@ -1,21 +1,28 @@
 """Logs: colours on a terminal, one JSON object a line otherwise, on standard error, where journald reads it.
 
 Rules: ids on every line, never a secret, never a message's text above debug. The time is left to journald
-where it takes the lines ($JOURNAL_STREAM). What libraries log passes here too, from `warning` up, with every
-secret of bots.yaml cut out.
+where it takes the lines ($JOURNAL_STREAM names this very stream). What libraries log or warn of passes here too, from
+`warning` up. Secrets are cut out of every line, whoever wrote it. A log that cannot be written (a full disk, a
+closed pipe) stops nobody's work.
 """
 
 from __future__ import annotations
 
 import logging
+import os
+import threading
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
+from urllib.parse import quote
 
 from runner.lean import without
 
 if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger, Processor
+    from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
+SHORTEST_SECRET = 4
+"""Characters: what is shorter is found in every other word and cannot be cut out."""
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 LEVEL_NAMES = tuple(_LEVELS)
 
@@ -28,47 +35,98 @@ def configure(
     Args:
         level: one of `LEVEL_NAMES`.
         stream: usually standard error.
-        secrets: texts that are cut out of what libraries log.
+        secrets: texts that are cut out of every line.
     """
     with without("rich"):  # 4 MiB and 0.2 s for tracebacks that are never drawn
         import structlog  # noqa: PLC0415 - not before it is known what to leave out
         import structlog.dev  # noqa: PLC0415
 
     processors: list[Processor] = [structlog.processors.add_log_level]
-    if "JOURNAL_STREAM" not in environ:
+    if not _is_journal(stream, environ):
         processors.append(structlog.processors.TimeStamper(fmt="iso", utc=True))
+    processors += [structlog.processors.format_exc_info, _Cut(secrets)]
     if stream.isatty():
-        colours = "NO_COLOR" not in environ
+        colours = not environ.get("NO_COLOR")
         processors.append(
             structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
         )
     else:
-        processors += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    factory = structlog.WriteLoggerFactory(file=stream)
+        processors.append(structlog.processors.JSONRenderer())
     wrapper = structlog.make_filtering_bound_logger(_LEVELS[level])
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        factory(), processors=processors, wrapper_class=wrapper, cache_logger_on_first_use=True
+        _Lines(stream), processors=processors, wrapper_class=wrapper, cache_logger_on_first_use=True
     )
     root = logging.getLogger()
-    root.handlers = [_Forward(logger, tuple(secrets))]
+    root.handlers = [_Forward(logger)]
     root.setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
     return logger
+
+
+def _is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Whether it is this stream that journald reads: systemd's children inherit the variable, wherever they write."""
+    try:
+        found = os.fstat(stream.fileno())
+    except OSError:
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+
+
+class _Lines:
+    """Writes line by line. A stream's faults are nobody's business: the disk is full, or whoever read is gone."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    def write(self, line: str) -> None:
+        """Write it, if it can be written."""
+        with self._lock, suppress(OSError, ValueError):
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+
+    debug = info = warning = error = write
+
+
+class _Cut:
+    """Cuts secrets out of all texts of a line, also as they stand in a URL."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        plain = {text for text in secrets if len(text) >= SHORTEST_SECRET}
+        forms = plain | {quote(text, safe="") for text in plain} | {repr(text)[1:-1] for text in plain}
+        self._secrets = sorted(forms, key=len, reverse=True)
+
+    def __call__(self, logger: WrappedLogger, method: str, line: EventDict) -> EventDict:
+        """The line without them."""
+        return {name: self._clean(value) for name, value in line.items()}
+
+    def _clean(self, value: object) -> object:
+        if isinstance(value, int | float | None):
+            return value
+        text = str(value)
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
 
 
 class _Forward(logging.Handler):
     """Hands the log lines of libraries on."""
 
-    def __init__(self, logger: FilteringBoundLogger, secrets: tuple[str, ...]) -> None:
+    def __init__(self, logger: FilteringBoundLogger) -> None:
         super().__init__(logging.WARNING)
         self._logger = logger
-        self._secrets = tuple(sorted((text for text in secrets if text), key=len, reverse=True))
 
     def emit(self, record: logging.LogRecord) -> None:
         """One line; a traceback's last line is enough of a library's trouble."""
-        text = record.getMessage()
+        try:
+            text = record.getMessage()
+        except (
+            TypeError,
+            ValueError,
+            KeyError,
+        ):  # arguments that do not fit: the library's fault, not its callers'
+            text = f"{record.msg} {record.args}"
         if record.exc_info and record.exc_info[1] is not None:
             text = f"{text}: {record.exc_info[1]!r}"
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
         level = "error" if record.levelno >= logging.ERROR else "warning"
         getattr(self._logger, level)("library", logger=record.name, message=text)

@@ -1,11 +1,13 @@
 """From events to log lines and counts.
 
 Rule: one line a finished turn at `info`; what a person has to act on at `warning` or `error`; a limit that is
-reached is told once until it is changed, not once a message.
+reached is told once until it is changed, not once a message. A provider's words are told only with statuses that
+are about keys, accounts and addresses: with others it may quote what a user wrote, which belongs to `debug`.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 _GOOD_SENDS = frozenset({"sent"})
+_PROVIDER_SAID = re.compile(r"(HTTP (\d{3})): .+", re.DOTALL)
+_ABOUT_ACCOUNTS = frozenset({"401", "402", "403", "404", "429"})
 _BAD_STATES = frozenset({"down", "refused", "degraded"})
 
 
@@ -118,8 +122,10 @@ class Watching:
             input_tokens=event.input_tokens,
             output_tokens=event.output_tokens,
             latency_ms=event.latency_ms,
-            why=event.why,
+            why=_unquoting(event.why),
         )
+        if event.why != _unquoting(event.why):
+            self._log.debug("provider said", bot=event.bot, turn=event.turn, why=event.why)
 
     def _refused(self, event: SpendRefused) -> None:
         told = (event.bot, event.scope if not event.scope.startswith("message:") else event.kind)
@@ -141,5 +147,13 @@ class Watching:
             tool_calls=event.tool_calls,
             cost_usd=to_usd(event.cost),
             latency_ms=event.latency_ms,
-            **({"why": event.detail} if event.detail else {}),
+            **({"why": _unquoting(event.detail)} if event.detail else {}),
         )
+
+
+def _unquoting(why: str) -> str:
+    """A reason without what may be a user's words."""
+    said = _PROVIDER_SAID.match(why)
+    if said is None or said[2] in _ABOUT_ACCOUNTS:
+        return why
+    return f"{said[1]} (what it said is told at debug)"

@@ -1,0 +1,197 @@
+"""Events become lines: which ones a person has to act on, and what is told once."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import pytest
+
+from adapters.testing.fake import FakeAdapter
+from runner.money.amounts import Money
+from runner.ports.observer import (
+    BoundBroken,
+    CallEnded,
+    ConnectionChanged,
+    Event,
+    Fault,
+    LimitChanged,
+    MessageAccepted,
+    MessageTurnedAway,
+    SendEnded,
+    SpendRefused,
+    TurnFinished,
+)
+from runner.telemetry.logs import configure
+from runner.telemetry.watching import Watching
+from runner.testing.clock import ManualClock
+from runner.testing.model_script import Fault as Refusal
+from runner.testing.model_script import Say
+from runner.testing.pipeline import pipeline
+from runner.testing.provider import FakeProvider
+from runner.testing.scenes import a_bot
+
+USD = Money(10**12)
+EXAMPLES: list[tuple[Event, str, tuple[str, str]]] = [
+    (MessageAccepted("shop", "web", "t1", fresh=True), "debug", ("accepted", "shop")),
+    (MessageTurnedAway("shop", "web", "limited"), "debug", ("turned_away", "limited")),
+    (
+        CallEnded("shop", "t1", "a1", "openai", "m", "settled", USD, USD, 3, 4, 5),
+        "debug",
+        ("calls", "settled"),
+    ),
+    (
+        CallEnded("shop", "t1", "a1", "openai", "m", "unknown", USD, USD, 3, 4, 5, "it broke"),
+        "warning",
+        ("calls", "unknown"),
+    ),
+    (SpendRefused("shop", "t1", "bot:shop", "busy"), "debug", ("refused", "busy")),
+    (SpendRefused("shop", "t1", "bot:shop", "limit"), "warning", ("refused", "limit")),
+    (BoundBroken("shop", "a1", "openai", "m", USD, USD), "error", ("bound_broken", "m")),
+    (
+        TurnFinished("shop", "web", "c1", "t1", "end_turn", 1, 0, USD, 12),
+        "info",
+        ("turns", "end_turn"),
+    ),
+    (SendEnded("shop", "web", 7, "sent"), "debug", ("sends", "sent")),
+    (SendEnded("shop", "web", 7, "unknown", "timeout"), "warning", ("sends", "unknown")),
+    (ConnectionChanged("shop", "web", "up", ""), "info", ("connections", "up")),
+    (ConnectionChanged("shop", "web", "refused", "401"), "warning", ("connections", "refused")),
+    (ConnectionChanged("shop", "web", "down", "network"), "warning", ("connections", "down")),
+    (Fault("lanes", "disk full", "shop"), "error", ("faults", "lanes")),
+]
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    """A log's stream; the process's logging is put back afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield io.StringIO()
+    logging.captureWarnings(capture=False)
+    root.handlers = handlers
+    root.setLevel(level)
+
+
+def watching(stream: io.StringIO, level: str = "debug") -> Watching:
+    return Watching(configure(level, stream, {}))
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize(("event", "level", "count"), EXAMPLES)
+def test_an_event_is_a_line_and_a_count(
+    event: Event, level: str, count: tuple[str, str], stream: io.StringIO
+) -> None:
+    watch = watching(stream)
+    watch.note(event)
+    [line] = lines(stream)
+    assert line["level"] == level
+    assert watch.counts == {count: 1}
+    if hasattr(event, "bot"):
+        assert line["bot"] == "shop"
+
+
+def test_there_is_an_example_of_each_event() -> None:
+    assert {type(event) for event, _, _ in EXAMPLES} | {LimitChanged} == set(get_args(Event))
+
+
+def test_money_is_told_in_whole_digits(stream: io.StringIO) -> None:
+    watching(stream).note(TurnFinished("shop", "web", "c1", "t1", "end_turn", 1, 0, Money(1), 12, "why"))
+    [line] = lines(stream)
+    assert (line["cost_usd"], line["why"]) == ("0.000000000001", "why")
+
+
+def test_a_limit_is_told_once_until_it_is_changed(stream: io.StringIO) -> None:
+    watch = watching(stream)
+    shop = SpendRefused("shop", "t1", "bot:shop", "limit")
+    for _ in range(5):
+        watch.note(shop)
+        watch.note(SpendRefused("other", "t1", "bot:other", "limit"))
+        watch.note(SpendRefused("shop", "t2", "message:t2", "limit"))
+        watch.note(SpendRefused("shop", "t3", "message:t3", "limit"))
+    told = [(line["bot"], line["scope"]) for line in lines(stream) if line["level"] == "warning"]
+    assert told == [("shop", "bot:shop"), ("other", "bot:other"), ("shop", "message:t2")]
+    watch.note(LimitChanged("bot:shop"))
+    watch.note(SpendRefused("other", "t1", "bot:other", "limit"))
+    watch.note(shop)
+    watch.note(shop)
+    told = [(line["bot"], line["scope"]) for line in lines(stream) if line["level"] == "warning"]
+    assert told[3:] == [("shop", "bot:shop")]
+    assert watch.counts["refused", "limit"] == 23
+
+
+def test_what_is_waited_for_is_no_limit_that_is_reached(stream: io.StringIO) -> None:
+    watch = watching(stream, "info")
+    watch.note(SpendRefused("shop", "t1", "bot:shop", "busy"))
+    assert not lines(stream)
+    watch.note(SpendRefused("shop", "t1", "bot:shop", "limit"))
+    assert len(lines(stream)) == 1
+
+
+def test_a_fault_has_its_traceback(stream: io.StringIO) -> None:
+    try:
+        json.loads("{")
+    except ValueError as error:
+        watching(stream).note(Fault("turn", repr(error), "shop", "t1", error))
+    [line] = lines(stream)
+    assert "Traceback" in line["exception"]
+    assert line["exception"].splitlines()[-1].startswith("json.decoder.JSONDecodeError: ")
+
+
+CANARY = "what-the-user-wrote-b1e6"
+ANSWER = "what-the-model-said-77c0"
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [Say(f"{ANSWER} {CANARY}"), Refusal(400, f"cannot read: {CANARY}"), Refusal(500, f"failed on {CANARY}")],
+    ids=["answered", "refused", "unknown"],
+)
+async def test_nobodys_words_are_told_above_debug(behaviour: Say | Refusal, stream: io.StringIO) -> None:
+    clock = ManualClock(instant_s=1.0)
+    provider = FakeProvider(clock)
+    provider.script(behaviour, behaviour, behaviour, behaviour)
+    adapter = FakeAdapter()
+    async with pipeline(a_bot(), adapter=adapter, provider=provider, clock=clock) as walk:
+        await adapter.say(f"hello {CANARY}", user="ada")
+        await adapter.replies(1)
+        await walk.observer.until(SendEnded)
+        events = walk.observer.events
+    watch = watching(stream, "info")
+    for event in events:
+        watch.note(event)
+    assert [line["event"] for line in lines(stream)].count("turn") == 1
+    assert CANARY not in stream.getvalue()
+    assert ANSWER not in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("why", "told"),
+    [
+        ("HTTP 401: Incorrect API key provided: sk-***", True),
+        ("HTTP 404: the model `m` does not exist", True),
+        ("HTTP 429: slow down; no time left to try again", True),
+        ("no answer in time", True),
+        ("HTTP 400: 'hello' is no word", False),
+        ("HTTP 500: failed on\nhello", False),
+    ],
+)
+def test_what_a_provider_said_is_told_where_it_cannot_be_a_users_words(
+    why: str,
+    stream: io.StringIO,
+    *,
+    told: bool,
+) -> None:
+    watch = watching(stream, "debug")
+    watch.note(CallEnded("shop", "t1", "a1", "openai", "m", "released", USD, USD, 3, 4, 5, why))
+    watch.note(TurnFinished("shop", "web", "c1", "t1", "provider_error", 1, 0, USD, 12, why))
+    above = [line["why"] for line in lines(stream) if line["level"] != "debug"]
+    assert len(above) == 2
+    assert [line == why for line in above] == [told, told]
+    assert why in [line.get("why") for line in lines(stream)], "debug has all of it"
+    if not told:
+        assert all(line.startswith(why[:8]) for line in above)
