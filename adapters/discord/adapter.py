@@ -14,8 +14,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 
-from adapters.contract import Adapter, Capabilities, ConnectionState, Deliver, Report
-from adapters.discord import account, library, wire
+from adapters.contract import Adapter, Capabilities, ConnectionState, Deliver, Fetched, NotFetched, Report
+from adapters.discord import account, files, library, wire
 from adapters.discord.client import Client, Patience
 from adapters.discord.config import Config
 from adapters.discord.gateway import Shard, Turns, where_to_connect
@@ -24,7 +24,7 @@ from adapters.discord.listening import Listener, Parts
 from adapters.discord.sending import Outgoing
 from adapters.errors import AdapterError, RefusedConnection
 from adapters.http import Backoff, Shared
-from adapters.messages import ChatKind, ChatRef, OutboundMessage, SendResult
+from adapters.messages import Attachment, ChatKind, ChatRef, OutboundMessage, SendResult
 
 MOST_RECALLED = 200
 
@@ -111,6 +111,14 @@ class DiscordAdapter:
     async def send(self, message: OutboundMessage) -> SendResult:
         """Send one part. Raises nothing but cancellation."""
         return await self._parts.outgoing.send(message)
+
+    async def draft(self, message: OutboundMessage) -> None:
+        """Show an answer while it grows. Raises nothing but cancellation."""
+        await self._parts.outgoing.draft(message)
+
+    async def fetch(self, attachment: Attachment, max_bytes: int) -> Fetched | NotFetched:
+        """Load an attachment of at most `max_bytes`; see `files`."""
+        return await files.fetch(self._parts.client, attachment, max_bytes)
 
     async def show_working(self, chat: ChatRef) -> None:
         """Show that the bot types, for ten seconds; a failure is nobody's business."""

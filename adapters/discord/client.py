@@ -32,6 +32,8 @@ _LONGEST_WHY = 200
 _MOST_LIMITS = 1000
 _BAN_PAUSE_S = 300.0
 _DAY_S = 86_400.0
+_LOAD_S = 60.0
+_PIECE = 65_536
 _GARBAGE = "Discord's answer cannot be read"
 
 
@@ -89,6 +91,11 @@ class Client:
         self._date_ms: int | None = None
         self._dated_at = 0.0
 
+    @property
+    def base_url(self) -> str:
+        """Where the API is, with its version."""
+        return self._url
+
     def now_ms(self) -> int | None:
         """What time it is at Discord, Unix milliseconds, to a second; None before its first answer."""
         if self._date_ms is None:
@@ -113,6 +120,27 @@ class Client:
         if status in _OK:
             return _json(payload)
         raise self._refusal(limit, path, status, headers, payload)
+
+    async def load(self, url: str, max_bytes: int) -> tuple[bytes, str] | None:
+        """The bytes behind an address that Discord gave, and their type; without our token, for it is signed.
+
+        None: there are more than `max_bytes`. Raises Refused or Unreachable.
+        """
+        timeout = aiohttp.ClientTimeout(total=_LOAD_S, connect=self._patience.connect_s)
+        try:
+            async with self._shared.session.get(
+                url, headers={"User-Agent": _AGENT}, timeout=timeout, allow_redirects=False
+            ) as response:
+                if response.status not in _OK:
+                    raise Refused(f"Discord's file server answered {response.status}", response.status)
+                data = bytearray()
+                async for piece in response.content.iter_chunked(_PIECE):
+                    data += piece
+                    if len(data) > max_bytes:
+                        return None
+                return bytes(data), response.content_type
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # a time that ran out is an OSError
+            raise Unreachable(f"the file could not be loaded: {type(error).__name__}") from None
 
     async def _request(self, method: str, path: str, data: bytes) -> tuple[int, Mapping[str, str], bytes]:
         # A webhook's path is its own credential; a dead bot token beside it must not spoil it.

@@ -24,19 +24,21 @@ from adapters.contract import (
     Capabilities,
     ConnectionState,
     Deliver,
+    Fetched,
+    NotFetched,
     Pressure,
     Report,
     WebhookRequest,
     WebhookResponse,
 )
-from adapters.discord import account, asking, wire
+from adapters.discord import account, asking, files, wire
 from adapters.discord.client import Client, Patience
 from adapters.discord.config import Config
 from adapters.discord.health import Health, Unreadable
 from adapters.discord.sending import Outgoing
 from adapters.errors import UnreadableUpdate
 from adapters.http import Backoff, Shared
-from adapters.messages import ChatRef, OutboundMessage, SendResult
+from adapters.messages import Attachment, ChatRef, OutboundMessage, SendResult
 
 LONGEST_BODY = 1024 * 1024
 LATEST_S = 300.0
@@ -80,6 +82,14 @@ class InteractionsAdapter:
     async def send(self, message: OutboundMessage) -> SendResult:
         """Send one part. Raises nothing but cancellation."""
         return await self._outgoing.send(message)
+
+    async def draft(self, message: OutboundMessage) -> None:
+        """Show an answer while it grows. Raises nothing but cancellation."""
+        await self._outgoing.draft(message)
+
+    async def fetch(self, attachment: Attachment, max_bytes: int) -> Fetched | NotFetched:
+        """Load an attachment of at most `max_bytes`; see `files`."""
+        return await files.fetch(self._client, attachment, max_bytes)
 
     async def show_working(self, chat: ChatRef) -> None:
         """Nothing: the placeholder shows it."""

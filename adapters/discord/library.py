@@ -8,6 +8,7 @@ ends a connection, its socket is closed and its thread told to stop before `conn
 from __future__ import annotations
 
 import asyncio
+import logging
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -87,6 +88,8 @@ class GatewayClient(Client):
     def __init__(
         self, shared: Shared, patience: Patience, token: str, intents: Intents, shards: int, events: Events
     ) -> None:
+        # At lower levels the library logs whole events, and with them the tokens of interactions.
+        logging.getLogger("discord").setLevel(logging.WARNING)
         VoiceClient.warn_nacl = VoiceClient.warn_dave = False  # nobody speaks here
         super().__init__(
             intents=intents, max_messages=None, shard_count=shards, heartbeat_timeout=patience.silence_s

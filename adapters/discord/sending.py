@@ -7,8 +7,9 @@ message in a channel always may, for Discord knows it by its nonce and does not 
 |-------------------------------|-------------------------------------------------|---------------------------|
 | in a channel                  | POST, `nonce` and `enforce_nonce`               | same nonce, never doubled |
 | a command's answer, 1st part  | edits the placeholder that Discord shows        | the same edit             |
-| its other parts               | in the channel; where that is closed: follow-up | nonce; follow-ups may     |
-| its answer after 15 minutes   | in the channel                                  | same nonce                |
+| an answer that was drafted    | edits the message that shows the draft          | the same edit             |
+| a command's other parts       | in the channel; where that is closed: follow-up | nonce; follow-ups may     |
+| a command's answer, too late  | in the channel                                  | same nonce                |
 
 | Discord's answer    | result                                                       |
 |---------------------|--------------------------------------------------------------|
@@ -35,6 +36,8 @@ from adapters.messages import FateUnknown, NotSent, OutboundMessage, Rejected, S
 
 _DEAD_TOKEN_RETRY_S = 60.0
 _MOST_ASKED = 1000
+_MOST_DRAFTS = 500
+_EARLIER_MS = 3000
 _YOUNG_S = 10.0
 _AGAIN_S = 1.0
 _NOT_FOUND, _FORBIDDEN, _UNAUTHORIZED = 404, 403, 401
@@ -52,12 +55,13 @@ class _Asked:
 class Outgoing:
     """What one bot sends. Raises nothing but cancellation."""
 
-    __slots__ = ("_asked", "_client", "_timer")
+    __slots__ = ("_asked", "_client", "_drafts", "_timer")
 
     def __init__(self, client: Client, timer: Timer) -> None:
         self._client = client
         self._timer = timer
         self._asked: OrderedDict[str, _Asked] = OrderedDict()
+        self._drafts: OrderedDict[str, str] = OrderedDict()
 
     def asked(self, interaction: str) -> asyncio.Event:
         """A command came in. Its answer waits for the event: Discord takes none before its acknowledgement."""
@@ -80,9 +84,57 @@ class Outgoing:
         except AdapterError as error:
             return _fate(error)
 
+    async def draft(self, message: OutboundMessage) -> None:
+        """Show an answer while it grows, in the message or the placeholder that it will be in."""
+        try:
+            if "interaction" in message.details:
+                await self._draft_answer(message)
+            else:
+                await self._draft_post(message)
+        except AdapterError:
+            return  # the next one shows more, and `send` all of it
+
+    async def _draft_answer(self, message: OutboundMessage) -> None:
+        asked = self._asked.get(str(message.details["interaction"]))
+        if asked is None or asked.key not in (None, message.key) or not asked.acknowledged.is_set():
+            return
+        asked.key = message.key
+        hook = f"/webhooks/{message.details['application']}/{message.details['token']}"
+        await self._client.call("PATCH", f"{hook}/messages/@original", wire.answer_fields(message))
+
+    async def _draft_post(self, message: OutboundMessage) -> None:
+        path = f"/channels/{message.chat.id}/messages"
+        number = self._drafts.get(message.key)
+        if number is not None:
+            await self._client.call("PATCH", f"{path}/{number}", wire.answer_fields(message))
+            return
+        made = _receipt(await self._client.post(path, wire.message_fields(message)))
+        if isinstance(made, Sent) and made.platform_id is not None:
+            self._drafts[message.key] = made.platform_id
+            while len(self._drafts) > _MOST_DRAFTS:
+                self._drafts.popitem(last=False)
+
     async def _post(self, message: OutboundMessage) -> SendResult:
         path = f"/channels/{message.chat.id}/messages"
-        return _receipt(await self._client.post(path, wire.message_fields(message)))
+        number = self._drafts.get(message.key)
+        if number is None:
+            fields = wire.message_fields(message)
+            made = await self._client.post(path, fields)
+            if not self._is_draft(made, str(fields["content"])):
+                return _receipt(made)
+            number = str(made["id"])  # of before a restart: Discord knows its nonce
+        result = _receipt(await self._client.call("PATCH", f"{path}/{number}", wire.answer_fields(message)))
+        self._drafts.pop(message.key, None)
+        return result
+
+    def _is_draft(self, made: Any, content: str) -> bool:  # noqa: ANN401 - whatever the platform sent
+        """Whether Discord gave back an earlier message with this nonce, which says less than it should."""
+        now = self._client.now_ms()
+        try:
+            earlier = now is not None and wire.snowflake_ms(made["id"]) < now - _EARLIER_MS
+            return earlier and str(made["content"]).strip() != content.strip()
+        except (KeyError, TypeError, ValueError):
+            return False
 
     async def _answer(self, message: OutboundMessage) -> SendResult:
         asked = self._asked.get(str(message.details["interaction"]))

@@ -44,6 +44,10 @@ CAPABILITIES = Capabilities(
     bot_interval_s=1 / 50,
     shows_working=True,
     working_every_s=8.0,
+    drafts=True,
+    draft_every_s=1.2,
+    draft_every_group_s=1.2,
+    fetches=True,
     default_rate_per_minute=120,
 )
 PINGS_NOBODY: Mapping[str, object] = {"parse": [], "replied_user": False}

@@ -119,6 +119,13 @@ def _history(one: Application, call: Call) -> object:
     return [raw for raw in one.channels[channel] if int(raw["id"]) > after][:limit][::-1]
 
 
+def _message(one: Application, call: Call) -> object:
+    for raw in one.channels.get(call.parts[1], ()):
+        if raw["id"] == call.parts[3]:
+            return raw if call.method == "GET" else one.change(raw, call.fields())
+    raise ApiError(404, 10008, "Unknown Message")
+
+
 def _typing(one: Application, call: Call) -> object:
     if call.parts[1] not in one.channels:
         raise ApiError(404, 10003, "Unknown Channel")
@@ -145,6 +152,8 @@ _WAYS: Mapping[str, Callable[[Application, Call], Any]] = {
     "POST /applications/{id}/commands": _commands,
     "POST /channels/{id}/messages": _post,
     "GET /channels/{id}/messages": _history,
+    "GET /channels/{id}/messages/{id}": _message,
+    "PATCH /channels/{id}/messages/{id}": _message,
     "POST /channels/{id}/typing": _typing,
     "POST /interactions/{id}/{id}/callback": _callback,
     "GET /webhooks/{id}/{id}/messages/@original": _original,

@@ -128,6 +128,7 @@ class DiscordServer:
         app = web.Application(client_max_size=2**24)
         app.router.add_get("/gateway", self._gateway)
         app.router.add_route("*", "/api/v10/{path:.*}", self._rest)
+        app.router.add_get("/files/{bot}/{name}", self._file)
         control = _Control(self)
         app.router.add_post("/_control/{action}", control.post)
         app.router.add_get("/_control/{action}", control.get)
@@ -163,6 +164,15 @@ class DiscordServer:
             return await socket.serve(request)
         finally:
             del self._sockets[socket]
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        for one in self.applications.values():
+            if one.id == request.match_info["bot"] and request.match_info["name"] in one.files:
+                one.calls["GET file"] += 1
+                seen = "Authorization" in request.headers
+                status = 403 if seen else 200  # a token that comes here has gone astray
+                return web.Response(status=status, body=one.files[request.match_info["name"]])
+        return web.Response(status=404)
 
     async def _rest(self, request: web.Request) -> web.StreamResponse:
         call = Call(

@@ -12,7 +12,7 @@ import asyncio
 from base64 import urlsafe_b64decode
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,6 +46,7 @@ class Application:
         refuse: a close code for whoever identifies; None: welcome.
         sessions_left: how many may still be begun.
         closed: channels that the bot may not write into or read.
+        files: what its file server has, by name.
         calls: how often each route was called, e.g. `POST /channels/{id}/messages`.
     """
 
@@ -73,6 +74,7 @@ class Application:
     asked: dict[str, Asked] = field(default_factory=dict)
     commands: dict[str, dict[str, Any]] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
+    files: dict[str, bytes] = field(default_factory=dict)
     faults: dict[str, deque[Fault]] = field(default_factory=dict)
     bell: Bell = field(default_factory=Bell)
     _nonces: OrderedDict[tuple[str, str], dict[str, Any]] = field(default_factory=OrderedDict)
@@ -231,6 +233,17 @@ class Application:
                 self._nonces.popitem(last=False)
         return message
 
+    def change(self, message: dict[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+        """Another text for a message of the bot's own. Raises ApiError."""
+        if message["author"]["id"] != self.id:
+            raise ApiError(403, 50005, "Cannot edit a message authored by another user")
+        _check_body(body)
+        message["content"] = str(body["content"]).strip()
+        at = next(at for at, sent in enumerate(self.sent) if sent.id == message["id"])
+        self.sent[at] = replace(self.sent[at], text=str(body["content"]))
+        self.bell.ring()
+        return message
+
     def left(self, channel: str) -> tuple[int, float]:
         """How many messages a channel takes now, and in how many seconds it takes all again."""
         recent = self._recent.setdefault(channel, deque())
@@ -298,8 +311,9 @@ class Application:
         one = self.hook(token)
         _check_body(body)
         made = self._made(one.channel, body, "placeholder")
-        if one.message is not None and one.message["content"] == made["content"]:
-            self.sent.pop()  # the same edit again changes nothing
+        if one.message is not None and not one.message["flags"]:  # what it showed before is gone
+            before = one.message["id"]
+            self.sent = [sent for sent in self.sent if sent.id != before]
         one.message = {**made, "flags": 0}
         return one.message
 

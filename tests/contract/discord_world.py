@@ -21,6 +21,7 @@ class DiscordWorld:
     async def __aenter__(self) -> Self:
         number = itertools.count(1)
         self._shared = Shared(QuickTimer(), lambda: f"made-{next(number)}", chance=lambda: 0.5)
+        self._said: set[str] = set()
         self._server = DiscordServer()
         await self._server.start()
         self._application = self._server.application(self.secret)
@@ -40,10 +41,17 @@ class DiscordWorld:
         """Nothing comes by HTTP."""
 
     def say(self, text: str, user: int = 7) -> None:
+        self._said.add(text)
         self._application.say(text, user_id=user, channel=str(7000 + user), mention=True)
 
     async def heard(self, count: int) -> list[str]:
-        return [message.text for message in await self._application.replies(count)]
+        """An answer that still grows is none: nobody but whoever asked can tell that there is more to come."""
+
+        def whole() -> int:
+            return sum(message.text.removeprefix("re: ") in self._said for message in self._application.sent)
+
+        await self._application.until(lambda: whole() >= count)
+        return [message.text for message in self._application.sent]
 
     async def acknowledged(self) -> None:
         """At once: nothing is acknowledged, and what is read again from the history is known by its id."""
