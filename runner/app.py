@@ -30,6 +30,7 @@ from runner.agent.tools import EmptyToolbox, HttpToolbox
 from runner.bots import Bot
 from runner.clock import Clock, SystemClock, iso
 from runner.config import edit
+from runner.config.hidden import secrets_of
 from runner.config.loader import load, state_dir
 from runner.config.problems import Problems
 from runner.config.secret_store import SecretStore
@@ -90,7 +91,13 @@ class Daemon:
     async def say(self, bot: Bot, user: str, text: str) -> dict[str, Any]:
         """Say something to a bot at the console; the answer's JSON."""
         wait = bot.limits.timeout_s + ANSWER_MARGIN_S
-        said = await self.console.ask(self.inbox.deliver, bot.id, user, text, wait)
+        try:
+            said = await self.console.ask(self.inbox.deliver, bot.id, user, text, wait)
+        except TimeoutError:
+            raise OperatorError(
+                "the answer did not come in time",
+                "It will be in the conversation; say something again later.",
+            ) from None
         if isinstance(said, Delivery):
             raise OperatorError(f"the message was not taken: {said.state}", "Wait a moment and try again.")
         return {"response": said.text, **said.report}
@@ -117,7 +124,7 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
     """
     settings, clock, observer = site.settings, site.clock, site.observer
     async with AsyncExitStack() as stack:
-        settings.state_dir.mkdir(parents=True, exist_ok=True)
+        settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         store = open_store(settings.store_url, settings.state_dir, clock)
         stack.push_async_callback(store.close)
         await store.open()
@@ -172,7 +179,7 @@ def _assemble(
 
 
 async def _stop(daemon: Daemon, timeout_s: float) -> None:
-    """Stages 1 to 4."""
+    """Stages 1 to 4; stopped already, it is done at once."""
     clock = daemon.site.clock
     end = clock.monotonic() + timeout_s
     daemon.inbox.close()
@@ -241,7 +248,7 @@ def run_daemon(path: Path, environ: Mapping[str, str]) -> int:
     level = environ.get("BOTRUNNER_LOG", "info").lower()
     if level not in LEVEL_NAMES:
         raise OperatorError(f"$BOTRUNNER_LOG is {level!r}", f"One of {', '.join(LEVEL_NAMES)}.")
-    logger = configure(level, sys.stderr, environ, _secrets_of(settings))
+    logger = configure(level, sys.stderr, environ, secrets_of(settings))
     for warning in warnings:
         logger.warning("bots.yaml", problem=warning)
     site = Site(path, environ, settings, SystemClock(), Watching(logger))
@@ -301,7 +308,7 @@ async def _serving(daemon: Daemon) -> AsyncIterator[str]:
                 group.create_task(lag.run(), name="loop lag"),
                 group.create_task(_warm(daemon.catalogue, used), name="warm"),
             ]
-            presence.announce()
+            _announce(presence)
             try:
                 yield url
             finally:
@@ -311,11 +318,19 @@ async def _serving(daemon: Daemon) -> AsyncIterator[str]:
                     task.cancel()
     finally:
         presence.withdraw()
-        await daemon.lanes.stop(settings.server.stop_timeout_s)
+        await _stop(daemon, settings.server.stop_timeout_s)
+        await daemon.console.close()
         for live in daemon.roster.live():  # who still waits for an answer is told to ask again
             for adapter in live.adapters.values():
                 await adapter.close()
         await server.close()
+
+
+def _announce(presence: Presence) -> None:
+    try:
+        presence.announce()
+    except OSError as error:
+        raise OperatorError(f"{presence.state_dir} cannot be written to: {error.strerror}") from error
 
 
 async def _warm(catalogue: Catalogue, names: Collection[str]) -> None:
@@ -337,13 +352,17 @@ async def chat_session(
     """The pipeline in this process, for one bot, without platforms and HTTP; yields `say(text)`.
 
     Raises:
-        OperatorError: a faulty file, no such bot, or a store that is in use.
+        OperatorError: a faulty file, no such bot or a disabled one, or a store that is in use.
     """
     settings, _ = settings_of(path, environ)
     bot = settings.bot(bot_id)
     if bot is None:
         raise OperatorError(f"there is no bot {bot_id!r}", f"Bots: {', '.join(b.id for b in settings.bots)}.")
-    logger = configure("error", sys.stderr, environ, _secrets_of(settings))
+    if not bot.enabled:
+        raise OperatorError(
+            f"the bot {bot_id!r} is disabled", "Set `enabled: true` in its section of the file."
+        )
+    logger = configure("error", sys.stderr, environ, secrets_of(settings))
     site = Site(path, environ, settings, SystemClock(), Watching(logger))
     async with working(site, connect=False) as daemon:
 
@@ -351,18 +370,6 @@ async def chat_session(
             return await daemon.say(bot, "terminal", text)
 
         yield say
-
-
-def _secrets_of(settings: Settings) -> list[str]:
-    """Texts that libraries must not log."""
-    keys = [provider.api_key for provider in settings.providers.values()]
-    keys += [bot.llm_api_key for bot in settings.bots]
-    texts = [key.reveal() for key in keys if key is not None]
-    for bot in settings.bots:
-        for channel in bot.channels:
-            values = [getattr(channel.config, name) for name in type(channel.config).model_fields]
-            texts += [value.get_secret_value() for value in values if hasattr(value, "get_secret_value")]
-    return texts
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -7,6 +7,7 @@ address, too.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,17 +24,27 @@ class Presence:
     started_at: str
 
     def announce(self) -> None:
-        """Write the file in one step."""
+        """Write the file in one step.
+
+        Raises:
+            OSError: it cannot be written; nothing is left of it.
+        """
         path = self.state_dir / FILE
         fresh = path.with_suffix(f".{self.pid}")
-        fresh.write_text(json.dumps({"pid": self.pid, "url": self.url, "started_at": self.started_at}))
-        fresh.replace(path)
+        try:
+            fresh.write_text(json.dumps({"pid": self.pid, "url": self.url, "started_at": self.started_at}))
+            fresh.replace(path)
+        except OSError:
+            with suppress(OSError):
+                fresh.unlink(missing_ok=True)
+            raise
 
     def withdraw(self) -> None:
-        """Remove it, if it is still ours."""
+        """Remove it, if it is still ours; one that cannot be removed is stale, as after a kill."""
         found = read_presence(self.state_dir)
         if found is not None and found.pid == self.pid:
-            (self.state_dir / FILE).unlink(missing_ok=True)
+            with suppress(OSError):
+                (self.state_dir / FILE).unlink(missing_ok=True)
 
 
 def read_presence(state_dir: Path) -> Presence | None:
@@ -41,5 +52,5 @@ def read_presence(state_dir: Path) -> Presence | None:
     try:
         raw = json.loads((state_dir / FILE).read_text())
         return Presence(state_dir, int(raw["pid"]), str(raw["url"]), str(raw["started_at"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None

@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from adapters.contract import LEGAL_STATES, Adapter, ConnectionState, Delivery
+from adapters.contract import LEGAL_STATES, Adapter, ConnectionState, Delivery, Report
 from adapters.errors import RefusedConnection
 from adapters.messages import InboundMessage
 from runner.bots import Bot
@@ -160,15 +160,23 @@ class Supervisor:
             except RefusedConnection as refused:
                 report(ConnectionState.REFUSED, str(refused))
                 return
+            except asyncio.CancelledError as error:
+                if _is_cancelled():
+                    raise
+                self._failed(bot_id, error, report)
             except Exception as error:  # noqa: BLE001 - an adapter's fault must not end the others
-                self._observer.note(Fault("adapter", repr(error), bot_id, error=error))
-                report(ConnectionState.DOWN, f"the adapter failed: {type(error).__name__}")
+                self._failed(bot_id, error, report)
             else:
+                report(ConnectionState.DOWN, "the adapter has ended")
                 return
             if self._clock.monotonic() - begun > LONGEST_WAIT_S:
                 wait = FIRST_WAIT_S
             await self._clock.sleep(wait)
             wait = min(LONGEST_WAIT_S, wait * 2)
+
+    def _failed(self, bot_id: str, error: BaseException, report: Report) -> None:
+        self._observer.note(Fault("adapter", repr(error), bot_id, error=error))
+        report(ConnectionState.DOWN, f"the adapter failed: {type(error).__name__}")
 
     async def _deliver_from(self, bot_id: str, channel: str, message: InboundMessage) -> Delivery:
         return await self._deliver(bot_id, channel, message)
@@ -184,3 +192,9 @@ class Supervisor:
             if lease is not None:
                 return
             await self._clock.sleep(FIRST_WAIT_S)
+
+
+def _is_cancelled() -> bool:
+    """Whether it is this task that is to end; a library may let the end of one of its own tasks out."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
