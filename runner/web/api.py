@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from adapters.contract import ConnectionState, Delivery, DeliveryState
+from runner.agent.wellformed import well_formed
 from runner.bots import Bot
 from runner.clock import iso
 from runner.dispatch.limits import RateLimiter
@@ -137,6 +138,8 @@ class AdminApi:
             for field, value, most in (("message", text, MAX_MESSAGE), ("user_id", user, MAX_ID))
             if not isinstance(value, str) or not value.strip() or len(value) > most
         ]
+        if isinstance(user, str) and user != well_formed(user):
+            faults.append({"field": "user_id", "message": "must be Unicode text without NUL"})
         if faults:
             return refusal(400, "invalid", "the body has faults", faults)
         try:

@@ -167,6 +167,8 @@ async def test_a_word_with_a_bot_goes_through_the_console() -> None:
         ({"message": "x", "user_id": 7}, ["user_id"]),
         ({"message": "x", "user_id": None}, ["user_id"]),
         ({"message": "x", "user_id": "u" * 257}, ["user_id"]),
+        ({"message": "x", "user_id": "\ud800"}, ["user_id"]),
+        ({"message": "x", "user_id": "a\0b"}, ["user_id"]),
         ({"message": None, "user_id": []}, ["message", "user_id"]),
     ],
 )
