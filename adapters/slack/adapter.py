@@ -36,6 +36,7 @@ from adapters.messages import Attachment, ChatKind, ChatRef, OutboundMessage, Se
 from adapters.slack import files, library, wire
 from adapters.slack.client import Client, Patience
 from adapters.slack.config import Config
+from adapters.slack.drafts import Drafts
 from adapters.slack.intake import NOT_NOW, OK, Intake, Taken, Unreadable
 from adapters.slack.sending import Sending
 from adapters.slack.signing import is_from_slack
@@ -83,7 +84,8 @@ class SlackAdapter:
         self._client = Client(config, shared, self._patience)
         self._threads = Threads(self._client)
         self._working = Working(self._client, config.working_reaction)
-        self._sending = Sending(self._client, shared.timer, self._wall, self._doubt)
+        self._drafts = Drafts(self._client, shared.timer)
+        self._sending = Sending(self._client, self._drafts, shared.timer, self._wall, self._doubt)
         self.unreadable = Unreadable()
         self._intake = Intake(self._client, self._threads, self._working, self.unreadable, self._doubt)
         self._report: Report | None = None
@@ -121,6 +123,10 @@ class SlackAdapter:
     async def fetch(self, attachment: Attachment, max_bytes: int) -> Fetched | NotFetched:
         """Load an attachment of at most `max_bytes`; see `files`."""
         return await files.fetch(self._client, attachment, max_bytes)
+
+    async def draft(self, message: OutboundMessage) -> None:
+        """Show what there is of an answer; see `drafts`."""
+        await self._drafts.show(message)
 
     async def show_working(self, chat: ChatRef) -> None:
         """Show a status in the thread, or put the reaction on the question."""

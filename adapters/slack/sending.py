@@ -1,6 +1,8 @@
 """One part of an answer onto Slack, once.
 
-    send ─▶ perhaps there already? ─ yes ─▶ ask the history for its key ─ found ─▶ Sent
+    send ─▶ shown as a draft? ─ yes ─▶ the whole in its place, see drafts
+                    │ no
+            perhaps there already? ─ yes ─▶ ask the history for its key ─ found ─▶ Sent
                     │ no                          │ not found
                     └─────────────────────────────┴──▶ chat.postMessage ─▶ a result, see below
 
@@ -33,6 +35,7 @@ from adapters.errors import AdapterError, RefusedConnection
 from adapters.messages import FateUnknown, NotSent, OutboundMessage, Rejected, SendResult, Sent
 from adapters.slack import wire
 from adapters.slack.client import Client, NotConnected, Refused, SlowDown
+from adapters.slack.drafts import Drafts
 
 MOST_DOUBTFUL = 1000
 MOST_PAGES = 10
@@ -50,16 +53,23 @@ class Sending:
     """Sends for one bot.
 
     Args:
+        drafts: what is shown of answers that were not whole yet.
         wall: tells the time of day in Unix seconds, to compare with Slack's.
         doubt: called where Slack says that the token is dead.
     """
 
-    __slots__ = ("_client", "_doubt", "_doubtful", "_paused", "_started_at", "_timer", "_wall")
+    __slots__ = ("_client", "_doubt", "_doubtful", "_drafts", "_paused", "_started_at", "_timer", "_wall")
 
     def __init__(
-        self, client: Client, timer: Timer, wall: Callable[[], float], doubt: Callable[[], None]
+        self,
+        client: Client,
+        drafts: Drafts,
+        timer: Timer,
+        wall: Callable[[], float],
+        doubt: Callable[[], None],
     ) -> None:
         self._client = client
+        self._drafts = drafts
         self._timer = timer
         self._wall = wall
         self._started_at = wall()
@@ -69,13 +79,13 @@ class Sending:
 
     async def send(self, message: OutboundMessage) -> SendResult:
         """Send one part; see the table above. Raises nothing but cancellation."""
-        if self._perhaps_there(message):
+        if not self._drafts.holds(message.key) and self._perhaps_there(message):
             found = await self._found(message)
             if found is not None:
                 return found
         self._note_doubt(message.key)  # being cancelled in mid-send leaves it doubtful, too
         try:
-            result = await self._posted(message)
+            result = await self._drafts.complete(message) or await self._posted(message)
         except AdapterError as error:
             result = self._fate(message.chat.id, error)
         if not isinstance(result, FateUnknown):

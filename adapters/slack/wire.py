@@ -46,6 +46,9 @@ CAPABILITIES = Capabilities(
     bot_interval_s=0.2,
     shows_working=True,
     working_every_s=60.0,
+    drafts=True,
+    draft_every_s=2.0,
+    draft_every_group_s=2.0,
     fetches=True,
 )
 METADATA_EVENT = "botrunner_part"
@@ -161,7 +164,8 @@ def _message(event: Mapping[str, Any], me: Me) -> InboundMessage | None:
         attachments=attachments,
         sent_at_ms=int(float(ts) * 1000),
         reply_to=None if not thread or thread == ts else str(thread),
-        details={"ts": ts},
+        # Whom a stream is for; users of a shared channel have a workspace of their own.
+        details={"ts": ts, "asker": sender.id, "team": _team(event) or me.team},
     )
 
 
@@ -192,6 +196,11 @@ def _sender(event: Mapping[str, Any], me: Me) -> Sender | None:
         return Sender(str(user or bot or "bot"), _storable(event.get("username")) or None, is_bot=True)
     name = _name(user)
     return Sender(name, is_bot=name == "USLACKBOT")
+
+
+def _team(event: Mapping[str, Any]) -> str:
+    team = event.get("user_team") or event.get("team")
+    return team if isinstance(team, str) else ""
 
 
 def _attachments(event: Mapping[str, Any]) -> tuple[Attachment, ...]:
@@ -264,21 +273,31 @@ def post_fields(
         in_thread: False: beside the thread, where Slack does not take it in there.
         blocks: False: as Slack's older text, where it does not take the markdown block.
     """
-    text = harmless(message.text)
     fields: dict[str, object] = {
         "channel": message.chat.id,
-        "text": text,
-        "metadata": {"event_type": METADATA_EVENT, "event_payload": {"key": message.key}},
+        **content_fields(message.text, blocks=blocks),
+        "metadata": part_metadata(message.key),
         # A preview would let Slack fetch whatever address a model was talked into writing.
         "unfurl_links": False,
         "unfurl_media": False,
     }
-    if blocks:
-        fields["text"] = text if len(text) <= LONGEST_NOTICE else f"{text[: LONGEST_NOTICE - 1]}…"
-        fields["blocks"] = [{"type": "markdown", "text": text}]
     if in_thread and message.chat.thread is not None:
         fields["thread_ts"] = message.chat.thread
     return fields
+
+
+def content_fields(text: str, *, blocks: bool = True) -> dict[str, object]:
+    """What a message says, harmless: a markdown block with a notice, or Slack's older text."""
+    said = harmless(text)
+    if not blocks:
+        return {"text": said}
+    notice = said if len(said) <= LONGEST_NOTICE else f"{said[: LONGEST_NOTICE - 1]}…"
+    return {"text": notice, "blocks": [{"type": "markdown", "text": said}]}
+
+
+def part_metadata(key: str) -> dict[str, object]:
+    """What a whole part is found by in the history."""
+    return {"event_type": METADATA_EVENT, "event_payload": {"key": key}}
 
 
 def sent_key(raw: Any) -> str | None:  # noqa: ANN401 - whatever the platform sent

@@ -2,7 +2,8 @@
 
 Rules, as on the real one: an event is brought until it is acknowledged, again after `retry_s`; a message has one `ts`
 that grows; `app_mention` and `message` of one text share it and have event ids of their own; a markdown block has up
-to 12,000 characters; with `limits`, a channel takes a message a second. Waiting is by event, never by looking again.
+to 12,000 characters; with `limits`, a channel takes a message a second; what becomes of messages later is told in
+slack_messages. Waiting is by event, never by looking again.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import ceil
 from typing import Any
 
 from adapters.testing.slack_files import File, file_info
-from adapters.testing.slack_rules import ApiError, check_post, is_ts
+from adapters.testing.slack_messages import CHANGES, Message, change, page, shown
+from adapters.testing.slack_rules import ApiError, check_post, check_stream, is_ts
+
+__all__ = ["Account", "Bell", "Delivery", "Fault", "FaultKind", "Message", "direct_chat"]
 
 
 class FaultKind(StrEnum):
@@ -42,20 +46,6 @@ class Fault:
     status: int = 200
     body: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message in a channel. `at_s` is the loop's time."""
-
-    ts: str
-    at_s: float
-    channel: str
-    text: str
-    thread: str | None = None
-    user: str = ""
-    metadata: Mapping[str, Any] | None = None
-    blocks: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(slots=True)
@@ -227,6 +217,15 @@ class Account:
         await self.bell.until(lambda: len(self.sent) >= count)
         return self.sent
 
+    async def answers(self, count: int) -> list[Message]:
+        """Wait until the bot has sent that many whole messages, which have metadata; drafts have none."""
+        await self.bell.until(lambda: len([one for one in self.sent if one.metadata]) >= count)
+        return [one for one in self.sent if one.metadata]
+
+    def expire(self, ts: str) -> None:
+        """Slack ends a stream, as it does after five minutes."""
+        self.said[:] = [replace(one, streaming=False) if one.ts == ts else one for one in self.said]
+
     async def called(self, method: str, times: int = 1) -> None:
         """Wait until a method was called that often in all."""
         await self.bell.until(lambda: self.calls[method] >= times)
@@ -259,29 +258,40 @@ class Account:
             raise ApiError("invalid_auth")
         if method in self.missing_scopes:
             raise ApiError("missing_scope", needed=self.missing_scopes[method], provided=self.scopes)
-        match method:
-            case "auth.test":
-                names = {"team": "Fake", "user": "helper", "url": "https://fake.slack.example/"}
-                return {**names, "team_id": self.team, "user_id": self.user, "bot_id": self.bot}
-            case "chat.postMessage":
-                return self._post(fields)
-            case "conversations.history" | "conversations.replies":
-                return self._history(method, fields)
-            case "reactions.add" | "reactions.remove":
-                return self._react(method, fields)
-            case "assistant.threads.setStatus":
-                self._check_channel(fields["channel_id"])
-                if not is_ts(fields.get("thread_ts")):
-                    raise ApiError("invalid_thread_ts")
-                self.working.append(("status", fields["channel_id"], fields["thread_ts"]))
-                self.bell.ring()
-                return {}
-            case "files.info":
-                return {"file": file_info(self.files, self.origin, str(fields.get("file", "")))}
-            case _:
-                raise ApiError("unknown_method")
+        answers: Mapping[str, Callable[[str, Mapping[str, Any]], dict[str, Any]]] = {
+            "auth.test": self._who,
+            "assistant.threads.setStatus": self._status,
+            "chat.postMessage": self._post,
+            "chat.startStream": self._stream,
+            **dict.fromkeys(CHANGES, self._change),
+            **dict.fromkeys(("conversations.history", "conversations.replies"), self._page),
+            "files.info": self._file,
+            **dict.fromkeys(("reactions.add", "reactions.remove"), self._react),
+        }
+        if method not in answers:
+            raise ApiError("unknown_method")
+        return answers[method](method, fields)
 
-    def _post(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+    def _who(self, _method: str, _fields: Mapping[str, Any]) -> dict[str, Any]:
+        names = {"team": "Fake", "user": "helper", "url": "https://fake.slack.example/"}
+        return {**names, "team_id": self.team, "user_id": self.user, "bot_id": self.bot}
+
+    def _status(self, _method: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        self._check_channel(fields["channel_id"])
+        if not is_ts(fields.get("thread_ts")):
+            raise ApiError("invalid_thread_ts")
+        self.working.append(("status", fields["channel_id"], fields["thread_ts"]))
+        self.bell.ring()
+        return {}
+
+    def _page(self, method: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        self._check_channel(str(fields.get("channel", "")))
+        return page(self.said, method, fields)
+
+    def _file(self, _method: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        return {"file": file_info(self.files, self.origin, str(fields.get("file", "")))}
+
+    def _post(self, _method: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         channel, thread = str(fields.get("channel", "")), fields.get("thread_ts")
         self._check_channel(channel)
         check_post(fields)
@@ -306,33 +316,30 @@ class Account:
         )
         self.said.append(message)
         self.bell.ring()
-        return {"channel": channel, "ts": message.ts, "message": _shown(message)}
+        return {"channel": channel, "ts": message.ts, "message": shown(message)}
+
+    def _stream(self, _method: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        channel = str(fields.get("channel", ""))
+        self._check_channel(channel)
+        piece = check_stream(fields)
+        message = Message(
+            self.next_ts(), self._now(), channel, piece, fields["thread_ts"], self.user, streaming=True
+        )
+        self.said.append(message)
+        self.bell.ring()
+        return {"channel": channel, "ts": message.ts}
+
+    def _change(self, method: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        self._check_channel(str(fields.get("channel", "")))
+        changed = change(self.said, self.user, method, fields)
+        self.bell.ring()
+        return changed
 
     def _check_channel(self, channel: str) -> None:
         if not channel:
             raise ApiError("channel_not_found")
         if channel in self.refused:
             raise ApiError(self.refused[channel])
-
-    def _history(self, method: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-        channel, thread = str(fields.get("channel", "")), fields.get("ts")
-        self._check_channel(channel)
-        found = [one for one in self.said if one.channel == channel]
-        if method == "conversations.replies":
-            found = [one for one in found if thread in {one.ts, one.thread}]
-            if not found:
-                raise ApiError("thread_not_found")
-        else:
-            found = [one for one in reversed(found) if one.thread is None]
-        oldest, limit = float(fields.get("oldest") or 0), int(fields.get("limit") or 100)
-        found = [one for one in found if float(one.ts) > oldest or one.ts == thread]
-        start = int(fields.get("cursor") or 0)
-        page = [
-            _shown(one, metadata=bool(fields.get("include_all_metadata"))) for one in found[start:][:limit]
-        ]
-        more = start + limit < len(found)
-        cursor = {"next_cursor": str(start + limit) if more else ""}
-        return {"messages": page, "has_more": more, "response_metadata": cursor}
 
     def _react(self, method: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         self._check_channel(fields["channel"])
@@ -354,20 +361,3 @@ class Account:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
-
-
-def _shown(message: Message, *, metadata: bool = True) -> dict[str, Any]:
-    """A message as the history shows it."""
-    shown: dict[str, Any] = {
-        "type": "message",
-        "ts": message.ts,
-        "user": message.user,
-        "text": message.text,
-    }
-    if message.blocks or message.metadata:
-        shown["bot_id"] = "B0BOT"
-    if message.thread is not None:
-        shown["thread_ts"] = message.thread
-    if metadata and message.metadata is not None:
-        shown["metadata"] = message.metadata
-    return shown

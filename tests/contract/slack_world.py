@@ -49,7 +49,7 @@ class SlackWorld:
         self._account.say(text, user=str(user))
 
     async def heard(self, count: int) -> list[str]:
-        return [message.text for message in await self._account.replies(count)]
+        return [message.text for message in await self._account.answers(count)]
 
     async def acknowledged(self) -> None:
         await self._account.drained()

@@ -89,9 +89,23 @@ class Bot:
     async def send(
         self, text: str = "hi", chat: str = "D7", thread: str | None = None, key: str = "k", **details: object
     ) -> SendResult:
-        kind = ChatKind.DIRECT if chat.startswith("D") else ChatKind.GROUP
-        asked = {"ts": f"{NOW - 1:.6f}", **details}
-        return await self.adapter.send(OutboundMessage(key, ChatRef(chat, kind, thread), text, "e", asked))
+        return await self.adapter.send(answer(text, chat, thread, key, **details))
+
+    async def draft(
+        self, text: str, chat: str = "D7", thread: str | None = None, key: str = "k", after_s: float = 5.0
+    ) -> None:
+        """Show a draft, `after_s` after whatever was before."""
+        await self.timer.sleep(after_s)
+        await self.adapter.draft(answer(text, chat, thread, key))
+
+
+def answer(
+    text: str, chat: str = "D7", thread: str | None = None, key: str = "k", **details: object
+) -> OutboundMessage:
+    """An answer to something that U7 has just said."""
+    kind = ChatKind.DIRECT if chat.startswith("D") else ChatKind.GROUP
+    asked = {"ts": f"{NOW - 1:.6f}", "asker": "U7", "team": "T0FAKE", **details}
+    return OutboundMessage(key, ChatRef(chat, kind, thread), text, "e", asked)
 
 
 @asynccontextmanager

@@ -69,7 +69,7 @@ def test_a_direct_message() -> None:
         sender=Sender("U7"),
         text="hello",
         sent_at_ms=1_780_000_000_000,
-        details={"ts": TS},
+        details={"ts": TS, "asker": "U7", "team": "T1"},
     )
 
 
