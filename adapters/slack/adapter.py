@@ -125,12 +125,14 @@ class SlackAdapter:
         return await files.fetch(self._client, attachment, max_bytes)
 
     async def draft(self, message: OutboundMessage) -> None:
-        """Show what there is of an answer; see `drafts`."""
-        await self._drafts.show(message)
+        """Show what there is of an answer; see `drafts`. It takes the place of other signs of work."""
+        if await self._drafts.show(message):
+            await self._working.done(message.chat)
 
     async def show_working(self, chat: ChatRef) -> None:
-        """Show a status in the thread, or put the reaction on the question."""
-        await self._working.show(chat)
+        """Show a status in the thread, or put the reaction on the question, where no answer grows."""
+        if not self._drafts.stand_in(chat):
+            await self._working.show(chat)
 
     async def who_am_i(self) -> str:
         """The bot, its workspace and how it listens. Raises RefusedConnection or Unreachable."""

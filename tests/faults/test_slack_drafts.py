@@ -274,3 +274,55 @@ async def test_at_no_moment_a_draft_pings(thread: str | None) -> None:
             for shown in one.account.sent:
                 assert harmless(shown.text) == shown.text
         assert await whole_arrives(one, text, chat="C1", thread=thread) == 0
+
+
+# ── signs of work ────────────────────────────────────────────────────────────────────────────────────────
+async def test_the_growing_answer_takes_the_reactions_place() -> None:
+    async with bot() as one:
+        ts = one.account.say("a hard one")
+        await one.hears("a hard one")
+        await one.drained()
+        chat = one.delivered[0].chat
+        await one.adapter.show_working(chat)
+        assert one.account.reactions == {("D7", ts, "eyes")}
+        for end in (9, 20):
+            await one.draft(WHOLE[:end])
+            assert one.account.reactions == set()
+        await one.adapter.show_working(chat)
+        assert await whole_arrives(one) == 0
+        assert one.account.working == [("reactions.add", "D7", ts), ("reactions.remove", "D7", ts)]
+        again = one.account.say("a second one")
+        await one.hears("a second one")
+        await one.adapter.show_working(chat)
+        assert one.account.reactions == {("D7", again, "eyes")}
+        await one.drained()
+
+
+async def test_the_growing_answer_takes_the_statuss_place() -> None:
+    async with bot() as one:
+        ts = one.account.say("<@U0BOT> a hard one", channel="C1")
+        await one.hears("a hard one")
+        await one.drained()
+        chat, details = one.delivered[0].chat, one.delivered[0].details
+        await one.adapter.show_working(chat)
+        await one.timer.sleep(5)
+        await one.adapter.draft(answer(WHOLE[:20], "C1", chat.thread, **details))
+        assert [message.streaming for message in one.account.sent] == [True], "the event says whom it is for"
+        await one.adapter.show_working(chat)
+        assert one.account.working == [("status", "C1", ts)]
+        assert isinstance(await one.send(WHOLE, "C1", chat.thread, **details), Sent)
+        await one.adapter.show_working(chat)
+        assert one.account.working == [("status", "C1", ts)] * 2
+
+
+async def test_a_draft_that_was_not_shown_leaves_the_reaction() -> None:
+    async with bot() as one:
+        ts = one.account.say("a hard one")
+        await one.hears("a hard one")
+        await one.drained()
+        await one.adapter.show_working(one.delivered[0].chat)
+        one.account.fail("chat.postMessage", no("restricted_action"))
+        await one.draft(WHOLE[:9])
+        assert one.account.reactions == {("D7", ts, "eyes")}
+        assert await whole_arrives(one) == 0
+        assert one.account.reactions == set()
