@@ -30,7 +30,9 @@ CONFIG = """
 server: {{port: {port}}}
 defaults: {{llm_provider: echo, llm_model: echo, rate_limit_per_minute: null, system_prompt: Repeat.}}
 bots:
-  tele: {{platform: telegram, platform_config: {{bot_token: "42:abcdefgh", api_base_url: "{telegram}", poll_timeout_s: 1}}}}
+  tele:
+    platform: telegram
+    platform_config: {{bot_token: "42:abcdefgh", api_base_url: "{telegram}", poll_timeout_s: 1}}
   disc: {{platform: discord, platform_config: {{bot_token: "{token}", api_base_url: "{discord}/api/v10"}}}}
   slac:
     platform: slack
