@@ -15,7 +15,7 @@ States of a connection, and what moves it (`LEGAL_STATES`):
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -96,6 +96,7 @@ class Capabilities:
         drafts: whether it can show an answer while it grows (`DraftingAdapter`), no faster than each
             `draft_every_s` in a direct chat and `draft_every_group_s` in a group, seconds.
         fetches: whether attachments can be fetched (`FetchingAdapter`).
+        recalls: whether it must be told the bot's direct chats to find what was missed (`RecallingAdapter`).
     """
 
     max_text: int = 4096
@@ -112,6 +113,7 @@ class Capabilities:
     draft_every_s: float = 1.5
     draft_every_group_s: float = 3.5
     fetches: bool = False
+    recalls: bool = False
     default_rate_per_minute: int = 60
 
 
@@ -196,6 +198,16 @@ class FetchingAdapter(Adapter, Protocol):
 
     async def fetch(self, attachment: Attachment, max_bytes: int) -> Fetched | NotFetched:
         """Fetch what `attachment.reference` means, at most `max_bytes`. MUST NOT raise for what the platform does."""
+
+
+class RecallingAdapter(Adapter, Protocol):
+    """An adapter whose platform does not say which direct chats a bot has (`Capabilities.recalls`)."""
+
+    def recall(self, chats: Sequence[ChatRef]) -> None:
+        """Learn the direct chats of the bot's latest messages, the latest last; called before each `run`.
+
+        What was said in them while nobody listened is to be found there. MUST NOT raise; MAY forget the oldest.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,6 @@ _ROOMS: Mapping[str, str] = {
     "telegram": "adapters.telegram",
     "whatsapp": "adapters.whatsapp",
 }
-LATER: frozenset[str] = frozenset()
-"""Platforms that a later version brings: known by name, so that a problem can say so."""
 
 
 class UnknownPlatform(KeyError):

@@ -5,19 +5,28 @@
       └─ bot «shop»     ─ custom     …
 
 Rules: a fault of one connection is told, waited out and never touches another; a refused one is not tried
-again; a connection is held under a lease, so that of several daemons only one holds it.
+again; a connection is held under a lease, so that of several daemons only one holds it; an adapter that
+recalls is told its direct chats before each start, so that it finds what was said while nobody listened.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import cast
 
-from adapters.contract import LEGAL_STATES, Adapter, ConnectionState, Delivery, Report
+from adapters.contract import (
+    LEGAL_STATES,
+    Adapter,
+    ConnectionState,
+    Delivery,
+    RecallingAdapter,
+    Report,
+)
 from adapters.errors import RefusedConnection
-from adapters.messages import InboundMessage
+from adapters.messages import ChatKind, ChatRef, InboundMessage, inbound_from_json
 from runner.bots import Bot
 from runner.clock import Clock
 from runner.dispatch.console import CONSOLE, DeliverTo
@@ -29,6 +38,10 @@ from runner.ports.tools import Toolbox
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
+MOST_RECALLED = 200
+"""Direct chats that an adapter is told."""
+LANES_LOOKED_AT = 1000
+"""Lanes among which they are looked for: groups have lanes too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +169,7 @@ class Supervisor:
         while True:
             begun = self._clock.monotonic()
             try:
+                await self._recall(bot_id, channel, adapter)
                 await adapter.run(deliver, report)
             except RefusedConnection as refused:
                 report(ConnectionState.REFUSED, str(refused))
@@ -173,6 +187,18 @@ class Supervisor:
                 wait = FIRST_WAIT_S
             await self._clock.sleep(wait)
             wait = min(LONGEST_WAIT_S, wait * 2)
+
+    async def _recall(self, bot_id: str, channel: str, adapter: Adapter) -> None:
+        """Tell the adapter its direct chats, where it needs to know them; waits for the store as a lease does."""
+        while adapter.capabilities.recalls:
+            try:
+                payloads = await self._store.recent(bot_id, channel, LANES_LOOKED_AT)
+            except StoreError as error:
+                self._observer.note(Fault("recall", str(error), bot_id))
+                await self._clock.sleep(FIRST_WAIT_S)
+            else:
+                cast("RecallingAdapter", adapter).recall(direct_chats(payloads))
+                return
 
     def _failed(self, bot_id: str, error: BaseException, report: Report) -> None:
         self._observer.note(Fault("adapter", repr(error), bot_id, error=error))
@@ -192,6 +218,20 @@ class Supervisor:
             if lease is not None:
                 return
             await self._clock.sleep(FIRST_WAIT_S)
+
+
+def direct_chats(payloads: Iterable[str]) -> list[ChatRef]:
+    """The direct chats of these messages, each once, the latest last, at most `MOST_RECALLED`."""
+    chats: dict[ChatRef, None] = {}
+    for payload in payloads:
+        try:
+            chat = inbound_from_json(payload).chat
+        except (KeyError, TypeError, ValueError):
+            continue  # of a version that wrote otherwise: its turn says so, here it is one chat less
+        if chat.kind is ChatKind.DIRECT:
+            chats.pop(chat, None)
+            chats[chat] = None
+    return list(chats)[-MOST_RECALLED:]
 
 
 def _is_cancelled() -> bool:

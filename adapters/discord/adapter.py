@@ -12,7 +12,7 @@ what was said last; direct channels are known from before (`recall`) or from thi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from adapters.contract import Adapter, Capabilities, ConnectionState, Deliver, Fetched, NotFetched, Report
 from adapters.discord import account, files, library, wire
@@ -59,8 +59,8 @@ class DiscordAdapter:
         """The events that could not be read."""
         return self._parts.unreadable
 
-    def recall(self, chats: Iterable[ChatRef]) -> None:
-        """Direct chats that were open before this process began, the latest last; call before `run`."""
+    def recall(self, chats: Sequence[ChatRef]) -> None:
+        """Learn the direct chats that the bot had before, the latest last; call before `run`."""
         self._recalled = [chat.id for chat in chats if chat.kind is ChatKind.DIRECT][-MOST_RECALLED:]
 
     async def run(self, deliver: Deliver, report: Report) -> None:

@@ -43,7 +43,7 @@ from adapters.messages import Attachment, ChatRef, OutboundMessage, SendResult
 LONGEST_BODY = 1024 * 1024
 LATEST_S = 300.0
 """How far a request's timestamp may be from Discord's time."""
-_CAPABILITIES = replace(wire.CAPABILITIES, pressure=Pressure.REFUSE, shows_working=False)
+_CAPABILITIES = replace(wire.CAPABILITIES, pressure=Pressure.REFUSE, shows_working=False, recalls=False)
 
 
 class InteractionsAdapter:
@@ -66,7 +66,7 @@ class InteractionsAdapter:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What Discord can do, but for typing: the placeholder shows that the bot works."""
+        """What Discord can do, but for typing (the placeholder shows it) and for what was said without a command."""
         return _CAPABILITIES
 
     async def run(self, deliver: Deliver, report: Report) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from adapters.contract import Capabilities, ConnectionState, Deliver, Delivery, Fetched, NotFetched, Report
 from adapters.errors import RefusedConnection
@@ -33,6 +33,7 @@ class FakeAdapter:
         working: every chat that was shown that an answer is being made.
         drafts: what was shown of answers while they grew.
         files: what `fetch` finds, by reference.
+        recalled: the chats that it was told before each `run`.
         connects: how often `run` was begun; `connected`: how many are running now.
     """
 
@@ -49,6 +50,7 @@ class FakeAdapter:
         self.working: list[ChatRef] = []
         self.drafts: list[OutboundMessage] = []
         self.files: dict[str, Fetched] = {}
+        self.recalled: list[Sequence[ChatRef]] = []
         self.connects = 0
         self.connected = 0
         self.closed = False
@@ -95,6 +97,10 @@ class FakeAdapter:
     def capabilities(self) -> Capabilities:
         """As given."""
         return self._capabilities
+
+    def recall(self, chats: Sequence[ChatRef]) -> None:
+        """Take note."""
+        self.recalled.append(chats)
 
     async def run(self, deliver: Deliver, report: Report) -> None:
         """Up at once, until cancelled; refused where so made."""

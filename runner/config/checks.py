@@ -41,7 +41,7 @@ def check(
             _posted_to(draft, file.server.public_url, findings)
     _accounts([draft for draft in drafts if draft.section.enabled], findings)
     if file.alerts.webhook is not None:
-        findings.warn(("alerts", "webhook"), "not in this version yet: alerts go to the log and the metrics")
+        findings.warn(("alerts", "webhook"), "not in this version yet: a reached limit is told in the log")
 
 
 def _context(draft: Draft, findings: Findings) -> None:

@@ -143,11 +143,8 @@ def _platform_config(
     where: Path, platform: str, raw: Mapping[str, Any], findings: Findings
 ) -> BaseModel | None:
     at = findings.where((*where, "platform"), ("defaults", "platform"))
-    if platform in registry.LATER:
-        findings.problem((*where, "platform"), f"{platform} comes with a later version", at=at)
-        return None
     if platform not in registry.platforms():
-        guess = did_you_mean(platform, [*registry.platforms(), *registry.LATER])
+        guess = did_you_mean(platform, registry.platforms())
         known = one_of(registry.platforms())
         findings.problem(
             (*where, "platform"),

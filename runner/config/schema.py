@@ -51,7 +51,7 @@ def schema() -> Schema:
 
 def _choose_config(section: Schema, configs: dict[str, Any]) -> None:
     """The platform decides what its config may hold."""
-    section["properties"]["platform"] = {"enum": [*configs, *sorted(registry.LATER)], "type": "string"}
+    section["properties"]["platform"] = {"enum": list(configs), "type": "string"}
     section["allOf"] = [
         {
             "if": {"properties": {"platform": {"const": platform}}, "required": ["platform"]},

@@ -57,6 +57,16 @@ class Inbox:
             return None
         return Acceptance(letter.id, fresh=False, finished=letter.finished_ms is not None)
 
+    def recent(self, bot: str, channel: str, limit: int) -> list[str]:
+        """As `Store.recent`."""
+        latest: dict[str, str] = {}
+        for letter in reversed(self._letters.values()):
+            if len(latest) == limit:
+                break
+            if (letter.message.bot, letter.message.channel) == (bot, channel):
+                latest.setdefault(letter.message.lane, letter.message.payload)
+        return list(reversed(latest.values()))
+
     def waiting_lanes(
         self, bots: Collection[str], exclude: Collection[str], limit: int, now_ms: int
     ) -> list[str]:

@@ -88,6 +88,11 @@ class MemoryStore:
         self._begin("seen")
         return self._inbox.seen(message)
 
+    async def recent(self, bot: str, channel: str, limit: int) -> list[str]:
+        """As the port says."""
+        self._begin("recent")
+        return self._inbox.recent(bot, channel, limit)
+
     async def waiting_lanes(
         self, bots: Collection[str], exclude: Collection[str], limit: int, now_ms: int
     ) -> list[str]:

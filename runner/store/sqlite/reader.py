@@ -36,6 +36,8 @@ from runner.store.sqlite.queries import Queries, load_queries
 
 PAGE = 500
 """Ledger rows read at once."""
+MOST_LOOKED_AT = 10_000
+"""Messages of a channel among which its latest lanes are looked for."""
 
 
 def reader_of(path: Path) -> SqliteReader:
@@ -98,6 +100,11 @@ class SqliteReader:
         if state is OutboxState.SENT:
             return outgoing_from(await self._rows(self._sql["sent"], (after_id, limit)))
         return outgoing_from(await self._rows(self._sql["unsent"], (state, after_id, limit)))
+
+    async def recent(self, bot: str, channel: str, limit: int) -> list[str]:
+        """As `Store.recent`, among the latest `MOST_LOOKED_AT` messages."""
+        asked = {"bot": bot, "channel": channel, "looked_at": MOST_LOOKED_AT, "limit": limit}
+        return [payload for (payload,) in await self._rows(self._sql["recent"], asked)]
 
     async def figures(self) -> StoreFigures:
         """As `Store.figures`."""

@@ -111,6 +111,10 @@ class SqliteStore:
         """As the port says."""
         return await self._writer.read(lambda c: self._inbox.seen(c, message))
 
+    async def recent(self, bot: str, channel: str, limit: int) -> list[str]:
+        """As the port says."""
+        return await self._reader.recent(bot, channel, limit)
+
     async def waiting_lanes(
         self, bots: Collection[str], exclude: Collection[str], limit: int, now_ms: int
     ) -> list[str]:

@@ -64,6 +64,8 @@ async def serving() -> AsyncIterator[Server]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     made.port = runner.addresses[0][1]
-    yield made
-    made.never.set()
-    await runner.cleanup()
+    try:
+        yield made
+    finally:
+        made.never.set()
+        await runner.cleanup()

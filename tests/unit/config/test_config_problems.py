@@ -310,12 +310,6 @@ bots:
     assert found(f"{text}    enabled: false\n") == []
 
 
-@pytest.mark.parametrize("platform", sorted(registry.LATER))
-def test_platforms_of_later_versions_are_known_by_name(platform: str) -> None:
-    text = BOT.replace("custom", platform)
-    assert found(text) == [f"bots.yaml:3: bots.b.platform: {platform} comes with a later version"]
-
-
 def test_a_bad_id_is_refused() -> None:
     for name in ("Shop", "-a", "a.b", "a" * 64, "''"):
         lines = found(BOT.replace("  b:", f"  {name}:"))

@@ -7,6 +7,22 @@ ON CONFLICT (bot, channel, account, event_id) DO NOTHING;
 SELECT id, finished_ms IS NOT NULL FROM inbox
 WHERE bot = ? AND channel = ? AND account = ? AND event_id = ?;
 
+-- name: recent
+-- However old a store is, only the channel's latest messages are looked at.
+SELECT payload FROM inbox
+WHERE id IN (
+    SELECT max(id) FROM (
+        SELECT id, lane FROM inbox INDEXED BY inbox_by_channel
+        WHERE bot = :bot AND channel = :channel
+        ORDER BY id DESC
+        LIMIT :looked_at
+    )
+    GROUP BY lane
+    ORDER BY max(id) DESC
+    LIMIT :limit
+)
+ORDER BY id;
+
 -- name: waiting_lanes
 -- A lane is due when its oldest open message is. The age index is walked until enough lanes are found.
 SELECT lane FROM inbox AS head INDEXED BY inbox_open_by_age
