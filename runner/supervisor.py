@@ -226,7 +226,7 @@ def direct_chats(payloads: Iterable[str]) -> list[ChatRef]:
     for payload in payloads:
         try:
             chat = inbound_from_json(payload).chat
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError):
             continue  # of a version that wrote otherwise: its turn says so, here it is one chat less
         if chat.kind is ChatKind.DIRECT:
             chats.pop(chat, None)

@@ -343,12 +343,14 @@ class Store(MoneyStore, Protocol):
     async def seen(self, message: NewInbound) -> Acceptance | None:
         """Whether it was accepted earlier; inserts nothing."""
 
+    async def recent(self, bot: str, channel: str, limit: int) -> list[str]:
+        """The latest payload of each of that channel's latest lanes, done or not, the latest last.
+
+        MAY look at the channel's latest messages only.
+        """
+
     async def waiting_lanes(
-        self,
-        bots: Collection[str],
-        exclude: Collection[str],
-        limit: int,
-        now_ms: int,
+        self, bots: Collection[str], exclude: Collection[str], limit: int, now_ms: int
     ) -> list[str]:
         """Lanes of these bots with a due message that is not done, oldest message first."""
 

@@ -17,6 +17,7 @@ from adapters.contract import (
     DraftingAdapter,
     FetchingAdapter,
     NotFetched,
+    RecallingAdapter,
 )
 from adapters.messages import (
     Attachment,
@@ -225,6 +226,16 @@ async def test_with_the_platform_away_an_attachment_is_not_fetched(world: World)
         result = await fetching.fetch(Attachment(AttachmentKind.IMAGE, "f1"), 1000)
         assert isinstance(result, NotFetched)
         assert world.secret not in result.why
+
+
+async def test_chats_that_are_gone_may_be_recalled(world: World) -> None:
+    if not world.adapter.capabilities.recalls:
+        return
+    recalling: RecallingAdapter = world.adapter  # type: ignore[assignment]
+    recalling.recall([ChatRef(""), ChatRef("no such chat"), ChatRef("7")])
+    async with Daemon(world):
+        world.say("hello")
+        assert await world.heard(1) == ["re: hello"]
 
 
 async def test_it_says_who_it_is_and_hides_its_secret(world: World) -> None:

@@ -1,23 +1,31 @@
 """Connections: refused is final, a fault is waited out and touches no other, a lease comes first."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
-from adapters.contract import ConnectionState, Deliver, Delivery, DeliveryState, Report
+from adapters.contract import Capabilities, ConnectionState, Deliver, Delivery, DeliveryState, Report
 from adapters.errors import RefusedConnection
-from adapters.messages import InboundMessage
+from adapters.messages import ChatKind, ChatRef, InboundMessage, Sender, inbound_to_json
 from adapters.testing.fake import FakeAdapter
 from runner.agent.tools import EmptyToolbox
 from runner.dispatch.console import CONSOLE, Console
 from runner.errors import StoreError
 from runner.money.amounts import from_cents
 from runner.ports.observer import ConnectionChanged, Fault
-from runner.ports.stores import Lease
+from runner.ports.stores import Lease, NewInbound
 from runner.store.memory import MemoryStore
-from runner.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, LiveBot, LiveRoster, Supervisor
+from runner.supervisor import (
+    FIRST_WAIT_S,
+    LONGEST_WAIT_S,
+    MOST_RECALLED,
+    LiveBot,
+    LiveRoster,
+    Supervisor,
+    direct_chats,
+)
 from runner.testing.clock import ManualClock
 from runner.testing.observer import RecordingObserver
 from runner.testing.scenes import a_bot, a_message
@@ -28,8 +36,8 @@ S = ConnectionState
 class Failing(FakeAdapter):
     """Fails each time it runs, so long as there is something to fail with."""
 
-    def __init__(self, *faults: BaseException | None) -> None:
-        super().__init__()
+    def __init__(self, *faults: BaseException | None, can: Capabilities | None = None) -> None:
+        super().__init__(can)
         self.faults = list(faults)
         self.up_s: Callable[[], None] = lambda: None
 
@@ -60,6 +68,24 @@ class Leases(MemoryStore):
         if isinstance(answer, StoreError):
             raise answer
         return answer
+
+
+class Forgetful(MemoryStore):
+    """Cannot say at first what is recent."""
+
+    def __init__(self) -> None:
+        super().__init__(self.fail)
+        self.faults = 2
+
+    def fail(self, method: str) -> None:
+        if method == "recent" and self.faults:
+            self.faults -= 1
+            raise StoreError("the disk is slow")
+
+
+def in_store(number: int, chat: ChatRef, bot: str = "bot", channel: str = "chat") -> NewInbound:
+    payload = inbound_to_json(InboundMessage(f"e{number}", chat, Sender("ada"), "hi"))
+    return NewInbound(bot, channel, "", f"e{number}", f"lane of {chat.id}", payload, number)
 
 
 class House:
@@ -186,6 +212,80 @@ async def test_a_connection_waits_for_its_lease() -> None:
         await adapter.inject(a_message())
     assert store.asked == [("connection bot/chat", "me", 9)] * 4
     assert [fault.where for fault in house.observer.of(Fault)] == ["lease"]
+
+
+RECALLS = Capabilities(recalls=True)
+
+
+async def remembering(store: MemoryStore) -> MemoryStore:
+    """A store with a group and two direct chats of «bot», and what is others'."""
+    await store.open()
+    for number, chat in enumerate(("7", "8", "7")):
+        await store.accept(in_store(number, ChatRef(chat)))
+    await store.accept(in_store(10, ChatRef("600", ChatKind.GROUP)))
+    await store.accept(in_store(11, ChatRef("9"), bot="other"))
+    await store.accept(in_store(12, ChatRef("9"), channel="another"))
+    return store
+
+
+async def test_an_adapter_that_recalls_is_told_its_direct_chats_before_each_start() -> None:
+    adapter = Failing(ValueError("a bug"), can=RECALLS)
+    house = House(await remembering(MemoryStore()), bot=adapter)
+    async with house.open():
+        await house.clock.asleep()
+        assert adapter.recalled == [[ChatRef("8"), ChatRef("7")]]
+        await house.store.accept(in_store(20, ChatRef("8")))
+        house.clock.advance(FIRST_WAIT_S)
+        await adapter.inject(a_message())
+    assert adapter.recalled[1:] == [[ChatRef("7"), ChatRef("8")]]
+
+
+async def test_an_adapter_that_recalls_nothing_is_told_nothing() -> None:
+    adapter = FakeAdapter()
+    house = House(await remembering(MemoryStore()), bot=adapter)
+    async with house.open():
+        await adapter.inject(a_message())
+    assert adapter.recalled == []
+
+
+async def test_a_store_that_fails_is_asked_again_what_is_recent() -> None:
+    adapter = FakeAdapter(RECALLS)
+    house = House(await remembering(Forgetful()), bot=adapter)
+    async with house.open():
+        for _ in range(2):
+            await house.clock.asleep()
+            assert adapter.connects == 0
+            house.clock.advance(FIRST_WAIT_S)
+        await adapter.inject(a_message())
+    assert adapter.recalled == [[ChatRef("8"), ChatRef("7")]]
+    assert [(fault.where, fault.bot) for fault in house.observer.of(Fault)] == [("recall", "bot")] * 2
+
+
+async def test_an_adapter_that_cannot_recall_touches_no_other() -> None:
+    class Broken(FakeAdapter):
+        def recall(self, chats: Sequence[ChatRef]) -> None:
+            raise ValueError("a bug")
+
+    bad, good = Broken(RECALLS), FakeAdapter()
+    house = House(bad=bad, good=good)
+    async with house.open():
+        await house.clock.asleep()
+        await good.inject(a_message())
+        assert house.roster.connections("bad")[0].state is S.DOWN
+    assert bad.connects == 0
+
+
+def test_the_latest_direct_chats_come_last_and_are_not_many() -> None:
+    chats = [ChatRef(str(number)) for number in range(MOST_RECALLED + 5)]
+    payloads = [in_store(number, chat).payload for number, chat in enumerate([*chats, chats[6]])]
+    assert direct_chats(payloads) == [chats[5], *chats[7:], chats[6]]
+
+
+@pytest.mark.parametrize(
+    "strange", ["", "[]", "7", "{}", '{"chat": {}}', '{"chat": {"id": 7, "kind": "pub"}}']
+)
+def test_a_payload_that_cannot_be_read_is_a_chat_less(strange: str) -> None:
+    assert direct_chats([strange, in_store(1, ChatRef("7")).payload]) == [ChatRef("7")]
 
 
 @pytest.mark.parametrize("before", S)

@@ -108,6 +108,25 @@ async def test_waiting_lanes_are_those_of_the_bots_asked_for(store: Store) -> No
     assert await store.waiting_lanes(NOBODY, NOBODY, 10, NOON) == []
 
 
+async def test_the_latest_of_each_of_the_latest_lanes(store: Store) -> None:
+    await answer(store, inbound("e1", lane="a"))
+    for event, lane in (("e2", "b"), ("e3", "a"), ("e4", "c"), ("e5", "b")):
+        await store.accept(inbound(event, lane=lane))
+    await answer(store, inbound("e6", lane="d"))
+    a, b, c, d = (f'{{"event":"{event}"}}' for event in ("e3", "e5", "e4", "e6"))
+    assert await store.recent("bot-1", "telegram", 10) == [a, c, b, d]
+    assert await store.recent("bot-1", "telegram", 2) == [b, d]
+    assert await store.recent("bot-1", "telegram", 0) == []
+
+
+async def test_what_is_recent_is_of_one_channel_of_one_bot(store: Store) -> None:
+    await store.accept(inbound("e1", lane="a", bot="bot-2"))
+    await store.accept(inbound("e2", lane="b", channel="discord"))
+    assert await store.recent("bot-2", "telegram", 10) == ['{"event":"e1"}']
+    assert await store.recent("bot-1", "discord", 10) == ['{"event":"e2"}']
+    assert await store.recent("bot-1", "telegram", 10) == []
+
+
 async def test_a_lane_whose_work_is_done_does_not_wait(store: Store) -> None:
     await answer(store, inbound("e1"))
     assert await store.waiting_lanes(["bot-1"], NOBODY, 10, NOON) == []

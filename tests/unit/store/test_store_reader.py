@@ -57,6 +57,16 @@ async def test_a_command_reads_beside_the_daemon(store: SqliteStore, path: Path)
         await reader.close()
 
 
+async def test_only_the_latest_messages_are_looked_at(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.store.sqlite.reader.MOST_LOOKED_AT", 3)
+    for event, lane in (("e1", "old"), ("e2", "a"), ("e3", "b"), ("e4", "a")):
+        await store.accept(inbound(event, lane=lane))
+    await store.accept(inbound("e5", lane="other", bot="bot-2"))
+    assert await store.recent("bot-1", "telegram", 9) == ['{"event":"e3"}', '{"event":"e4"}']
+
+
 async def test_a_command_reads_without_a_daemon(store: SqliteStore, path: Path) -> None:
     await fill(store)
     await store.close()
