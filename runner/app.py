@@ -41,6 +41,7 @@ from runner.dispatch.inbox import Inbox
 from runner.dispatch.lanes import Lanes
 from runner.dispatch.outbox import Outbox
 from runner.dispatch.turn import TurnHandler
+from runner.dispatch.upkeep import Upkeep
 from runner.errors import OperatorError
 from runner.money.amounts import from_cents
 from runner.ports.observer import Observer
@@ -146,9 +147,11 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
         roster = LiveRoster(live, console, clock, observer)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         daemon = _assemble(site, store, roster, console, catalogue, recovery, tasks)
+        upkeep = Upkeep(store, settings.retention_days, clock, observer)
         watchers = [
             tasks.create_task(daemon.outbox.watch(), name="outbox watch"),
             tasks.create_task(daemon.lanes.watch(), name="lanes watch"),
+            tasks.create_task(upkeep.run(), name="upkeep"),
         ]
         try:
             yield daemon
