@@ -89,11 +89,17 @@ field.addEventListener("keydown", (event) => {
 });
 
 (async () => {
-  const bots = await (await fetch("/chat/bots")).json();
-  for (const bot of bots) choice.add(new Option(bot.name, bot.id));
-  if (!bots.length) {
-    show("No bot of this file has a custom channel. Add one to bots.yaml to talk to it here.", "bad");
-    button.disabled = true;
+  try {
+    const response = await fetch("/chat/bots");
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    const bots = await response.json();
+    for (const bot of bots) choice.add(new Option(bot.name, bot.id));
+    button.disabled = !bots.length;
+    if (!bots.length) {
+      show("No bot of this file has a custom channel. Add one to bots.yaml to talk to it here.", "bad");
+    }
+  } catch (fault) {
+    show(`The list of bots cannot be had: ${fault.message}`, "bad");
   }
   field.focus();
 })();
