@@ -49,7 +49,7 @@ def build(platform: str, config: BaseModel, shared: Shared, bot_id: str = "") ->
 
     Args:
         config: of `config_model(platform)`.
-        bot_id: whose it is, for the address of its webhooks; empty where it is only asked who it is.
+        bot_id: whose it is, for the address of its webhooks; empty: nobody's.
     """
     return cast("Adapter", _face(platform, "adapter").build(config, shared.for_bot(bot_id)))
 

@@ -48,7 +48,8 @@ def check(
     loaded = load_file(config)
     bots: tuple[Bot, ...] = () if isinstance(loaded, Problems) else loaded.settings.bots
     problems = loaded.problems if isinstance(loaded, Problems) else ()
-    asked = asyncio.run(ask_platforms(bots)) if online else []
+    public_url = None if isinstance(loaded, Problems) else loaded.settings.server.public_url
+    asked = asyncio.run(ask_platforms(bots, public_url)) if online else []
     if as_json:
         from runner.cli.screen import show_json
 
@@ -88,14 +89,18 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-async def ask_platforms(bots: Sequence[Bot]) -> list[Asked]:
-    """Ask for each connection of the enabled bots, in their order."""
+async def ask_platforms(bots: Sequence[Bot], public_url: str | None = None) -> list[Asked]:
+    """Ask for each connection of the enabled bots, in their order.
+
+    Args:
+        public_url: how platforms reach the daemon; who is posted to can tell its address then.
+    """
     import secrets
 
     from adapters.http import Shared
     from runner.clock import SystemClock
 
-    shared = Shared(SystemClock(), lambda: secrets.token_hex(16))
+    shared = Shared(SystemClock(), lambda: secrets.token_hex(16), public_url=public_url)
     turnstile = asyncio.Semaphore(AT_ONCE)
     try:
         async with asyncio.TaskGroup() as group:
@@ -115,7 +120,7 @@ async def _ask(bot: Bot, channel: Channel, shared: Shared, turnstile: asyncio.Se
     from adapters.errors import AdapterError
 
     async with turnstile:
-        adapter = registry.build(channel.platform, channel.config, shared)
+        adapter = registry.build(channel.platform, channel.config, shared, bot_id=bot.id)
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 return Asked(bot.id, channel.name, True, await adapter.who_am_i())

@@ -2,7 +2,14 @@
 
 import json
 import socket
+from pathlib import Path
 
+from adapters.testing.slack_server import SlackServer
+from adapters.testing.whatsapp_server import WhatsAppServer
+from runner.cli.check import ask_platforms
+from runner.config.loader import load
+from runner.config.problems import Problems
+from runner.config.secret_store import SecretStore
 from tests.unit.cli.desk import BOTS, Desk
 
 TELEGRAM = """\
@@ -13,6 +20,23 @@ bots:
     llm_provider: echo
     llm_model: echo
     system_prompt: You sell.
+"""
+
+POSTED_TO = """\
+server: {{public_url: "https://bots.example.org/"}}
+defaults: {{llm_provider: echo, llm_model: echo, system_prompt: You sell.}}
+bots:
+  team:
+    platform: slack
+    platform_config: {{bot_token: xoxb-1, signing_secret: s3cret, api_base_url: "{slack}/api/"}}
+  shop:
+    platform: whatsapp
+    platform_config:
+      phone_number_id: 106540352242922
+      access_token: EAAcheck
+      verify_token: verify-check
+      app_secret: secret-check
+      api_base_url: "{meta}"
 """
 
 
@@ -69,3 +93,20 @@ def test_online_fails_where_a_platform_is_away(desk: Desk) -> None:
     assert (answer["bot"], answer["channel"], answer["ok"]) == ("shop", "telegram", False)
     assert answer["answer"]
     assert token not in done.out + done.err
+
+
+async def test_who_is_posted_to_says_where(tmp_path: Path) -> None:
+    async with SlackServer() as slack, WhatsAppServer() as meta:
+        slack.account("xoxb-1", signing_secret="s3cret")
+        meta.number("106540352242922", "EAAcheck", "secret-check", "verify-check")
+        file = tmp_path / "bots.yaml"
+        file.write_text(POSTED_TO.format(slack=slack.url, meta=meta.url), encoding="utf-8")
+        loaded = load(file, {}, SecretStore(tmp_path, {}))
+        assert not isinstance(loaded, Problems), loaded
+        settings = loaded.settings
+        team, shop = await ask_platforms(settings.bots, settings.server.public_url)
+        assert (team.ok, shop.ok) == (True, True)
+        assert "https://bots.example.org/api/bots/webhook/slack/team" in team.answer
+        assert "https://bots.example.org/api/bots/webhook/whatsapp/shop" in shop.answer
+        for unknown in await ask_platforms(settings.bots):
+            assert "bots.example.org" not in unknown.answer
