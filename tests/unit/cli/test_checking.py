@@ -28,7 +28,7 @@ defaults: {{llm_provider: echo, llm_model: echo, system_prompt: You sell.}}
 bots:
   team:
     platform: slack
-    platform_config: {{bot_token: xoxb-1, signing_secret: s3cret, api_base_url: "{slack}/api/"}}
+    platform_config: {{bot_token: xoxb-checking, signing_secret: s3cret, api_base_url: "{slack}/api/"}}
   shop:
     platform: whatsapp
     platform_config:
@@ -97,7 +97,7 @@ def test_online_fails_where_a_platform_is_away(desk: Desk) -> None:
 
 async def test_who_is_posted_to_says_where(tmp_path: Path) -> None:
     async with SlackServer() as slack, WhatsAppServer() as meta:
-        slack.account("xoxb-1", signing_secret="s3cret")
+        slack.account("xoxb-checking", signing_secret="s3cret")
         meta.number("106540352242922", "EAAcheck", "secret-check", "verify-check")
         file = tmp_path / "bots.yaml"
         file.write_text(POSTED_TO.format(slack=slack.url, meta=meta.url), encoding="utf-8")
