@@ -1,6 +1,6 @@
 """What a request brings with it: read whole, in time, and no longer than it may be.
 
-Rules: a body is read within `BODY_S` and up to `MAX_BODY`; it is taken as it came, so one that is packed is
+Rules: a body is read within `BODY_S` and up to `MAX_BODY`, a platform's up to `MAX_HOOK`; it is taken as it came, so one that is packed is
 refused; whoever sends one that ends too soon or breaks HTTP's rules is told, and nobody else is.
 """
 
@@ -15,23 +15,30 @@ from aiohttp import web
 from runner.web.answers import refusal
 
 MAX_BODY = 1024 * 1024
+MAX_HOOK = 4 * 1024 * 1024
+"""Bytes: Meta gathers up to 3 MiB in one webhook. Adapters whose platforms post less take less."""
 BODY_S = 5.0
 
 
-async def body_of(request: web.Request) -> bytes | web.Response:
-    """The body's bytes, or what to answer instead."""
+async def body_of(request: web.Request, most: int = MAX_BODY) -> bytes | web.Response:
+    """The body's bytes, or what to answer instead; `most` is at most `MAX_HOOK`."""
     packed = request.headers.get("Content-Encoding", "identity").lower()
     if packed != "identity":
         return refusal(415, "packed", f"send the body as it is, without Content-Encoding: {packed}")
     try:
         async with asyncio.timeout(BODY_S):
-            return await request.read()
+            body = await request.read()
     except TimeoutError:
         return _over(request, refusal(408, "too_slow", f"the body did not arrive within {BODY_S:g} seconds"))
     except web.HTTPRequestEntityTooLarge:
-        return refusal(413, "too_large", f"the body may have {MAX_BODY} bytes")
+        return _too_large(most)
     except (ConnectionError, web.RequestPayloadError):
         return _over(request, refusal(400, "cut", "the body did not come whole"))
+    return body if len(body) <= most else _too_large(most)
+
+
+def _too_large(most: int) -> web.Response:
+    return refusal(413, "too_large", f"the body may have {most} bytes")
 
 
 def _over(request: web.Request, response: web.Response) -> web.Response:

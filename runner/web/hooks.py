@@ -15,7 +15,7 @@ from aiohttp import web
 
 from adapters.contract import WebhookAdapter, WebhookRequest, WebhookResponse, WebhookStream
 from runner.web.answers import SAFE_HEADERS, refusal
-from runner.web.bodies import body_of
+from runner.web.bodies import MAX_HOOK, body_of
 from runner.web.parts import WebParts
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -47,7 +47,7 @@ def routes(parts: WebParts) -> list[web.RouteDef]:
         if found is None:
             return refusal(404, "not_found", f"there is no {platform} bot {bot_id!r} that takes webhooks")
         channel, adapter = found
-        body = await body_of(request)
+        body = await body_of(request, MAX_HOOK)
         if isinstance(body, web.Response):
             return body
         asked = WebhookRequest(

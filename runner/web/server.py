@@ -19,7 +19,7 @@ from runner.ports.observer import Fault, Observer
 from runner.web import hooks, page
 from runner.web.answers import answer, refusal
 from runner.web.api import AdminApi
-from runner.web.bodies import MAX_BODY
+from runner.web.bodies import MAX_HOOK
 from runner.web.parts import WebParts
 
 KEEP_ALIVE_S = 30.0
@@ -33,7 +33,7 @@ class Server:
 
     def __init__(self, parts: WebParts, observer: Observer) -> None:
         self._observer = observer
-        app = web.Application(middlewares=[self._catch], client_max_size=MAX_BODY)
+        app = web.Application(middlewares=[self._catch], client_max_size=MAX_HOOK)
         app.add_routes([*hooks.routes(parts), *page.routes(parts), *AdminApi(parts).routes()])
         app.add_routes([web.get("/health/live", _alive)])
         self._runner = web.AppRunner(

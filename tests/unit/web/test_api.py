@@ -1,6 +1,7 @@
 """The admin API: its tokens, its bodies with all their faults at once, its limits; and no secret in what it says."""
 
 import asyncio
+import io
 import json
 from typing import Any
 
@@ -14,6 +15,7 @@ from runner.money.amounts import from_cents
 from runner.ports.observer import Fault
 from runner.testing.scenes import a_bot
 from runner.web.api import MAX_CAP_CENTS, TESTS_PER_MINUTE
+from runner.web.bodies import MAX_BODY
 from tests.unit.web.web_stage import CONSOLE, CUSTOM, GUARDED, Stage, bearer
 
 SHOP = "/api/bots/shop"
@@ -124,6 +126,13 @@ async def test_what_is_no_object_of_json_is_refused(body: bytes, method: str, pa
         assert not stage.caps
         assert not stage.told
         assert not stage.observer.of(Fault)
+
+
+async def test_a_body_of_the_api_may_have_a_mebibyte() -> None:
+    async with Stage() as stage:
+        for length, status in ((MAX_BODY, 200), (MAX_BODY + 1, 413)):
+            body = io.BytesIO(b"{}".ljust(length))
+            assert (await stage.ask("PATCH", SHOP, headers=bearer(), data=body))[0] == status
 
 
 async def test_a_charset_is_not_the_senders_choice() -> None:

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
+from adapters.custom import wire
 from runner.bots import Channel
 from runner.ports.observer import Fault
 from runner.testing.scenes import a_bot
@@ -154,6 +155,15 @@ async def test_a_body_may_have_a_mebibyte(*, chunked: bool) -> None:
             assert headers["Content-Type"].startswith("application/json")
         assert answer["error"]["code"] == "too_large"
         assert len(stage.told) == 1
+
+
+async def test_no_platforms_body_is_larger_than_metas_largest() -> None:
+    async with Stage() as stage:
+        for length, most in ((bodies.MAX_HOOK, wire.LONGEST_BODY), (bodies.MAX_HOOK + 1, bodies.MAX_HOOK)):
+            status, body, _ = await stage.ask("POST", HOOK, data=io.BytesIO(b" " * length), headers=JSON)
+            assert (status, body["error"]["code"]) == (413, "too_large")
+            assert str(most) in body["error"]["message"]
+        assert not stage.told
 
 
 @pytest.mark.parametrize("packing", ["gzip", "deflate", "br", "GZIP"])
