@@ -104,7 +104,7 @@ def check_token(secret: bytes, header: str, needed: Scope) -> None:
         claims = jwt.decode(
             token.strip(), secret, algorithms=[_ALGORITHM], options={"require": ["exp", "scope"]}
         )
-    except jwt.InvalidTokenError as error:
+    except (jwt.InvalidTokenError, UnicodeError) as error:  # a header's bytes need not be text
         raise NoEntry(401, f"the token is not good: {type(error).__name__}") from error
     if claims["scope"] not in SCOPES or (needed == "admin" and claims["scope"] != "admin"):
         raise NoEntry(403, "the token's scope does not allow this")

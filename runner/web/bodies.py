@@ -1,7 +1,8 @@
 """What a request brings with it: read whole, in time, and no longer than it may be.
 
-Rules: a body is read within `BODY_S` and up to `MAX_BODY`, a platform's up to `MAX_HOOK`; it is taken as it came, so one that is packed is
-refused; whoever sends one that ends too soon or breaks HTTP's rules is told, and nobody else is.
+Rules: a body is read within `BODY_S` and up to `MAX_BODY`, a platform's up to `MAX_HOOK`; it is taken as it came,
+so one that is packed is refused; whoever sends one that ends too soon or breaks HTTP's rules is told, and nobody
+else is.
 """
 
 from __future__ import annotations

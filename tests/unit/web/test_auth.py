@@ -10,7 +10,7 @@ from typing import Any
 
 import jwt
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runner.bots import Secret
@@ -104,6 +104,7 @@ def test_no_token_at_all(header: str) -> None:
     assert no.value.status == 401
 
 
+@example("\ud800")
 @given(st.text(st.characters(exclude_categories=()), max_size=60))
 def test_no_text_is_a_token_and_none_breaks_the_check(text: str) -> None:
     for header in (text, f"Bearer {text}", f"Bearer a.{text}.b"):
