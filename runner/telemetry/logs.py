@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
@@ -41,10 +42,10 @@ def configure(
         import structlog  # noqa: PLC0415 - not before it is known what to leave out
         import structlog.dev  # noqa: PLC0415
 
-    processors: list[Processor] = [structlog.processors.add_log_level]
+    processors: list[Processor] = [structlog.processors.format_exc_info, _Cut(secrets)]
+    processors.append(structlog.processors.add_log_level)
     if not _is_journal(stream, environ):
         processors.append(structlog.processors.TimeStamper(fmt="iso", utc=True))
-    processors += [structlog.processors.format_exc_info, _Cut(secrets)]
     if stream.isatty():
         colours = not environ.get("NO_COLOR")
         processors.append(
@@ -94,7 +95,8 @@ class _Cut:
     def __init__(self, secrets: Iterable[str]) -> None:
         plain = {text for text in secrets if len(text) >= SHORTEST_SECRET}
         forms = plain | {quote(text, safe="") for text in plain} | {repr(text)[1:-1] for text in plain}
-        self._secrets = sorted(forms, key=len, reverse=True)
+        self._secrets = sorted(forms, key=len)
+        self._lengths = [len(secret) for secret in self._secrets]
 
     def __call__(self, logger: WrappedLogger, method: str, line: EventDict) -> EventDict:
         """The line without them."""
@@ -104,7 +106,10 @@ class _Cut:
         if isinstance(value, int | float | None):
             return value
         text = str(value)
-        for secret in self._secrets:
+        fitting = bisect_right(
+            self._lengths, len(text)
+        )  # ids are shorter than keys: of a thousand, none is tried
+        for secret in reversed(self._secrets[:fitting]):
             text = text.replace(secret, "***")
         return text
 
