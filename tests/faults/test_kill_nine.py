@@ -9,23 +9,16 @@ import asyncio
 import os
 import random
 from collections import Counter, defaultdict
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 
-from adapters.messages import outbound_from_json
 from adapters.testing.telegram_server import TelegramServer
 from adapters.testing.telegram_state import Account
-from runner.money.ledger import LedgerEntry
-from runner.money.reservation import ReservationState
-from runner.ports.stores import LedgerFilter, OutboxState
-from runner.store.sqlite.reader import reader_of
-from runner.testing.model_script import Say
 from runner.testing.model_server import ModelServer
 from tests.faults.daemon_process import Daemon
+from tests.faults.reckoning import books, check_bill, listed, say_again
 
 KILLS = int(os.environ.get("BOTRUNNER_KILLS", "25"))
 SEED = int(os.environ.get("BOTRUNNER_SEED", "1"))
@@ -51,13 +44,6 @@ bots:
     platform_config: {{bot_token: "{token}", api_base_url: "{telegram}"}}
   shop: {{platform: custom}}
 """
-
-
-def say_again(body: Mapping[str, Any]) -> Say:
-    """The model answers with the text that it was asked."""
-    last = body["messages"][-1]["content"]
-    text = last if isinstance(last, str) else last[-1]["text"]
-    return Say(text=f"re {text.split()[-1]}", latency_s=0.02)
 
 
 class Load:
@@ -137,11 +123,11 @@ async def test_nothing_is_lost_doubled_or_paid_twice(tmp_path: Path, unused_tcp_
                 load.over = True
             await _all_answered(load)
             await daemon.stop()
-            rows = await _books(daemon)
-            doubled = await _listed(daemon)
+            rows = await books(daemon)
+            doubled = await listed(daemon)
         await model.stop()
     _check_order_and_doubles(load, doubled)
-    _check_bill(rows, model)
+    check_bill(rows, model)
 
 
 async def _all_answered(load: Load) -> None:
@@ -154,51 +140,13 @@ async def _all_answered(load: Load) -> None:
     assert {word: {f"re {word}"} for word in load.asked} == load.answers
 
 
-async def _books(daemon: Daemon) -> list[LedgerEntry]:
-    reader = reader_of(daemon.state / "botrunner.db")
-    await reader.open()
-    assert await reader.verify_books() == []
-    rows = [row async for row in reader.ledger(LedgerFilter())]
-    await reader.close()
-    return rows
-
-
-async def _listed(daemon: Daemon) -> Counter[str]:
-    """Answers that the store lists as possibly doubled, with how often."""
-    reader = reader_of(daemon.state / "botrunner.db")
-    await reader.open()
-    listed: Counter[str] = Counter()
-    after = 0
-    for state in (OutboxState.SENT, OutboxState.UNKNOWN):
-        after = 0
-        while page := await reader.outgoing(state, 500, after):
-            after = page[-1].id
-            listed.update({outbound_from_json(row.payload).text: row.crashes for row in page if row.crashes})
-    await reader.close()
-    return listed
-
-
-def _check_order_and_doubles(load: Load, listed: Counter[str]) -> None:
+def _check_order_and_doubles(load: Load, known: Counter[str]) -> None:
     times = Counter(sent.text for sent in load.telegram.sent)
     doubled = {text: count - 1 for text, count in times.items() if count > 1}
     print(f"kills {KILLS}, telegram {len(times)}, http {len(load.asked)}, doubled and listed {len(doubled)}")
-    assert all(listed[text] >= again for text, again in doubled.items()), (doubled, listed)
+    assert all(known[text] >= again for text, again in doubled.items()), (doubled, known)
     first: dict[str, list[str]] = defaultdict(list)
     for sent in load.telegram.sent:
         if sent.text not in first[sent.chat_id]:
             first[sent.chat_id].append(sent.text)
     assert first == {str(user): [f"re {text}" for text in texts] for user, texts in load.said.items()}
-
-
-def _check_bill(rows: list[LedgerEntry], model: ModelServer) -> None:
-    settled = [row for row in rows if row.state is ReservationState.SETTLED]
-    paid = Counter((row.attempt.turn, row.attempt.iteration) for row in settled)
-    assert max(paid.values()) == 1, "a step was paid twice"
-    assert not [row for row in rows if row.state is ReservationState.HELD]
-    rates = (1_000_000, 2_000_000)  # pico-dollars a token, as in CONFIG
-    bill = sum(b.usage.input_tokens * rates[0] + b.usage.output_tokens * rates[1] for b in model.bill)
-    books = sum(row.cost for row in rows)
-    unknown = sum(row.cost for row in rows if row.state is ReservationState.UNKNOWN)
-    print(f"billed {bill}, books {books}, of it unknown {unknown}, calls {len(model.bill)}, rows {len(rows)}")
-    assert books >= bill
-    assert books - unknown <= bill

@@ -16,7 +16,7 @@ from adapters.testing.slack_server import SlackServer
 from adapters.testing.slack_state import Account, direct_chat
 from runner.testing.model_server import ModelServer
 from tests.faults.daemon_process import Daemon
-from tests.faults.test_kill_nine import say_again
+from tests.faults.reckoning import say_again
 
 KILLS = int(os.environ.get("BOTRUNNER_KILLS", "6"))
 SEED = int(os.environ.get("BOTRUNNER_SEED", "1"))

@@ -1,0 +1,63 @@
+"""What is true after the daemon was killed: what its store lists, its ledger holds and the model has billed."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from adapters.messages import outbound_from_json
+from runner.money.ledger import LedgerEntry
+from runner.money.reservation import ReservationState
+from runner.ports.stores import LedgerFilter, OutboxState
+from runner.store.sqlite.reader import reader_of
+from runner.testing.model_script import Say
+from runner.testing.model_server import ModelServer
+from tests.faults.daemon_process import Daemon
+
+RATES = (1_000_000, 2_000_000)
+"""Pico-dollars a token in and out, as PRICES has it."""
+PRICES = 'prices: {m: {input: "1", output: "2"}}'
+
+
+def say_again(body: Mapping[str, Any]) -> Say:
+    """The model answers with the last word that it was asked."""
+    last = body["messages"][-1]["content"]
+    text = last if isinstance(last, str) else last[-1]["text"]
+    return Say(text=f"re {text.split()[-1]}", latency_s=0.02)
+
+
+async def books(daemon: Daemon) -> list[LedgerEntry]:
+    """All rows of the ledger, which must agree with the counters."""
+    reader = reader_of(daemon.state / "botrunner.db")
+    await reader.open()
+    assert await reader.verify_books() == []
+    rows = [row async for row in reader.ledger(LedgerFilter())]
+    await reader.close()
+    return rows
+
+
+async def listed(daemon: Daemon) -> Counter[str]:
+    """Answers that the store lists as possibly doubled, with how often."""
+    reader = reader_of(daemon.state / "botrunner.db")
+    await reader.open()
+    found: Counter[str] = Counter()
+    for state in (OutboxState.SENT, OutboxState.UNKNOWN):
+        after = 0
+        while page := await reader.outgoing(state, 500, after):
+            after = page[-1].id
+            found.update({outbound_from_json(row.payload).text: row.crashes for row in page if row.crashes})
+    await reader.close()
+    return found
+
+
+def check_bill(rows: list[LedgerEntry], model: ModelServer) -> None:
+    """No step is paid twice, nothing is held, and the books hold no less than the model's bill."""
+    settled = [row for row in rows if row.state is ReservationState.SETTLED]
+    paid = Counter((row.attempt.turn, row.attempt.iteration) for row in settled)
+    assert max(paid.values()) == 1, "a step was paid twice"
+    assert not [row for row in rows if row.state is ReservationState.HELD]
+    bill = sum(b.usage.input_tokens * RATES[0] + b.usage.output_tokens * RATES[1] for b in model.bill)
+    cost = sum(row.cost for row in rows)
+    unknown = sum(row.cost for row in rows if row.state is ReservationState.UNKNOWN)
+    print(f"billed {bill}, books {cost}, of it unknown {unknown}, calls {len(model.bill)}, rows {len(rows)}")
+    assert cost >= bill
+    assert cost - unknown <= bill
