@@ -89,6 +89,8 @@ async def test_each_message_is_answered_once(tmp_path: Path, unused_tcp_port: in
 async def write_until(over: asyncio.Event, side: Side, rng: random.Random) -> None:
     while not over.is_set():
         side.write()
+        if rng.random() < 0.1:
+            await side.dropped()
         await asyncio.sleep(rng.uniform(0, 0.2))
 
 
