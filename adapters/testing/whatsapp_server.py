@@ -11,7 +11,7 @@ From another process the same by HTTP, all bodies JSON, errors 400 with `{"error
 | call                                                               | answer                                  |
 |--------------------------------------------------------------------|-----------------------------------------|
 | POST /_control/account {phone_number_id, access_token, app_secret, | {}                                      |
-|   verify_token, limits?, batch?, copies?, overtaken?, statuses?}   |                                         |
+|   verify_token, limits?, batch?, at_once?, copies?, overtaken?, …} |                                         |
 | POST /_control/subscribe {phone_number_id, callback_url}           | {}: the challenge was met               |
 | POST /_control/inject {phone_number_id, messages: [{text, user?}]} | {message_ids, at_s}                     |
 | POST /_control/fail {phone_number_id, call, kind, status?, body?}  | {}                                      |
@@ -33,6 +33,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import chain
 from typing import Any, Self
 
 import aiohttp
@@ -44,7 +45,7 @@ from adapters.testing.whatsapp_state import ApiError, Number
 
 _OK = 200
 _CHALLENGE = "1158201444"
-_SETTINGS = ("limits", "batch", "copies", "overtaken", "statuses", "display", "name")
+_SETTINGS = ("limits", "batch", "at_once", "copies", "overtaken", "statuses", "display", "name")
 
 
 class WhatsAppServer:
@@ -63,7 +64,7 @@ class WhatsAppServer:
         self._answer_s = answer_s
         self._runner: web.AppRunner | None = None
         self._session: aiohttp.ClientSession | None = None
-        self._posters: dict[str, asyncio.Task[None]] = {}
+        self._posters: dict[str, list[asyncio.Task[None]]] = {}
 
     @property
     def url(self) -> str:
@@ -107,7 +108,7 @@ class WhatsAppServer:
 
     async def stop(self) -> None:
         """Close the socket and all connections; no webhook is brought while it is stopped."""
-        posters, self._posters = list(self._posters.values()), {}
+        posters, self._posters = list(chain.from_iterable(self._posters.values())), {}
         for poster in posters:
             poster.cancel()
         if posters:
@@ -137,22 +138,24 @@ class WhatsAppServer:
     def _bring(self, number: Number) -> None:
         if number.callback_url is not None and number.phone_number_id not in self._posters:
             loop = asyncio.get_running_loop()
-            self._posters[number.phone_number_id] = loop.create_task(
-                self._poster(number), name=f"webhooks of {number.phone_number_id}"
-            )
+            name = f"webhooks of {number.phone_number_id}"
+            self._posters[number.phone_number_id] = [
+                loop.create_task(self._poster(number), name=name) for _ in range(number.at_once)
+            ]
 
     async def _poster(self, number: Number) -> None:
         while True:
-            await number.until(lambda: bool(number.waiting))
+            await number.until(number.has_webhook)
             events, raw = number.next_webhook()
             body = json.dumps(raw).encode()
-            answers = [await self._posted(number, body) for _ in range(number.copies)]
-            status = _OK if _OK in answers else answers[-1]
-            number.answered(events, body, status)
-            if status != _OK:
-                waited = asyncio.Event()
-                asyncio.get_running_loop().call_later(self._retry_s, waited.set)
-                await waited.wait()
+            with number.bringing(events):
+                answers = [await self._posted(number, body) for _ in range(number.copies)]
+                status = _OK if _OK in answers else answers[-1]
+                number.answered(events, body, status)
+                if status != _OK:
+                    waited = asyncio.Event()
+                    asyncio.get_running_loop().call_later(self._retry_s, waited.set)
+                    await waited.wait()
 
     async def _posted(self, number: Number, body: bytes) -> int:
         """The webhook's answer, 0 where there is none."""

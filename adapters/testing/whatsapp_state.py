@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from adapters.testing.telegram_state import Fault
@@ -99,6 +101,7 @@ class Number:
         batch: the most events that one webhook brings.
         copies: how often each webhook is brought, although the first was taken.
         overtaken: whether what was not taken comes again after what came later.
+        at_once: how many webhooks are brought side by side; with more than one there is no order. Read by subscribing.
         statuses: which statuses follow a message that was taken.
         refused: users who get nothing, with status, code and words.
         closed: users outside of the 24 hours.
@@ -120,6 +123,7 @@ class Number:
     batch: int = 1
     copies: int = 1
     overtaken: bool = False
+    at_once: int = 1
     statuses: tuple[str, ...] = ("sent", "delivered")
     waiting: deque[Event] = field(default_factory=deque)
     sent: list[SentMessage] = field(default_factory=list)
@@ -133,6 +137,7 @@ class Number:
     _faults: dict[str, deque[Fault]] = field(default_factory=dict)
     _heard: set[str] = field(default_factory=set)
     _last: int = 0
+    _under_way: set[int] = field(default_factory=set)
     _user_free_at: dict[str, float] = field(default_factory=dict)
     _recent: deque[float] = field(default_factory=deque)
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
@@ -203,9 +208,27 @@ class Number:
     # ── what the webhook gets ────────────────────────────────────────────────────────────────────────────────
     def next_webhook(self) -> tuple[list[Event], dict[str, Any]]:
         """The next events and the body that brings them: the first in an entry of its own, the rest in another."""
-        events = [self.waiting[at] for at in range(min(self.batch, len(self.waiting)))]
+        events = list(islice(self._unbrought(), self.batch))
         entries = [self._entry(events[:1]), *([self._entry(events[1:])] if events[1:] else [])]
         return events, {"object": "whatsapp_business_account", "entry": entries}
+
+    def has_webhook(self) -> bool:
+        """Whether anything waits that nobody is bringing."""
+        return any(True for _ in self._unbrought())
+
+    @contextmanager
+    def bringing(self, events: Sequence[Event]) -> Iterator[None]:
+        """While somebody brings these, nobody else does."""
+        numbers = {event.number for event in events}
+        self._under_way |= numbers
+        try:
+            yield
+        finally:
+            self._under_way -= numbers
+            self.ring()
+
+    def _unbrought(self) -> Iterator[Event]:
+        return (event for event in self.waiting if event.number not in self._under_way)
 
     def _entry(self, events: Sequence[Event]) -> dict[str, Any]:
         about = {"display_phone_number": self.display, "phone_number_id": self.phone_number_id}

@@ -11,19 +11,17 @@ from bench.load.stage import Crowd, Stage
 from bench.load.subjects import BOTRUNNER, running
 
 AT_ONCE = 50
-TOKEN = "42:abcdefgh"
 
 
 async def resident_mib(samples: int, each: int, told: Callable[[int], None]) -> list[float]:
     """Resident memory after every `each` conversations, MiB; `told` is called with the number so far."""
     found = []
-    async with Stage() as stage:
-        account = stage.telegram.account(TOKEN)
-        async with running(BOTRUNNER, stage, [TOKEN]) as process:
+    async with Stage("telegram") as stage:
+        bot = stage.seat("telegram")
+        async with running(BOTRUNNER, stage, [bot]) as process:
             for number in range(1, samples + 1):
-                crowd = Crowd(account, number * 1_000_000)
+                crowd = Crowd(bot.seat, number * 1_000_000)
                 await crowd.all_at_once(AT_ONCE, each, strangers=True)
-                account.sent.clear()
                 found.append(process.rss_mib())
                 told(number * each)
     return found

@@ -33,7 +33,7 @@ def main() -> None:
     application = (
         Application.builder()
         .token(os.environ["BOT_TOKEN"])
-        .base_url(f"{os.environ['TELEGRAM_URL']}/bot")
+        .base_url(f"{os.environ['API_BASE_URL']}/bot")
         .concurrent_updates(True)  # noqa: FBT003 - as its manual writes it
         .build()
     )

@@ -6,14 +6,15 @@ start ─▶ first answer ─▶ idle ─▶ users at once, model 0 ms ─▶ on
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from bench.load.measures import Figures, added_ms, percentile
-from bench.load.stage import PATIENCE_S, Crowd, Stage
+from bench.load.stage import PATIENCE_S, Crowd, Stage, Taken
 from bench.load.subjects import BOTRUNNER, Running, Subject, running
+from bench.load.venues import Seat
 
-IDLE_S = 5.0
 SETTLE_S = 0.5
 
 
@@ -36,25 +37,30 @@ class Load:
     every_s: float = 1.0
     slow_users: int = 100
     slow_each: int = 3
+    rest_s: float = 2.0
+    idle_s: float = 5.0
 
 
-async def one_bot(subject: Subject, stage: Stage, token: str, load: Load) -> Figures:
+async def one_bot(subject: Subject, platform: str, load: Load) -> Figures:
     """All figures of one bot."""
+    async with Stage(platform) as stage:
+        return await _one_bot(subject, stage, stage.seat(platform), load)
+
+
+async def _one_bot(subject: Subject, stage: Stage, bot: Taken, load: Load) -> Figures:
     loop = asyncio.get_running_loop()
-    account = stage.telegram.account(token)
-    stage.model.latency_s = 0.0
+    seat = bot.seat
     begun = loop.time()
-    account.say("hi", user_id=1)
-    async with running(subject, stage, [token]) as process:
+    async with running(subject, stage, [bot]) as process:
         async with asyncio.timeout(PATIENCE_S):
-            await account.replies(1)
+            await seat.joined(process.url)
+            seat.say(1)
+            await seat.answered()
         figures = {"start_s": loop.time() - begun, "start_cpu_s": process.cpu_s()}
         await asyncio.sleep(SETTLE_S)
         figures["rss_idle"] = process.rss_mib()
-        await Crowd(account, 1000).all_at_once(
-            load.users, load.users * 3
-        )  # connections, caches, compiled SQL
-        crowd = Crowd(account, 10_000)
+        await Crowd(seat, 1000).all_at_once(load.users, load.users * 3)  # connections, caches, compiled SQL
+        crowd = Crowd(seat, 10_000)
         cpu, at = process.cpu_s(), loop.time()
         latencies = await crowd.all_at_once(load.users, load.messages)
         figures["rate"] = load.messages / (loop.time() - at)
@@ -87,33 +93,40 @@ async def _slow(process: Running, stage: Stage, crowd: Crowd, load: Load) -> Fig
     }
 
 
-async def many_bots(stage: Stage, bots: int, first_id: int) -> Figures:
-    """One daemon with so many bots: time until each polls, memory, idle processor time, a message to each."""
+async def many_bots(platforms: Sequence[str], load: Load) -> Figures:
+    """One daemon with a bot for each name: time until each hears, memory, idle processor time, a message to each."""
+    async with Stage(*dict.fromkeys(platforms)) as stage:
+        bots = [stage.seat(platform) for platform in platforms]
+        return await _many_bots(stage, bots, load)
+
+
+async def _many_bots(stage: Stage, bots: Sequence[Taken], load: Load) -> Figures:
     loop = asyncio.get_running_loop()
-    stage.model.latency_s = 0.0
-    tokens = [f"{first_id + number}:abcdefgh" for number in range(bots)]
-    accounts = [stage.telegram.account(token) for token in tokens]
+    seats = [bot.seat for bot in bots]
     begun = loop.time()
-    async with running(BOTRUNNER, stage, tokens) as process, asyncio.timeout(4 * PATIENCE_S):
-        for account in accounts:
-            await account.called("getUpdates")
-        figures = {"all_polling_s": loop.time() - begun}
-        for account in accounts:
-            account.say("hi", user_id=1)
-        for account in accounts:
-            await account.replies(1)
-        figures["all_answered_s"] = loop.time() - begun
+    async with running(BOTRUNNER, stage, bots) as process, asyncio.timeout(4 * PATIENCE_S):
+        for seat in seats:
+            await seat.joined(process.url)
+        figures = {"all_joined_s": loop.time() - begun}
+        await asyncio.sleep(load.rest_s)
+        figures["rss_joined"] = process.rss_mib()
+        cpu = process.cpu_s()
+        await asyncio.sleep(load.idle_s)
+        figures["idle_cpu_percent"] = (process.cpu_s() - cpu) / load.idle_s * 100
+        await _to_each(seats, 1)
         await asyncio.sleep(SETTLE_S)
         figures["rss_idle"] = process.rss_mib()
-        cpu = process.cpu_s()
-        await asyncio.sleep(IDLE_S)
-        figures["idle_cpu_percent"] = (process.cpu_s() - cpu) / IDLE_S * 100
         at = loop.time()
-        for times in (2, 3, 4):
-            for account in accounts:
-                account.say("hello", user_id=2)
-            for account in accounts:
-                await account.replies(times)
-        figures["rate"] = 3 * bots / (loop.time() - at)
+        for user in (2, 3, 4):
+            await _to_each(seats, user)
+        figures["rate"] = 3 * len(seats) / (loop.time() - at)
         figures["rss_after"] = process.rss_mib()
     return figures
+
+
+async def _to_each(seats: Sequence[Seat], user: int) -> None:
+    """A message to each bot at once, and all answers."""
+    for seat in seats:
+        seat.say(user)
+    for seat in seats:
+        await seat.answered()

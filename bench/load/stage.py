@@ -1,4 +1,4 @@
-"""The stage of a load round: Telegram and a model, made up, in the bench's own process, over real sockets.
+"""The stage of a load round: platforms and a model, made up, in the bench's own process, over real sockets.
 
 Rule: all times are of this process's loop, so that a reply's time less its message's time is its latency; what
 the stage itself costs is the same for everybody who plays on it.
@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from types import TracebackType
 from typing import Self
 
 from aiohttp import web
 
-from adapters.testing.telegram_server import TelegramServer
-from adapters.testing.telegram_state import Account
+from bench.load.venues import VENUES, Seat
 from runner.money.usage import Usage
 from runner.testing.model_script import Say
 from runner.testing.model_wire import chat_events, chat_usage
 
-TEXT = "Could you tell me when the shop opens on Sunday?"
 ANSWER = Say("On Sunday the shop opens at ten and closes at four. May I help you with anything else?")
 USAGE = Usage(input_tokens=40, output_tokens=20)
 PATIENCE_S = 60.0
@@ -82,20 +83,45 @@ def _whole(model: str) -> dict[str, object]:
 
 
 class Stage:
-    """Both servers; a context."""
+    """A model, and the platforms that a round needs; a context.
 
-    def __init__(self) -> None:
-        self.telegram = TelegramServer()
+    Args:
+        platforms: their names.
+    """
+
+    def __init__(self, *platforms: str) -> None:
         self.model = Model()
+        self._venues = {name: VENUES[name]() for name in platforms}
+        self._open = AsyncExitStack()
+        self._seats = 0
 
     async def __aenter__(self) -> Self:
-        await self.telegram.start()
-        await self.model.start()
+        async with AsyncExitStack() as opening:
+            await self.model.start()
+            opening.push_async_callback(self.model.stop)
+            for venue in self._venues.values():
+                await opening.enter_async_context(venue)
+            self._open = opening.pop_all()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.telegram.stop()
-        await self.model.stop()
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._open.__aexit__(kind, error, trace)
+
+    def seat(self, platform: str) -> Taken:
+        """One more bot's place."""
+        self._seats += 1
+        return Taken(self._seats, platform, self._venues[platform].seat(self._seats))
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A seat with its number on this stage, from 1, and its platform."""
+
+    number: int
+    platform: str
+    seat: Seat
 
 
 class Crowd:
@@ -105,11 +131,10 @@ class Crowd:
         first_user: the lowest user id; two crowds of one bot must not share any.
     """
 
-    def __init__(self, account: Account, first_user: int) -> None:
-        self._account = account
+    def __init__(self, seat: Seat, first_user: int) -> None:
+        self._seat = seat
         self._next_user = first_user
-        self._asked: dict[str, float] = {}
-        self._seen = len(account.sent)
+        self._asked: dict[int, float] = {}
 
     async def all_at_once(self, users: int, messages: int, *, strangers: bool = False) -> list[float]:
         """So many users write whenever they are answered; latencies of all `messages`, seconds.
@@ -148,12 +173,10 @@ class Crowd:
         return self._next_user
 
     def _ask(self, user: int) -> None:
-        self._asked[str(user)] = asyncio.get_running_loop().time()
-        self._account.say(TEXT, user_id=user)
+        self._asked[user] = asyncio.get_running_loop().time()
+        self._seat.say(user)
 
     async def _answered(self) -> list[tuple[int, float]]:
         async with asyncio.timeout(PATIENCE_S):
-            sent = await self._account.replies(self._seen + 1)
-        fresh = sent[self._seen :]
-        self._seen = len(sent)
-        return [(int(reply.chat_id), reply.at_s - self._asked.pop(reply.chat_id)) for reply in fresh]
+            fresh = await self._seat.answered()
+        return [(user, at_s - self._asked.pop(user)) for user, at_s in fresh]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 import tempfile
@@ -15,11 +16,13 @@ from pathlib import Path
 
 import psutil
 
-from bench.load.stage import Stage
+from bench.load.stage import Stage, Taken
+from runner.presence import read_presence
 
 ROOT = Path(__file__).parents[2]
 MIB = 2**20
 STOP_S = 20.0
+GLANCE_S = 0.005
 _PROCESS_CLOCK = 2
 """What Linux makes of a pid and this is the id of that process's clock (`clock_getcpuclockid`)."""
 
@@ -37,15 +40,14 @@ defaults:
   system_prompt: You help.
 bots:
 """
-_BOT = """  bot{number}: {{platform: telegram, platform_config: {{bot_token: "{token}", api_base_url: "{telegram}"}}}}
-"""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A subject's process."""
+    """A subject's process. `state`: its folder, where it writes down its address if it has one."""
 
     process: psutil.Process
+    state: Path
 
     def cpu_s(self) -> float:
         """Processor time so far, user and system, seconds. The kernel's clock of that process counts nanoseconds."""
@@ -55,30 +57,37 @@ class Running:
         """Resident memory now."""
         return float(self.process.memory_info().rss) / MIB
 
+    async def url(self) -> str:
+        """Where it listens, as soon as it does."""
+        while (found := read_presence(self.state)) is None:  # noqa: ASYNC110 - another process's file rings no bell
+            await asyncio.sleep(GLANCE_S)
+        return found.url
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A name, and how to start it: (stage, tokens, an empty folder) -> arguments and variables."""
+    """A name, and how to start it: (stage, its bots, an empty folder) -> arguments and variables."""
 
     name: str
-    command: Callable[[Stage, Sequence[str], Path], tuple[list[str], Mapping[str, str]]]
+    command: Callable[[Stage, Sequence[Taken], Path], tuple[list[str], Mapping[str, str]]]
 
 
-def _daemon(stage: Stage, tokens: Sequence[str], folder: Path) -> tuple[list[str], Mapping[str, str]]:
-    bots = [
-        _BOT.format(number=number, token=token, telegram=stage.telegram.url)
-        for number, token in enumerate(tokens, 1)
+def _daemon(stage: Stage, bots: Sequence[Taken], folder: Path) -> tuple[list[str], Mapping[str, str]]:
+    entries = [
+        f"  bot{bot.number}: {json.dumps({'platform': bot.platform, 'platform_config': bot.seat.config})}\n"
+        for bot in bots
     ]
     file = folder / "bots.yaml"
-    file.write_text(_FILE.format(model=stage.model.url) + "".join(bots))
-    return ["-m", "runner", "run", "--config", str(file)], {"BOTRUNNER_STATE": str(folder / "state")}
+    file.write_text(_FILE.format(model=stage.model.url) + "".join(entries))
+    return ["-m", "runner", "run", "--config", str(file)], {}
 
 
-def _module(name: str, stage: Stage, tokens: Sequence[str], _: Path) -> tuple[list[str], Mapping[str, str]]:
-    (token,) = tokens
+def _module(name: str, stage: Stage, bots: Sequence[Taken], _: Path) -> tuple[list[str], Mapping[str, str]]:
+    (bot,) = bots
+    config = {key.upper(): value for key, value in bot.seat.config.items()}
     return ["-m", f"bench.load.{name}"], {
-        "BOT_TOKEN": token,
-        "TELEGRAM_URL": stage.telegram.url,
+        **config,
+        "PLATFORM": bot.platform,
         "MODEL_URL": stage.model.url,
     }
 
@@ -86,7 +95,11 @@ def _module(name: str, stage: Stage, tokens: Sequence[str], _: Path) -> tuple[li
 BOTRUNNER = Subject("botrunner", _daemon)
 SCRIPT = Subject("script", partial(_module, "baseline"))
 FLOOR = Subject("floor", partial(_module, "floor"))
-SUBJECTS = (BOTRUNNER, SCRIPT, FLOOR)
+
+
+def subjects_on(platform: str) -> tuple[Subject, ...]:
+    """Who is measured there; the script is a Telegram bot."""
+    return (BOTRUNNER, SCRIPT, FLOOR) if platform == "telegram" else (BOTRUNNER, FLOOR)
 
 
 class Ended(Exception):
@@ -94,7 +107,7 @@ class Ended(Exception):
 
 
 @asynccontextmanager
-async def running(subject: Subject, stage: Stage, tokens: Sequence[str]) -> AsyncIterator[Running]:
+async def running(subject: Subject, stage: Stage, bots: Sequence[Taken]) -> AsyncIterator[Running]:
     """The subject, started; stopped on leaving. What it wrote to stderr is shown where a round fails.
 
     Raises:
@@ -102,16 +115,19 @@ async def running(subject: Subject, stage: Stage, tokens: Sequence[str]) -> Asyn
     """
     with tempfile.TemporaryDirectory(prefix="botrunner-bench-") as name:
         folder = Path(name)
-        arguments, variables = subject.command(stage, tokens, folder)
+        state = folder / "state"
+        state.mkdir()
+        arguments, variables = subject.command(stage, bots, folder)
+        variables = {**os.environ, **variables, "BOTRUNNER_STATE": str(state)}
         log = folder / "stderr"
         with log.open("wb") as stderr:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, *arguments, cwd=ROOT, env={**os.environ, **variables}, stderr=stderr
+                sys.executable, *arguments, cwd=ROOT, env=variables, stderr=stderr
             )
         try:
             async with asyncio.TaskGroup() as group:
                 watcher = group.create_task(_end_of(process), name="subject")
-                yield Running(psutil.Process(process.pid))
+                yield Running(psutil.Process(process.pid), state)
                 watcher.cancel()
         except BaseException:
             sys.stderr.write(log.read_text()[-2000:])
