@@ -6,7 +6,8 @@
 Rules: the gateway waits for nobody and takes no acknowledgement, so nothing here stops reading. What finds no
 room is not kept but noted as a gap of its channel, and read from the history when its turn comes. A message that
 comes twice is delivered twice, with one id: who is delivered to knows it.
-Bounds: `MOST_WAITING` messages, `MOST_CURSORS` channels, `MOST_PAGES` pages a gap.
+Bounds: `MOST_WAITING` messages, `MOST_CURSORS` channels, `MOST_PAGES` pages a gap: of a longer one the latest,
+for after a start most of what is old is known already.
 """
 
 from __future__ import annotations
@@ -129,8 +130,14 @@ class Intake:
 
     async def _fill(self, channel: str, lane: _Lane, after: int) -> None:
         lane.gap = None
+        page = await self._history(channel, f"after={after}")
+        if len(page) == PAGE and (reach := await self._reach(channel, after)) > after:
+            self._trouble(
+                f"more than {PAGE * MOST_PAGES} messages were missed in channel {channel}: older ones are left"
+            )
+            after = reach
+            page = await self._history(channel, f"after={after}")
         for _ in range(MOST_PAGES):
-            page = await self._history(channel, after)
             for raw in page:
                 number = _place(raw)[1]
                 if lane.guild is not None:
@@ -141,18 +148,29 @@ class Intake:
                 after = max(after, number)
             if len(page) < PAGE:
                 return
-        self._trouble(
-            f"more than {PAGE * MOST_PAGES} messages were missed in channel {channel}: the rest is left"
-        )
+            page = await self._history(channel, f"after={after}")
 
-    async def _history(self, channel: str, after: int) -> list[Any]:
-        """What was said after an id, oldest first; nothing where it cannot be had."""
+    async def _reach(self, channel: str, after: int) -> int:
+        """`after`, or where the channel's latest `MOST_PAGES` pages begin, if that is later. Keeps no page."""
+        first, which = 0, ""
+        for _ in range(MOST_PAGES):
+            page = await self._history(channel, which)
+            first = _place(page[0])[1] if page else 0
+            if len(page) < PAGE or first <= after:
+                return after
+            which = f"before={first}"
+        older = await self._history(channel, which)
+        return first - 1 if older and _place(older[-1])[1] > after else after
+
+    async def _history(self, channel: str, which: str) -> list[Any]:
+        """A page of what was said, oldest first; nothing where it cannot be had. `which`: empty: the latest."""
+        query = f"{which}&limit={PAGE}" if which else f"limit={PAGE}"
         backoff = Backoff(self._shared.chance)
         why = ""
         for _ in range(_MOST_TRIES):
             try:
                 async with self._readers:
-                    page = await self._client.get(f"/channels/{channel}/messages?after={after}&limit={PAGE}")
+                    page = await self._client.get(f"/channels/{channel}/messages?{query}")
                 return sorted((raw for raw in page if isinstance(raw, dict)), key=lambda raw: _place(raw)[1])
             except (Refused, RefusedConnection):
                 return []  # closed to us, or gone; a dead token shows on the connection

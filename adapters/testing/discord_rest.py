@@ -115,8 +115,12 @@ def _history(one: Application, call: Call) -> object:
         raise ApiError(403, 50001, "Missing Access")
     if not 1 <= limit <= _MOST_MESSAGES:
         raise ApiError(400, 50035, "Invalid Form Body")
-    after = int(call.query.get("after", "0"))
-    return [raw for raw in one.channels[channel] if int(raw["id"]) > after][:limit][::-1]
+    messages = one.channels[channel]
+    if "after" in call.query:
+        after = int(call.query["after"])
+        return [raw for raw in messages if int(raw["id"]) > after][:limit][::-1]
+    before = int(call.query.get("before", 2**63))
+    return [raw for raw in messages if int(raw["id"]) < before][-limit:][::-1]
 
 
 def _message(one: Application, call: Call) -> object:

@@ -84,16 +84,33 @@ async def test_nothing_is_read_back_where_that_is_switched_off() -> None:
         assert one.application.calls["GET /channels/{id}/messages"] == 0
 
 
-async def test_a_gap_that_is_too_long_is_filled_in_part_and_said() -> None:
+async def test_of_a_gap_that_is_too_long_the_latest_are_read_and_it_is_said() -> None:
     async with bot(running=False) as one:
         for number in range(PAGE * MOST_PAGES + 5):
             one.application.say(str(number), channel="700", mention=True)
         async with asyncio.TaskGroup() as group:
             task = group.create_task(one.run())
-            await one.reaches(DEGRADED)
+            await one.until(lambda: len(one.delivered) == PAGE * MOST_PAGES)
+            one.application.say("live", channel="700", mention=True)
+            await one.hears("live")
             task.cancel()
-        assert len(one.delivered) == PAGE * MOST_PAGES
-        assert "missed" in one.reports[-1][1]
+        assert one.heard == [*map(str, range(5, PAGE * MOST_PAGES + 5)), "live"]
+        assert any(state is DEGRADED and "missed" in why for state, why in one.reports)
+
+
+async def test_a_gap_of_several_pages_is_filled_whole() -> None:
+    async with bot(running=False) as one:
+        texts = [str(number) for number in range(PAGE * MOST_PAGES)]
+        for text in texts:
+            one.application.say(text, channel="700", mention=True)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(one.run())
+            await one.until(lambda: len(one.delivered) >= len(texts))
+            one.application.say("live", channel="700", mention=True)
+            await one.hears("live")
+            task.cancel()
+        assert one.heard == [*texts, "live"]
+        assert not any("missed" in why for _, why in one.reports)
 
 
 @pytest.mark.parametrize(
