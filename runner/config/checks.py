@@ -19,6 +19,8 @@ from runner.money.prices import PriceBook
 
 _ABSENT = object()
 
+SHORTEST_SIGNING_SECRET = 32
+
 
 def check(
     file: FileSection,
@@ -40,6 +42,12 @@ def check(
             _reachable(draft, file.server.host, findings)
             _posted_to(draft, file.server.public_url, findings)
     _accounts([draft for draft in drafts if draft.section.enabled], findings)
+    signing = file.server.jwt_secret
+    if signing is not None and len(signing.get_secret_value()) < SHORTEST_SIGNING_SECRET:
+        message = (
+            f"shorter than {SHORTEST_SIGNING_SECRET} characters: whoever guesses it can change every bot"
+        )
+        findings.warn(("server", "jwt_secret"), message)
     if file.alerts.webhook is not None:
         findings.warn(("alerts", "webhook"), "not in this version yet: a reached limit is told in the log")
 

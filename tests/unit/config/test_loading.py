@@ -209,7 +209,7 @@ reload: off
     assert found.plans == {"starter": Plan("starter", 1_000_000, from_cents(500))}
     assert found.workspaces["shop"].servers[0].tools == ("get_order",)
     assert found.alerts_webhook == Secret("https://example.com/x")
-    assert [warning.path for warning in result.warnings] == ["alerts.webhook"]
+    assert [warning.path for warning in result.warnings] == ["server.jwt_secret", "alerts.webhook"]
 
 
 def test_anchors_merge_keys_and_extensions_work() -> None:
