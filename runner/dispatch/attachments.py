@@ -2,6 +2,7 @@
 
     picture          to models whose price row bounds a picture: fetched, sent along
     text document    fetched, decoded, put into the message
+    PDF              fetched, its text read at arm's length (`documents`), put into the message
     voice message    the first of a message, where the bot has a model that writes speech down: fetched, measured,
                      heard (`agent/transcribe`), its text put into the message
     anything else    named to the model, so that it can say so; alone in a message: answered here, no model
@@ -23,12 +24,14 @@ from runner.agent.loop import LoopResult
 from runner.agent.transcribe import Ear
 from runner.conversations.models import Picture
 from runner.conversations.recordings import NotMeasured, Recording, measure
+from runner.dispatch.documents import Documents
 from runner.ports.dialogue import StopReason
 
 MAX_PICTURE_BYTES = 5 * 1024 * 1024
 MAX_VOICE_BYTES = 5 * 1024 * 1024
 MAX_TEXT_BYTES = 256 * 1024
 MAX_TEXT_CHARS = 60_000
+MAX_PDF_BYTES = 10 * 1024 * 1024
 MAX_ATTACHMENTS = 4
 PICTURE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 _TEXT_TYPES = frozenset(
@@ -77,7 +80,13 @@ class _Note:
 
 
 async def perceive(
-    message: InboundMessage, adapter: Adapter | None, *, wanted: bool, sees: bool, ear: Ear
+    message: InboundMessage,
+    adapter: Adapter | None,
+    *,
+    wanted: bool,
+    sees: bool,
+    ear: Ear,
+    documents: Documents | None = None,
 ) -> Perceived:
     """Fetch what can be used of a message's attachments.
 
@@ -85,6 +94,7 @@ async def perceive(
         wanted: whether the bot takes attachments at all.
         sees: whether its model takes pictures at a bounded price.
         ear: hears one voice message.
+        documents: reads PDFs; None: nobody does.
 
     Raises:
         StoreError: speech could not be paid for, for the store does not work; nothing was heard.
@@ -102,6 +112,8 @@ async def perceive(
             got = await _heard(attachment, source, ear)
         elif source is not None and number < MAX_ATTACHMENTS:
             got = await _fetched(attachment, source, sees=sees)
+            if got is None and documents is not None and _is_pdf(attachment):
+                got = await _pdf(attachment, source, documents)
         match got:
             case LoopResult():
                 return Perceived(message.text, end=got)
@@ -163,6 +175,24 @@ async def _fetched(
             return _note(attachment, f"which could not be loaded: {got.why}")
         return _as_text(attachment, got.data)
     return None
+
+
+async def _pdf(attachment: Attachment, source: FetchingAdapter, documents: Documents) -> str | _Note | None:
+    """A PDF's text; None where it has none that can be read."""
+    got = await source.fetch(attachment, MAX_PDF_BYTES)
+    if isinstance(got, NotFetched):
+        return _note(attachment, f"which could not be loaded: {got.why}")
+    text = await documents.text_of_pdf(got.data)
+    if text is None:
+        return None
+    if len(text) > MAX_TEXT_CHARS:
+        text = f"{text[:MAX_TEXT_CHARS]}\n[cut: there is more]"
+    return f"[File {_name(attachment)}]\n{text}"
+
+
+def _is_pdf(attachment: Attachment) -> bool:
+    media_type = (attachment.media_type or "").partition(";")[0].strip().lower()
+    return media_type == "application/pdf" or (attachment.name or "").lower().endswith(".pdf")
 
 
 def _as_speech(attachment: Attachment, said: str) -> str | _Note:

@@ -35,6 +35,7 @@ from runner.conversations.models import (
 )
 from runner.dispatch.attachments import perceive
 from runner.dispatch.commands import Commands
+from runner.dispatch.documents import Documents
 from runner.dispatch.drafts import drafts_for
 from runner.dispatch.outbox import Outbox
 from runner.dispatch.report import turn_report
@@ -100,6 +101,7 @@ class TurnHandler:
         self._clock = clock
         self._observer = observer
         self._tasks = tasks
+        self._documents = Documents()
 
     async def handle(self, work: Work, session: LaneSession) -> None:
         """Answer one message; StoreError goes to the lane, which waits and begins it again."""
@@ -139,6 +141,7 @@ class TurnHandler:
                 wanted=bot.attachments,
                 sees=self._agent.sees(bot.choice),
                 ear=ear,
+                documents=self._documents,
             )
             scene = scene.perceiving(perceived)
             result = perceived.end or await self._ask(scene, steps, ear, session)
