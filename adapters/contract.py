@@ -96,7 +96,7 @@ class Capabilities:
         drafts: whether it can show an answer while it grows (`DraftingAdapter`), no faster than each
             `draft_every_s` in a direct chat and `draft_every_group_s` in a group, seconds.
         fetches: whether attachments can be fetched (`FetchingAdapter`).
-        recalls: whether it must be told the bot's direct chats to find what was missed (`RecallingAdapter`).
+        recalls: whether it must be told what came last to find what was missed since (`RecallingAdapter`).
     """
 
     max_text: int = 4096
@@ -201,12 +201,12 @@ class FetchingAdapter(Adapter, Protocol):
 
 
 class RecallingAdapter(Adapter, Protocol):
-    """An adapter whose platform does not say which direct chats a bot has (`Capabilities.recalls`)."""
+    """An adapter that has to look for what was said while nobody listened (`Capabilities.recalls`)."""
 
-    def recall(self, chats: Sequence[ChatRef]) -> None:
-        """Learn the direct chats of the bot's latest messages, the latest last; called before each `run`.
+    def recall(self, messages: Sequence[InboundMessage]) -> None:
+        """Learn the latest accepted message of each of the latest conversations, the latest last.
 
-        What was said in them while nobody listened is to be found there. MUST NOT raise; MAY forget the oldest.
+        Called before each `run`. MUST NOT raise; MAY forget the oldest.
         """
 
 

@@ -6,13 +6,14 @@
 
 Rules: a fault of one connection is told, waited out and never touches another; a refused one is not tried
 again; a connection is held under a lease, so that of several daemons only one holds it; an adapter that
-recalls is told its direct chats before each start, so that it finds what was said while nobody listened.
+recalls is told what came last before each start, so that it finds what was said while nobody listened.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
@@ -26,7 +27,7 @@ from adapters.contract import (
     Report,
 )
 from adapters.errors import RefusedConnection
-from adapters.messages import ChatKind, ChatRef, InboundMessage, inbound_from_json
+from adapters.messages import InboundMessage, inbound_from_json
 from runner.bots import Bot
 from runner.clock import Clock
 from runner.dispatch.console import CONSOLE, DeliverTo
@@ -38,10 +39,8 @@ from runner.ports.tools import Toolbox
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
-MOST_RECALLED = 200
-"""Direct chats that an adapter is told."""
-LANES_LOOKED_AT = 1000
-"""Lanes among which they are looked for: groups have lanes too."""
+MOST_RECALLED = 1000
+"""Conversations whose latest messages an adapter is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,15 +188,15 @@ class Supervisor:
             wait = min(LONGEST_WAIT_S, wait * 2)
 
     async def _recall(self, bot_id: str, channel: str, adapter: Adapter) -> None:
-        """Tell the adapter its direct chats, where it needs to know them; waits for the store as a lease does."""
+        """Tell the adapter what came last, where it needs to know; waits for the store as a lease does."""
         while adapter.capabilities.recalls:
             try:
-                payloads = await self._store.recent(bot_id, channel, LANES_LOOKED_AT)
+                payloads = await self._store.recent(bot_id, channel, MOST_RECALLED)
             except StoreError as error:
                 self._observer.note(Fault("recall", str(error), bot_id))
                 await self._clock.sleep(FIRST_WAIT_S)
             else:
-                cast("RecallingAdapter", adapter).recall(direct_chats(payloads))
+                cast("RecallingAdapter", adapter).recall(readable(payloads))
                 return
 
     def _failed(self, bot_id: str, error: BaseException, report: Report) -> None:
@@ -220,18 +219,13 @@ class Supervisor:
             await self._clock.sleep(FIRST_WAIT_S)
 
 
-def direct_chats(payloads: Iterable[str]) -> list[ChatRef]:
-    """The direct chats of these messages, each once, the latest last, at most `MOST_RECALLED`."""
-    chats: dict[ChatRef, None] = {}
+def readable(payloads: Iterable[str]) -> list[InboundMessage]:
+    """The messages, without those that a version wrote otherwise: their turns say so, here it is one less."""
+    messages = []
     for payload in payloads:
-        try:
-            chat = inbound_from_json(payload).chat
-        except (AttributeError, KeyError, TypeError, ValueError):
-            continue  # of a version that wrote otherwise: its turn says so, here it is one chat less
-        if chat.kind is ChatKind.DIRECT:
-            chats.pop(chat, None)
-            chats[chat] = None
-    return list(chats)[-MOST_RECALLED:]
+        with suppress(AttributeError, KeyError, TypeError, ValueError):
+            messages.append(inbound_from_json(payload))
+    return messages
 
 
 def _is_cancelled() -> bool:

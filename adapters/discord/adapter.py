@@ -6,7 +6,8 @@
 
 Rules: the gateway takes no acknowledgement, so that what was not durable when the process died is found in the
 history at the next start, as far back as `backfill_minutes`, and known by its id. In servers the channels say
-what was said last; direct channels are known from before (`recall`) or from this connection.
+what was said last; direct channels, and how far each was taken in, are known from before (`recall`) or from this
+connection.
 """
 
 from __future__ import annotations
@@ -24,9 +25,7 @@ from adapters.discord.listening import Listener, Parts
 from adapters.discord.sending import Outgoing
 from adapters.errors import AdapterError, RefusedConnection
 from adapters.http import Backoff, Shared
-from adapters.messages import Attachment, ChatKind, ChatRef, OutboundMessage, SendResult
-
-MOST_RECALLED = 200
+from adapters.messages import Attachment, ChatRef, InboundMessage, OutboundMessage, SendResult
 
 
 def build(config: Config, shared: Shared) -> Adapter:
@@ -47,7 +46,7 @@ class DiscordAdapter:
         patience = patience or Patience()
         client = Client(config, shared, patience)
         self._parts = Parts(config, shared, patience, client, Outgoing(client, shared.timer))
-        self._recalled: Sequence[str] = ()
+        self._recalled: Sequence[InboundMessage] = ()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -59,9 +58,9 @@ class DiscordAdapter:
         """The events that could not be read."""
         return self._parts.unreadable
 
-    def recall(self, chats: Sequence[ChatRef]) -> None:
-        """Learn the direct chats that the bot had before, the latest last; call before `run`."""
-        self._recalled = [chat.id for chat in chats if chat.kind is ChatKind.DIRECT][-MOST_RECALLED:]
+    def recall(self, messages: Sequence[InboundMessage]) -> None:
+        """Learn what came last, the latest last; call before `run`."""
+        self._recalled = messages
 
     async def run(self, deliver: Deliver, report: Report) -> None:
         """Stay connected until cancelled; raises RefusedConnection where a person must act."""

@@ -22,7 +22,7 @@ from adapters.contract import Deliver, DeliveryState
 from adapters.discord.client import Client, Refused, SlowDown
 from adapters.errors import RefusedConnection, Unreachable
 from adapters.http import Backoff, Shared
-from adapters.messages import InboundMessage
+from adapters.messages import ChatKind, InboundMessage
 
 MOST_WAITING = 2000
 MOST_CURSORS = 2000
@@ -90,6 +90,17 @@ class Intake:
         known, _ = self._cursors.get(channel, (0, guild))
         lane = self._lane(channel, guild)
         lane.gap = max(after, known) if lane.gap is None else min(lane.gap, max(after, known))
+
+    def recall(self, messages: Iterable[InboundMessage]) -> None:
+        """Take in how far each channel had come before, the latest last.
+
+        A channel's messages become durable one after the other, so what was before its latest is known. A command
+        is not in that order: it tells of its channel, and not how far that had come.
+        """
+        for message in messages:
+            number = message.details.get("message_id")
+            known = int(number) if isinstance(number, str) and number.isdigit() else 0
+            self._note(message.chat.id, known, None if message.chat.kind is ChatKind.DIRECT else "")
 
     def direct_chats(self) -> Iterable[str]:
         """The direct channels that were heard of, the latest last. No event tells of them after a gap."""

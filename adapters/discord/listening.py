@@ -52,7 +52,7 @@ class Listener:
     """One bot's events.
 
     Args:
-        recalled: direct chats known from before.
+        recalled: what was accepted last before, the latest last.
         tasks: owns what goes on beside the connection; none of it raises.
     """
 
@@ -63,18 +63,18 @@ class Listener:
         deliver: Deliver,
         health: Health,
         tasks: asyncio.TaskGroup,
-        recalled: Sequence[str],
+        recalled: Sequence[InboundMessage],
     ) -> None:
         self._parts = parts
         self._me = me
         self._deliver = deliver
         self._health = health
         self._tasks = tasks
-        self._recalled = recalled
         self._places = Places(me.id)
         self._asking = 0
         self._floor = self._earliest()
         self._intake = Intake(parts.client, parts.shared, deliver, self._read, tasks, health.trouble)
+        self._intake.recall(message for message in recalled if message.account == me.id)
 
     def events(self) -> dict[str, Callable[[Any], None]]:
         """What to do with each event, for the library."""
@@ -111,8 +111,7 @@ class Listener:
     def _ready(self, raw: Any) -> None:  # noqa: ANN401 - as above
         self._floor = self._earliest()
         if self._parts.config.backfill_minutes:
-            known = [*self._recalled, *self._intake.direct_chats()]
-            for channel in dict.fromkeys(reversed(known[-MOST_REFILLS:])):
+            for channel in reversed([*self._intake.direct_chats()][-MOST_REFILLS:]):
                 self._intake.refill(channel, None, self._floor)
 
     def _guild(self, raw: Any) -> None:  # noqa: ANN401 - as above

@@ -33,7 +33,7 @@ class FakeAdapter:
         working: every chat that was shown that an answer is being made.
         drafts: what was shown of answers while they grew.
         files: what `fetch` finds, by reference.
-        recalled: the chats that it was told before each `run`.
+        recalled: the messages that it was told before each `run`.
         connects: how often `run` was begun; `connected`: how many are running now.
     """
 
@@ -50,7 +50,7 @@ class FakeAdapter:
         self.working: list[ChatRef] = []
         self.drafts: list[OutboundMessage] = []
         self.files: dict[str, Fetched] = {}
-        self.recalled: list[Sequence[ChatRef]] = []
+        self.recalled: list[Sequence[InboundMessage]] = []
         self.connects = 0
         self.connected = 0
         self.closed = False
@@ -98,9 +98,9 @@ class FakeAdapter:
         """As given."""
         return self._capabilities
 
-    def recall(self, chats: Sequence[ChatRef]) -> None:
+    def recall(self, messages: Sequence[InboundMessage]) -> None:
         """Take note."""
-        self.recalled.append(chats)
+        self.recalled.append(messages)
 
     async def run(self, deliver: Deliver, report: Report) -> None:
         """Up at once, until cancelled; refused where so made."""

@@ -22,11 +22,13 @@ from adapters.contract import (
 from adapters.messages import (
     Attachment,
     AttachmentKind,
+    ChatKind,
     ChatRef,
     FateUnknown,
     InboundMessage,
     NotSent,
     OutboundMessage,
+    Sender,
     Sent,
     inbound_from_json,
     inbound_to_json,
@@ -228,11 +230,12 @@ async def test_with_the_platform_away_an_attachment_is_not_fetched(world: World)
         assert world.secret not in result.why
 
 
-async def test_chats_that_are_gone_may_be_recalled(world: World) -> None:
+async def test_messages_of_chats_that_are_gone_may_be_recalled(world: World) -> None:
     if not world.adapter.capabilities.recalls:
         return
     recalling: RecallingAdapter = world.adapter  # type: ignore[assignment]
-    recalling.recall([ChatRef(""), ChatRef("no such chat"), ChatRef("7")])
+    gone = (ChatRef(""), ChatRef("no such chat"), ChatRef("7"), ChatRef("8", ChatKind.GROUP))
+    recalling.recall([InboundMessage(f"e{chat.id}", chat, Sender("ada"), "hi") for chat in gone])
     async with Daemon(world):
         world.say("hello")
         assert await world.heard(1) == ["re: hello"]

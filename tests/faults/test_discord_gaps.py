@@ -7,7 +7,7 @@ import pytest
 from adapters.contract import ConnectionState, Delivery, DeliveryState
 from adapters.discord.client import Patience
 from adapters.discord.intake import MOST_PAGES, PAGE
-from adapters.messages import ChatRef, InboundMessage
+from adapters.messages import ChatKind, ChatRef, InboundMessage, Sender
 from adapters.testing.discord_parts import Fault, FaultKind
 from tests.faults.discord_bench import TOKEN, bot
 
@@ -21,6 +21,14 @@ CONNECTING, UP, DOWN, DEGRADED, REFUSED = (
 )
 ACCEPTED = Delivery(DeliveryState.ACCEPTED)
 LONG = Patience(connect_s=0.5, call_s=0.5, ready_s=0.5, silence_s=30)
+
+
+def earlier(
+    chat: str, number: str | None, kind: ChatKind = ChatKind.DIRECT, account: str = "4242"
+) -> InboundMessage:
+    """What was accepted last in a chat; without a number a command."""
+    details = {"interaction": "1"} if number is None else {"message_id": number}
+    return InboundMessage("e", ChatRef(chat, kind), Sender("1"), "hi", account, details=details)
 
 
 async def test_a_session_that_is_gone_is_begun_anew_and_the_gap_is_filled_in_order() -> None:
@@ -52,7 +60,8 @@ async def test_what_was_said_before_the_start_is_read_back_as_far_as_allowed() -
         one.application.closed.add("800")
         one.application.say("not ours to read", channel="800", mention=True)
         direct = one.application.say("missed directly")
-        one.adapter.recall([ChatRef("999"), *map(ChatRef, one.application.direct.values())])
+        [chat] = one.application.direct.values()
+        one.adapter.recall([earlier("999", None), earlier(chat, None)])
         async with asyncio.TaskGroup() as group:
             task = group.create_task(one.run())
             await one.until(lambda: len(one.delivered) == 3)
@@ -69,6 +78,31 @@ async def test_what_was_said_before_the_start_is_read_back_as_far_as_allowed() -
         ]
         assert direct in [message.event_id for message in one.delivered]
         assert UP is one.states[-1]
+
+
+async def test_a_channel_is_read_from_the_latest_message_that_was_accepted_before() -> None:
+    async with bot(running=False) as one:
+        direct = [one.application.say(f"direct {number}") for number in range(4)]
+        spoken = [one.application.say(str(n), channel="700", mention=True) for n in range(4)]
+        other = one.application.say("all known", channel="701", mention=True)
+        [chat] = one.application.direct.values()
+        one.adapter.recall(
+            [
+                earlier("700", spoken[1], ChatKind.GROUP),
+                earlier("700", spoken[0], ChatKind.GROUP),
+                earlier("701", other, ChatKind.GROUP),
+                earlier(chat, direct[2]),
+                earlier(chat, direct[3], account="another bot"),
+            ]
+        )
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(one.run())
+            await one.until(lambda: len(one.delivered) == 3)
+            one.application.say("live", channel="701", mention=True)
+            await one.hears("live")
+            task.cancel()
+        assert sorted(one.heard) == ["2", "3", "direct 3", "live"]
+        assert one.application.calls["GET /channels/{id}/messages"] == 2
 
 
 async def test_nothing_is_read_back_where_that_is_switched_off() -> None:

@@ -20,11 +20,10 @@ from runner.store.memory import MemoryStore
 from runner.supervisor import (
     FIRST_WAIT_S,
     LONGEST_WAIT_S,
-    MOST_RECALLED,
     LiveBot,
     LiveRoster,
     Supervisor,
-    direct_chats,
+    readable,
 )
 from runner.testing.clock import ManualClock
 from runner.testing.observer import RecordingObserver
@@ -83,8 +82,12 @@ class Forgetful(MemoryStore):
             raise StoreError("the disk is slow")
 
 
+def said(number: int, chat: ChatRef) -> InboundMessage:
+    return InboundMessage(f"e{number}", chat, Sender("ada"), "hi")
+
+
 def in_store(number: int, chat: ChatRef, bot: str = "bot", channel: str = "chat") -> NewInbound:
-    payload = inbound_to_json(InboundMessage(f"e{number}", chat, Sender("ada"), "hi"))
+    payload = inbound_to_json(said(number, chat))
     return NewInbound(bot, channel, "", f"e{number}", f"lane of {chat.id}", payload, number)
 
 
@@ -215,29 +218,30 @@ async def test_a_connection_waits_for_its_lease() -> None:
 
 
 RECALLS = Capabilities(recalls=True)
+SEVEN, EIGHT, GROUP = ChatRef("7"), ChatRef("8"), ChatRef("600", ChatKind.GROUP)
+LATEST = [said(1, EIGHT), said(2, SEVEN), said(10, GROUP)]
 
 
 async def remembering(store: MemoryStore) -> MemoryStore:
     """A store with a group and two direct chats of «bot», and what is others'."""
     await store.open()
-    for number, chat in enumerate(("7", "8", "7")):
-        await store.accept(in_store(number, ChatRef(chat)))
-    await store.accept(in_store(10, ChatRef("600", ChatKind.GROUP)))
+    for number, chat in ((0, SEVEN), (1, EIGHT), (2, SEVEN), (10, GROUP)):
+        await store.accept(in_store(number, chat))
     await store.accept(in_store(11, ChatRef("9"), bot="other"))
     await store.accept(in_store(12, ChatRef("9"), channel="another"))
     return store
 
 
-async def test_an_adapter_that_recalls_is_told_its_direct_chats_before_each_start() -> None:
+async def test_an_adapter_that_recalls_is_told_what_came_last_before_each_start() -> None:
     adapter = Failing(ValueError("a bug"), can=RECALLS)
     house = House(await remembering(MemoryStore()), bot=adapter)
     async with house.open():
         await house.clock.asleep()
-        assert adapter.recalled == [[ChatRef("8"), ChatRef("7")]]
-        await house.store.accept(in_store(20, ChatRef("8")))
+        assert adapter.recalled == [LATEST]
+        await house.store.accept(in_store(20, EIGHT))
         house.clock.advance(FIRST_WAIT_S)
         await adapter.inject(a_message())
-    assert adapter.recalled[1:] == [[ChatRef("7"), ChatRef("8")]]
+    assert adapter.recalled[1:] == [[*LATEST[1:], said(20, EIGHT)]]
 
 
 async def test_an_adapter_that_recalls_nothing_is_told_nothing() -> None:
@@ -257,13 +261,13 @@ async def test_a_store_that_fails_is_asked_again_what_is_recent() -> None:
             assert adapter.connects == 0
             house.clock.advance(FIRST_WAIT_S)
         await adapter.inject(a_message())
-    assert adapter.recalled == [[ChatRef("8"), ChatRef("7")]]
+    assert adapter.recalled == [LATEST]
     assert [(fault.where, fault.bot) for fault in house.observer.of(Fault)] == [("recall", "bot")] * 2
 
 
 async def test_an_adapter_that_cannot_recall_touches_no_other() -> None:
     class Broken(FakeAdapter):
-        def recall(self, chats: Sequence[ChatRef]) -> None:
+        def recall(self, messages: Sequence[InboundMessage]) -> None:
             raise ValueError("a bug")
 
     bad, good = Broken(RECALLS), FakeAdapter()
@@ -275,17 +279,11 @@ async def test_an_adapter_that_cannot_recall_touches_no_other() -> None:
     assert bad.connects == 0
 
 
-def test_the_latest_direct_chats_come_last_and_are_not_many() -> None:
-    chats = [ChatRef(str(number)) for number in range(MOST_RECALLED + 5)]
-    payloads = [in_store(number, chat).payload for number, chat in enumerate([*chats, chats[6]])]
-    assert direct_chats(payloads) == [chats[5], *chats[7:], chats[6]]
-
-
 @pytest.mark.parametrize(
     "strange", ["", "[]", "7", "{}", '{"chat": {}}', '{"chat": {"id": 7, "kind": "pub"}}']
 )
-def test_a_payload_that_cannot_be_read_is_a_chat_less(strange: str) -> None:
-    assert direct_chats([strange, in_store(1, ChatRef("7")).payload]) == [ChatRef("7")]
+def test_a_payload_that_cannot_be_read_is_a_message_less(strange: str) -> None:
+    assert readable([strange, in_store(1, SEVEN).payload]) == [said(1, SEVEN)]
 
 
 @pytest.mark.parametrize("before", S)
