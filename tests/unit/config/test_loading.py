@@ -1,7 +1,6 @@
 """A good file becomes settings with bots."""
 
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -281,21 +280,3 @@ def test_a_file_is_loaded_with_what_lies_beside_it(tmp_path: Path) -> None:
     result = load(file, {"HOME": "/home/op"})
     assert isinstance(result, Loaded)
     assert result.settings.bots[0].system_prompt == "Be kind."
-
-
-def test_five_hundred_bots_load_quickly() -> None:
-    bot = """
-  b{0}:
-    name: Bot {0}
-    platform: telegram
-    platform_config: {{bot_token: "{0}:${{TOKEN}}"}}
-    llm_provider: openai
-    llm_model: gpt-4o-mini
-    spending_cap_cents: 100
-    system_prompt: |
-      You help people.
-"""
-    text = "bots:" + "".join(bot.format(number) for number in range(500))
-    started = time.process_time()
-    assert len(settings(text, {"TOKEN": "abcdefgh"}).bots) == 500
-    assert time.process_time() - started < 1.5
