@@ -1,7 +1,6 @@
 """The shipped books, and the rows that an operator writes."""
 
 import re
-import time
 from importlib import resources
 
 import pytest
@@ -55,18 +54,6 @@ def test_an_alias_leads_to_a_row_and_hides_none(name: BookName) -> None:
 def test_what_costs_nothing_says_so(name: BookName) -> None:
     for price in load_book(name).models():
         assert price.is_free == ("Free on purpose" in price.note), price.model
-
-
-def test_loading_takes_little_time() -> None:
-    load_book("default")
-    quickest = min(_seconds_to_load() for _ in range(5))
-    assert quickest < 0.1, "aim: 20 ms; five times that for a busy machine"
-
-
-def _seconds_to_load() -> float:
-    before = time.perf_counter()
-    load_book("default")
-    return time.perf_counter() - before
 
 
 @pytest.mark.parametrize(
