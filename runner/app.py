@@ -14,7 +14,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -390,11 +390,8 @@ def _stop_on_signals() -> asyncio.Event:
     return stop
 
 
-def _run(main: Awaitable[None]) -> None:
+def _run(main: Coroutine[Any, Any, None]) -> None:
     sys.setswitchinterval(SWITCH_S)
     import uvloop  # noqa: PLC0415 - the daemon's loop: a TLS connection costs 66 KiB on it, 317 on asyncio's
 
-    async def whole() -> None:
-        await main
-
-    uvloop.run(whole())
+    uvloop.run(main)

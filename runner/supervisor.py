@@ -22,7 +22,6 @@ from adapters.contract import (
     LEGAL_STATES,
     Adapter,
     ConnectionState,
-    Delivery,
     RecallingAdapter,
     Report,
 )
@@ -162,7 +161,7 @@ class Supervisor:
     async def _hold(self, bot_id: str, channel: str, adapter: Adapter) -> None:
         """Keep one connection; ends where it is refused."""
         report = partial(self._roster.report, bot_id, channel)
-        deliver = partial(self._deliver_from, bot_id, channel)
+        deliver = partial(self._deliver, bot_id, channel)
         await self._lease(f"connection {bot_id}/{channel}")
         wait = FIRST_WAIT_S
         while True:
@@ -202,9 +201,6 @@ class Supervisor:
     def _failed(self, bot_id: str, error: BaseException, report: Report) -> None:
         self._observer.note(Fault("adapter", repr(error), bot_id, error=error))
         report(ConnectionState.DOWN, f"the adapter failed: {type(error).__name__}")
-
-    async def _deliver_from(self, bot_id: str, channel: str, message: InboundMessage) -> Delivery:
-        return await self._deliver(bot_id, channel, message)
 
     async def _lease(self, name: str) -> None:
         """Wait until this daemon may hold the connection."""

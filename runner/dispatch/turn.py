@@ -134,7 +134,8 @@ class TurnHandler:
         bot = scene.bot
         try:
             steps = tuple(step_from_json(step.payload) for step in scene.work.steps)
-            ear = self._ear(scene, steps, session)
+            listening = self._listening(scene, steps)
+            ear = self._agent.ear(listening, session)
             perceived = await perceive(
                 scene.message,
                 scene.adapter,
@@ -144,7 +145,7 @@ class TurnHandler:
                 documents=self._documents,
             )
             scene = scene.perceiving(perceived)
-            result = perceived.end or await self._ask(scene, steps, ear, session)
+            result = perceived.end or await self._ask(scene, listening, ear, session)
             return scene, replace(result, heard=ear.paid)
         except StoreError:
             raise
@@ -152,10 +153,10 @@ class TurnHandler:
             self._observer.note(Fault("turn", repr(error), bot.id, scene.work.turn, error))
             return scene, LoopResult(StopReason.INTERNAL_ERROR, detail=repr(error))
 
-    def _ear(self, scene: Scene, steps: tuple[Step, ...], session: LaneSession) -> Ear:
-        """Who hears a voice message; what an earlier try heard is known to it."""
+    def _listening(self, scene: Scene, steps: tuple[Step, ...]) -> Listening:
+        """On whose account this turn calls models, and how a voice message is heard; the agent goes on from it."""
         bot, choice = scene.bot, scene.bot.transcription
-        listening = Listening(
+        return Listening(
             choice=choice,
             about=about(scene),
             scopes=self._scopes(bot, scene.work.turn),
@@ -164,9 +165,8 @@ class TurnHandler:
             attempts_used=scene.work.attempts_used,
             key=None if choice is None else bot.key_for(choice.provider),
         )
-        return self._agent.ear(listening, session)
 
-    async def _ask(self, scene: Scene, steps: tuple[Step, ...], ear: Ear, session: LaneSession) -> LoopResult:
+    async def _ask(self, scene: Scene, listening: Listening, ear: Ear, session: LaneSession) -> LoopResult:
         """Ask the agent, who goes on behind what was heard."""
         work, bot = scene.work, scene.bot
         showing = drafts_for(scene.adapter, scene.message, _part_key(work.turn, 1), wanted=bot.stream_replies)
@@ -174,11 +174,11 @@ class TurnHandler:
             task = LoopTask(
                 bot=bot,
                 history=scene.history,
-                about=about(scene),
-                scopes=self._scopes(bot, work.turn),
-                done=steps[ear.steps :],
+                about=listening.about,
+                scopes=listening.scopes,
+                done=listening.done[ear.steps :],
                 attempts_used=ear.attempts_used,
-                deadline=scene.deadline,
+                deadline=listening.deadline,
                 listener=listener,
                 first_step=ear.steps,
             )
