@@ -1,12 +1,22 @@
 """What holds for all tests."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("botrunner", deadline=None)  # two busy cores say nothing about an example
+from tests.steady_loop import SteadyLoop
+
+settings.register_profile(  # two busy cores say nothing about an example
+    "botrunner", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("botrunner")
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], SteadyLoop]]:
+    """Run all tests on a loop whose time limits count no stall of the machine."""
+    return {"steady": SteadyLoop}
 
 
 @pytest.hookimpl(trylast=True)

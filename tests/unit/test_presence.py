@@ -73,7 +73,7 @@ def test_what_cannot_be_read_is_nobody(tmp_path: Path, text: str) -> None:
     assert read_presence(tmp_path) is None
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.binary(max_size=40)
     | st.dictionaries(
