@@ -33,7 +33,7 @@ from runner.money.estimate import Estimate
 from runner.money.ledger import Attempt
 from runner.money.reservation import ReservationState
 from runner.money.usage import Usage
-from runner.ports.stores import HoldRequest, Settlement
+from runner.ports.books import HoldRequest, Settlement
 from runner.store.sqlite.connection import open_for_writing
 from runner.store.sqlite.migration import load_migrations
 from runner.store.sqlite.money import MoneyRows

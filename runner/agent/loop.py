@@ -26,7 +26,8 @@ from runner.money.prices import PriceBook
 from runner.money.usage import NO_USAGE, Usage
 from runner.ports.dialogue import FinishReason, StopReason
 from runner.ports.listener import Listener
-from runner.ports.stores import LaneSession, StoredStep
+from runner.ports.mail import StoredStep
+from runner.ports.stores import LaneSession
 from runner.ports.tools import Toolbox, ToolRun
 
 INTERRUPTED = (

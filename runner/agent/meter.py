@@ -29,12 +29,12 @@ from runner.money.budget import Busy, Exhausted, ScopeLimit
 from runner.money.estimate import Estimate, Unbounded, estimate
 from runner.money.ledger import Attempt
 from runner.money.prices import ModelLimits, Price, PriceBook, Rates
+from runner.ports.books import Held, HoldRequest, HoldResult, MoneyStore, Settlement
 from runner.ports.dialogue import ModelRequest
 from runner.ports.listener import Listener
 from runner.ports.observer import BoundBroken, CallEnded, Fault, LimitChanged, Observer, SpendRefused
 from runner.ports.outcomes import Completed, FateUnknown, FaultKind, Outcome
 from runner.ports.provider import Prepared, Provider
-from runner.ports.stores import Held, HoldRequest, HoldResult, MoneyStore, Settlement
 
 DRAIN_S = 60.0
 """How long an attempt that nobody waits for may still run to learn its usage."""

@@ -18,9 +18,10 @@ from runner.money.ledger import Attempt
 from runner.money.prices import Price
 from runner.money.reservation import ReservationState, charge
 from runner.money.usage import NO_USAGE, Usage
+from runner.ports.books import Held, Settlement
 from runner.ports.dialogue import ModelReply
+from runner.ports.mail import StoredStep
 from runner.ports.outcomes import Completed, FateUnknown, NotRun, Outcome
-from runner.ports.stores import Held, Settlement, StoredStep
 
 
 def settlement_of(

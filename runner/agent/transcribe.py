@@ -18,8 +18,8 @@ from runner.bots import ModelChoice, Secret
 from runner.conversations.recordings import Recording
 from runner.money.budget import ScopeLimit
 from runner.money.ledger import Attempt
+from runner.ports.books import MoneyStore
 from runner.ports.dialogue import ModelRequest, StopReason
-from runner.ports.stores import MoneyStore
 
 FEATURE = "transcribe"
 """What the ledger calls it."""

@@ -56,7 +56,7 @@ def verify(config: Config = UNSAID, as_json: AsJson = False) -> None:
 
 async def _verify(settings: Settings) -> Verdict:
     from runner.cli.books import open_books
-    from runner.ports.stores import LedgerFilter
+    from runner.ports.books import LedgerFilter
 
     async with open_books(settings) as reader:
         differences = await reader.verify_books()

@@ -20,7 +20,7 @@ import typer
 from runner.cli.options import UNSAID, AsJson, Config
 from runner.money.amounts import Money, to_usd
 from runner.money.usage import NO_USAGE
-from runner.ports.stores import GROUPINGS, LedgerFilter, UsageSum
+from runner.ports.books import GROUPINGS, LedgerFilter, UsageSum
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -14,7 +14,8 @@ from adapters.messages import InboundMessage
 from runner.bots import Bot
 from runner.dispatch import texts
 from runner.money.amounts import ZERO, Money, to_usd
-from runner.ports.stores import LedgerFilter, Store
+from runner.ports.books import LedgerFilter
+from runner.ports.stores import Store
 
 
 @dataclass(frozen=True, slots=True)

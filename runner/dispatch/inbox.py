@@ -21,9 +21,10 @@ from runner.clock import Clock
 from runner.conversations.identity import key_of
 from runner.dispatch.limits import Rate, RateLimiter
 from runner.errors import StoreError
+from runner.ports.mail import Acceptance, NewInbound
 from runner.ports.observer import Fault, MessageAccepted, MessageTurnedAway, Observer
 from runner.ports.roster import Roster
-from runner.ports.stores import Acceptance, NewInbound, Store
+from runner.ports.stores import Store
 
 MAX_WAITING_PER_BOT = 10_000
 """Messages of one bot that may wait; beyond it the platform is asked to come again."""

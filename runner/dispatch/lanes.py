@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable
 
 from runner.clock import Clock
 from runner.errors import StoreError
+from runner.ports.mail import Work
 from runner.ports.observer import Fault, Observer
 from runner.ports.roster import Roster
-from runner.ports.stores import LaneSession, Store, Work
+from runner.ports.stores import LaneSession, Store
 
 MAX_LANES = 1000
 LOOK_AGAIN_S = 2.0

@@ -21,9 +21,10 @@ from adapters.messages import FateUnknown, NotSent, Rejected, SendResult, Sent, 
 from runner.clock import Clock
 from runner.dispatch.pace import Pace
 from runner.errors import IllegalStep, StoreError
+from runner.ports.mail import OutboxState, Outgoing
 from runner.ports.observer import Fault, Observer, SendEnded
 from runner.ports.roster import Roster
-from runner.ports.stores import OutboxState, Outgoing, Store
+from runner.ports.stores import Store
 
 MAX_IN_HAND = 2000
 FIRST_WAIT_S = 1.0

@@ -17,7 +17,7 @@ from runner.conversations.window import first_kept
 from runner.dispatch.attachments import Perceived
 from runner.dispatch.console import CONSOLE
 from runner.money.ledger import Attempt
-from runner.ports.stores import ConversationState, Work
+from runner.ports.mail import ConversationState, Work
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,17 +45,10 @@ from runner.dispatch.working import Working
 from runner.errors import StoreError
 from runner.money.budget import ScopeLimit
 from runner.ports.dialogue import StopReason
+from runner.ports.mail import ConversationState, FinishedTurn, NewOutbound, OutboxState, Outgoing, Work
 from runner.ports.observer import Fault, Observer, TurnFinished
 from runner.ports.roster import Roster
-from runner.ports.stores import (
-    ConversationState,
-    FinishedTurn,
-    LaneSession,
-    NewOutbound,
-    OutboxState,
-    Outgoing,
-    Work,
-)
+from runner.ports.stores import LaneSession
 
 NOT_REMEMBERED = frozenset(
     {StopReason.BUDGET, StopReason.BUSY, StopReason.UNPRICED, StopReason.COMMAND, StopReason.UNREADABLE},

@@ -8,8 +8,7 @@ Rules for every implementation:
   a `kill -9`; everything in memory is a wake-up.
 * Nothing may rely on being the only process: a lane is worked on through `lane()`, a connection is held by
   `lease()`. An embedded store grants both at once.
-* Payloads are JSON texts that the store does not look into.
-* Money is decided by `runner.money.budget.decide` INSIDE the transaction that writes the hold.
+* The rules of `runner.ports.mail` and `runner.ports.books` hold too.
 """
 
 from __future__ import annotations
@@ -17,222 +16,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol
 
-from runner.money.amounts import ZERO, Money
-from runner.money.budget import Busy, Counter, Exhausted, ScopeLimit
-from runner.money.estimate import Estimate
-from runner.money.ledger import Attempt, LedgerEntry
-from runner.money.reservation import ReservationState
-from runner.money.usage import NO_USAGE, Usage
-
-
-@dataclass(frozen=True, slots=True)
-class NewInbound:
-    """A message to accept. Unique on (bot, channel, account, event_id)."""
-
-    bot: str
-    channel: str
-    account: str
-    event_id: str
-    lane: str
-    payload: str
-    at_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Acceptance:
-    """`fresh`: stored just now. `finished`: its turn is done already (only where not fresh)."""
-
-    inbox_id: int
-    fresh: bool
-    finished: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ConversationState:
-    """A conversation as stored.
-
-    Attributes:
-        first_seq: sequence number of the first message that a model sees (the window's start).
-        next_seq: sequence number that the next message gets; the first message of a conversation has 0.
-    """
-
-    id: str
-    started_ms: int
-    last_ms: int
-    first_seq: int = 0
-    next_seq: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class StoredStep:
-    """Something of a turn that must not be done again: a paid reply, a tool's results. `number` from 0, no gaps."""
-
-    number: int
-    payload: str
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """The oldest message of a lane that is not done, with all that its turn needs.
-
-    Attributes:
-        turn: the turn's id, `t<inbox_id>`: the same however often it is begun.
-        conversation: the lane's latest conversation, over or not; None: the lane never had one.
-        history: message JSON from `first_seq` on, in order.
-        steps: what an earlier, interrupted try of this turn has stored.
-        attempts_used: ledger rows that the turn has already; ids go on from here.
-    """
-
-    inbox_id: int
-    bot: str
-    channel: str
-    lane: str
-    payload: str
-    accepted_ms: int
-    turn: str
-    conversation: ConversationState | None
-    history: tuple[str, ...] = ()
-    steps: tuple[StoredStep, ...] = ()
-    attempts_used: int = 0
-
-
-class OutboxState(StrEnum):
-    """A part of a reply on its way.
-
-    pending ─▶ sending ─▶ sent | rejected | unknown;  sending ─▶ pending (certainly not sent: later again);
-    a restart takes `sending` back to `pending`, listed as possibly doubled, the fifth time to `unknown`.
-    """
-
-    PENDING = "pending"
-    SENDING = "sending"
-    SENT = "sent"
-    REJECTED = "rejected"
-    UNKNOWN = "unknown"
-
-
-LEGAL_OUTBOX_STEPS: Mapping[OutboxState, frozenset[OutboxState]] = {
-    OutboxState.PENDING: frozenset({OutboxState.SENDING, OutboxState.REJECTED}),
-    OutboxState.SENDING: frozenset(
-        {OutboxState.PENDING, OutboxState.SENT, OutboxState.REJECTED, OutboxState.UNKNOWN},
-    ),
-    OutboxState.SENT: frozenset(),
-    OutboxState.REJECTED: frozenset(),
-    OutboxState.UNKNOWN: frozenset({OutboxState.PENDING}),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class NewOutbound:
-    """One part of a reply. `place` is what keeps order and pace: parts of one place go out one after another."""
-
-    bot: str
-    channel: str
-    place: str
-    payload: str
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A stored part. `crashes`: how often a restart found it in `sending`: more than 0 = possibly doubled."""
-
-    id: int
-    inbox_id: int
-    bot: str
-    channel: str
-    place: str
-    payload: str
-    state: OutboxState
-    due_ms: int = 0
-    tries: int = 0
-    crashes: int = 0
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedTurn:
-    """A turn's end: all of it in one transaction (T4).
-
-    Attributes:
-        conversation: the state after this turn; a new id starts a new conversation in the lane.
-        messages: message JSON to append, numbered from the conversation's old `next_seq`.
-        first_state: `sending` where the outbox tries at once, `sent` where the platform collects its answers.
-        report: JSON of the turn's figures, for traces.
-    """
-
-    inbox_id: int
-    turn: str
-    bot: str
-    channel: str
-    lane: str
-    user: str
-    conversation: ConversationState
-    stop_reason: str
-    at_ms: int
-    messages: tuple[str, ...] = ()
-    outbox: tuple[NewOutbound, ...] = ()
-    first_state: OutboxState = OutboxState.SENDING
-    report: str = "{}"
-
-
-@dataclass(frozen=True, slots=True)
-class HoldRequest:
-    """Money to set aside for one attempt, in all scopes at once."""
-
-    attempt: Attempt
-    scopes: tuple[ScopeLimit, ...]
-    estimate: Estimate
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """It is held, durably: the call may be made with this output limit."""
-
-    attempt_id: str
-    output_tokens: int
-    amount: Money
-
-
-HoldResult = Held | Busy | Exhausted
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """How an attempt ended.
-
-    Attributes:
-        cost: the real cost where `state` is settled; where it is unknown, None keeps the full hold and an
-            amount is the most that it can have cost (`runner.money.reservation.charge`).
-        step: what of the reply must survive a restart, stored in the same transaction; None where there is none.
-    """
-
-    attempt_id: str
-    state: ReservationState
-    cost: Money | None = None
-    usage: Usage = NO_USAGE
-    request_id: str = ""
-    stop_reason: str = ""
-    latency_ms: int = 0
-    why: str = ""
-    step: StoredStep | None = None
-
-
-class MoneyStore(Protocol):
-    """Holds and their ends."""
-
-    async def hold(self, request: HoldRequest) -> HoldResult:
-        """Decide and, where granted, write the ledger row as `held`. Refusals write nothing.
-
-        MUST raise IllegalStep where the attempt id exists already.
-        """
-
-    async def settle(self, settlement: Settlement) -> Money:
-        """End a hold; returns what stands against the scopes now.
-
-        MUST raise IllegalStep, changing nothing, where the attempt is not `held`.
-        """
+from runner.money.budget import Counter
+from runner.money.ledger import LedgerEntry
+from runner.ports.books import LedgerFilter, MoneyStore, UsageSum
+from runner.ports.mail import (
+    Acceptance,
+    FinishedTurn,
+    NewInbound,
+    OutboxState,
+    Outgoing,
+    StoredStep,
+    Work,
+)
 
 
 class LaneSession(MoneyStore, Protocol):
@@ -264,28 +61,6 @@ class Recovery:
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerFilter:
-    """Which rows to read; times in Unix ms, from ≤ time < to."""
-
-    bot: str | None = None
-    turn: str | None = None
-    from_ms: int | None = None
-    to_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class UsageSum:
-    """Ledger rows of one group, added up. `key` has one text for each grouping asked for."""
-
-    key: tuple[str, ...]
-    cost: Money = ZERO
-    calls: int = 0
-    retries: int = 0
-    usage: Usage = NO_USAGE
-    unknown: Money = ZERO
-
-
-@dataclass(frozen=True, slots=True)
 class TurnRecord:
     """A finished turn as stored, for traces and answers asked for again."""
 
@@ -297,10 +72,6 @@ class TurnRecord:
     stop_reason: str
     at_ms: int
     report: str
-
-
-GROUPINGS = ("bot", "feature", "task", "user", "model", "provider", "route", "platform", "day")
-"""What usage can be grouped by. `day` is the UTC day."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,9 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from runner.money.amounts import Money
-from runner.ports.stores import (
-    FinishedTurn,
-    HoldRequest,
-    HoldResult,
-    LaneSession,
-    MoneyStore,
-    Settlement,
-    StoredStep,
-    Work,
-)
+from runner.ports.books import HoldRequest, HoldResult, MoneyStore, Settlement
+from runner.ports.mail import FinishedTurn, StoredStep, Work
+from runner.ports.stores import LaneSession
 
 
 class LaneStore(MoneyStore, Protocol):

@@ -12,17 +12,9 @@ from runner.errors import IllegalStep, StoreError
 from runner.money.amounts import MAX_AMOUNT, Money
 from runner.money.budget import Counter, Granted, decide
 from runner.money.reservation import ReservationState, charge, check_step, hold, resolve
-from runner.ports.stores import (
-    GROUPINGS,
-    LEGAL_OUTBOX_STEPS,
-    Held,
-    HoldRequest,
-    HoldResult,
-    Lease,
-    OutboxState,
-    Settlement,
-    UsageSum,
-)
+from runner.ports.books import GROUPINGS, Held, HoldRequest, HoldResult, Settlement, UsageSum
+from runner.ports.mail import LEGAL_OUTBOX_STEPS, OutboxState
+from runner.ports.stores import Lease
 
 Counters = dict[str, Counter]
 

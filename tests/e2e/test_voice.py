@@ -10,7 +10,7 @@ import pytest
 from adapters.testing.telegram_server import TelegramServer
 from adapters.testing.telegram_state import Account
 from runner.money.usage import Usage
-from runner.ports.stores import LedgerFilter
+from runner.ports.books import LedgerFilter
 from runner.store.sqlite.reader import reader_of
 from runner.testing.model_script import Behaviour, Hang, Say
 from runner.testing.model_server import ModelServer

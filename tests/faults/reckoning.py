@@ -7,7 +7,8 @@ from typing import Any
 from adapters.messages import outbound_from_json
 from runner.money.ledger import LedgerEntry
 from runner.money.reservation import ReservationState
-from runner.ports.stores import LedgerFilter, OutboxState
+from runner.ports.books import LedgerFilter
+from runner.ports.mail import OutboxState
 from runner.store.sqlite.reader import reader_of
 from runner.testing.model_script import Say
 from runner.testing.model_server import ModelServer

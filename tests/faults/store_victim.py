@@ -11,7 +11,8 @@ from pathlib import Path
 
 from runner.clock import SystemClock
 from runner.errors import IllegalStep
-from runner.ports.stores import Held, HoldRequest, OutboxState, Settlement, StoredStep, Work
+from runner.ports.books import Held, HoldRequest, Settlement
+from runner.ports.mail import OutboxState, StoredStep, Work
 from runner.store.sqlite.store import SqliteStore
 from tests.contract.stores.examples import (
     NOON,

@@ -14,7 +14,7 @@ import pytest
 from adapters.testing.telegram_server import TelegramServer
 from adapters.testing.telegram_state import Account, Fault, FaultKind
 from runner.clock import SystemClock
-from runner.ports.stores import OutboxState
+from runner.ports.mail import OutboxState
 from runner.store.sqlite.reader import reader_of
 from runner.testing.clock import ManualClock
 from runner.testing.model_script import Hang, Say

@@ -10,7 +10,7 @@ import pytest
 
 from runner.clock import SystemClock
 from runner.errors import StoreError
-from runner.ports.stores import OutboxState, StoredStep
+from runner.ports.mail import OutboxState, StoredStep
 from runner.store.sqlite.reader import reader_of
 from runner.store.sqlite.store import SqliteStore
 from tests.contract.stores.examples import NOON, answer, finished, held, inbound, rows, settled, work_on

@@ -14,8 +14,9 @@ from runner.agent.tools import EmptyToolbox
 from runner.dispatch.console import CONSOLE, Console
 from runner.errors import StoreError
 from runner.money.amounts import from_cents
+from runner.ports.mail import NewInbound
 from runner.ports.observer import ConnectionChanged, Fault
-from runner.ports.stores import Lease, NewInbound
+from runner.ports.stores import Lease
 from runner.store.memory import MemoryStore
 from runner.supervisor import (
     FIRST_WAIT_S,

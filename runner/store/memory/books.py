@@ -11,7 +11,7 @@ from runner.money.amounts import ZERO, Money
 from runner.money.budget import Counter
 from runner.money.ledger import LedgerEntry
 from runner.money.reservation import ReservationState
-from runner.ports.stores import Held, HoldRequest, HoldResult, LedgerFilter, Settlement, UsageSum
+from runner.ports.books import Held, HoldRequest, HoldResult, LedgerFilter, Settlement, UsageSum
 from runner.store.rules import Counters, check_groupings, dearest_first, end, lost_hold, scope_names, take
 
 _COLUMNS: Mapping[str, Callable[[LedgerEntry], str]] = {

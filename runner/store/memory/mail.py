@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from runner.errors import IllegalStep
-from runner.ports.stores import Acceptance, FinishedTurn, NewInbound, OutboxState, Outgoing, StoreFigures
+from runner.ports.mail import Acceptance, FinishedTurn, NewInbound, OutboxState, Outgoing
+from runner.ports.stores import StoreFigures
 from runner.store.rules import (
     MOST_CRASHES,
     WHY_AGAIN,

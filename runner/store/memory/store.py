@@ -14,25 +14,9 @@ from runner.errors import StoreError
 from runner.money.amounts import Money
 from runner.money.budget import Counter
 from runner.money.ledger import LedgerEntry
-from runner.ports.stores import (
-    Acceptance,
-    FinishedTurn,
-    HoldRequest,
-    HoldResult,
-    LaneSession,
-    Lease,
-    LedgerFilter,
-    NewInbound,
-    OutboxState,
-    Outgoing,
-    Recovery,
-    Settlement,
-    StoredStep,
-    StoreFigures,
-    TurnRecord,
-    UsageSum,
-    Work,
-)
+from runner.ports.books import HoldRequest, HoldResult, LedgerFilter, Settlement, UsageSum
+from runner.ports.mail import Acceptance, FinishedTurn, NewInbound, OutboxState, Outgoing, StoredStep, Work
+from runner.ports.stores import LaneSession, Lease, Recovery, StoreFigures, TurnRecord
 from runner.store.lanes import OwnLanes
 from runner.store.memory.books import Books
 from runner.store.memory.mail import Inbox, Outbox

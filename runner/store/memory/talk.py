@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from runner.errors import IllegalStep
-from runner.ports.stores import ConversationState, FinishedTurn, StoredStep, TurnRecord
+from runner.ports.mail import ConversationState, FinishedTurn, StoredStep
+from runner.ports.stores import TurnRecord
 
 
 @dataclass(slots=True)

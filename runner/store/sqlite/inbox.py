@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Collection
 
 from runner.errors import IllegalStep
-from runner.ports.stores import Acceptance, ConversationState, NewInbound, StoredStep, Work
+from runner.ports.mail import Acceptance, ConversationState, NewInbound, StoredStep, Work
 from runner.store.rules import turn_id
 from runner.store.sqlite.queries import Queries
 

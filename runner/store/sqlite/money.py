@@ -16,7 +16,7 @@ from runner.money.budget import Counter
 from runner.money.ledger import Attempt, LedgerEntry
 from runner.money.reservation import ReservationState
 from runner.money.usage import Usage
-from runner.ports.stores import GROUPINGS, Held, HoldRequest, HoldResult, LedgerFilter, Settlement, UsageSum
+from runner.ports.books import GROUPINGS, Held, HoldRequest, HoldResult, LedgerFilter, Settlement, UsageSum
 from runner.store.rules import Counters, check_groupings, end, lost_hold, scope_names, take
 from runner.store.sqlite.queries import Queries
 from runner.store.sqlite.turns import TurnRows

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from runner.errors import IllegalStep
-from runner.ports.stores import OutboxState, Outgoing
+from runner.ports.mail import OutboxState, Outgoing
 from runner.store.rules import MOST_CRASHES, WHY_AGAIN, WHY_LEFT, check_end_of_sending, check_resend
 from runner.store.sqlite.queries import Queries
 

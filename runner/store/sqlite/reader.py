@@ -18,7 +18,9 @@ import aiosqlite
 from runner.errors import StoreError
 from runner.money.budget import Counter
 from runner.money.ledger import Difference, LedgerEntry, verify
-from runner.ports.stores import LedgerFilter, OutboxState, Outgoing, StoreFigures, UsageSum
+from runner.ports.books import LedgerFilter, UsageSum
+from runner.ports.mail import OutboxState, Outgoing
+from runner.ports.stores import StoreFigures
 from runner.store.rules import dearest_first
 from runner.store.sqlite.connection import LOCK_WAIT_S, check_readable, check_there, read_only_uri
 from runner.store.sqlite.faults import store_error

@@ -18,25 +18,9 @@ from runner.clock import Clock
 from runner.money.amounts import Money
 from runner.money.budget import Counter
 from runner.money.ledger import LedgerEntry
-from runner.ports.stores import (
-    Acceptance,
-    FinishedTurn,
-    HoldRequest,
-    HoldResult,
-    LaneSession,
-    Lease,
-    LedgerFilter,
-    NewInbound,
-    OutboxState,
-    Outgoing,
-    Recovery,
-    Settlement,
-    StoredStep,
-    StoreFigures,
-    TurnRecord,
-    UsageSum,
-    Work,
-)
+from runner.ports.books import HoldRequest, HoldResult, LedgerFilter, Settlement, UsageSum
+from runner.ports.mail import Acceptance, FinishedTurn, NewInbound, OutboxState, Outgoing, StoredStep, Work
+from runner.ports.stores import LaneSession, Lease, Recovery, StoreFigures, TurnRecord
 from runner.store.lanes import OwnLanes
 from runner.store.sqlite.connection import make_private_file, open_for_writing
 from runner.store.sqlite.inbox import InboxRows

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 
 from runner.errors import IllegalStep
-from runner.ports.stores import FinishedTurn, StoredStep, TurnRecord
+from runner.ports.mail import FinishedTurn, StoredStep
+from runner.ports.stores import TurnRecord
 from runner.store.rules import first_tries
 from runner.store.sqlite.queries import Queries
 

@@ -10,18 +10,9 @@ from runner.money.estimate import Estimate
 from runner.money.ledger import Attempt, LedgerEntry
 from runner.money.reservation import ReservationState
 from runner.money.usage import Usage
-from runner.ports.stores import (
-    ConversationState,
-    FinishedTurn,
-    Held,
-    HoldRequest,
-    LedgerFilter,
-    NewInbound,
-    NewOutbound,
-    Settlement,
-    Store,
-    Work,
-)
+from runner.ports.books import Held, HoldRequest, LedgerFilter, Settlement
+from runner.ports.mail import ConversationState, FinishedTurn, NewInbound, NewOutbound, Work
+from runner.ports.stores import Store
 
 NOON = 1_767_268_800_000
 """2026-01-01T12:00Z."""

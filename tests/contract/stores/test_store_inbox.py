@@ -5,7 +5,9 @@ import asyncio
 import pytest
 
 from runner.errors import IllegalStep, StoreError
-from runner.ports.stores import Acceptance, LedgerFilter, Store
+from runner.ports.books import LedgerFilter
+from runner.ports.mail import Acceptance
+from runner.ports.stores import Store
 from tests.contract.stores.conftest import Again
 from tests.contract.stores.examples import NOON, answer, finished, inbound, work_on
 

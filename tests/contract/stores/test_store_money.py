@@ -11,7 +11,9 @@ from runner.money.budget import Busy, Counter, Exhausted
 from runner.money.ledger import verify
 from runner.money.reservation import ReservationState
 from runner.money.usage import NO_USAGE, Usage
-from runner.ports.stores import Held, LedgerFilter, Recovery, Settlement, Store, StoredStep
+from runner.ports.books import Held, LedgerFilter, Settlement
+from runner.ports.mail import StoredStep
+from runner.ports.stores import Recovery, Store
 from tests.contract.stores.conftest import Again
 from tests.contract.stores.examples import (
     NOON,

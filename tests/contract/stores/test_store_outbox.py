@@ -3,7 +3,8 @@
 import pytest
 
 from runner.errors import IllegalStep
-from runner.ports.stores import LEGAL_OUTBOX_STEPS, OutboxState, Recovery, Store
+from runner.ports.mail import LEGAL_OUTBOX_STEPS, OutboxState
+from runner.ports.stores import Recovery, Store
 from runner.store.rules import MOST_CRASHES
 from tests.contract.stores.conftest import Again
 from tests.contract.stores.examples import answer, inbound

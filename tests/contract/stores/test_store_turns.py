@@ -5,14 +5,8 @@ from dataclasses import replace
 import pytest
 
 from runner.errors import IllegalStep
-from runner.ports.stores import (
-    ConversationState,
-    NewOutbound,
-    OutboxState,
-    Store,
-    StoredStep,
-    TurnRecord,
-)
+from runner.ports.mail import ConversationState, NewOutbound, OutboxState, StoredStep
+from runner.ports.stores import Store, TurnRecord
 from tests.contract.stores.conftest import Again
 from tests.contract.stores.examples import NOON, answer, finished, held, inbound, settled, work_on
 

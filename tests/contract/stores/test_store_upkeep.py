@@ -7,17 +7,9 @@ import pytest
 from runner.money.amounts import Money
 from runner.money.reservation import ReservationState
 from runner.money.usage import Usage
-from runner.ports.stores import (
-    GROUPINGS,
-    ConversationState,
-    Lease,
-    LedgerFilter,
-    OutboxState,
-    Settlement,
-    Store,
-    StoredStep,
-    UsageSum,
-)
+from runner.ports.books import GROUPINGS, LedgerFilter, Settlement, UsageSum
+from runner.ports.mail import ConversationState, OutboxState, StoredStep
+from runner.ports.stores import Lease, Store
 from tests.contract.stores.conftest import Again
 from tests.contract.stores.examples import (
     DAY,

@@ -15,9 +15,9 @@ from runner.money.budget import Counter, ScopeLimit
 from runner.money.ledger import Attempt, LedgerEntry, verify
 from runner.money.prices import PriceBook
 from runner.money.usage import Usage
+from runner.ports.books import LedgerFilter, MoneyStore
 from runner.ports.dialogue import ModelRequest
 from runner.ports.provider import Provider
-from runner.ports.stores import LedgerFilter, MoneyStore
 from runner.store.memory import MemoryStore
 from runner.testing.clock import ManualClock
 from runner.testing.model_script import Say

@@ -18,9 +18,10 @@ from runner.money.amounts import Money
 from runner.money.budget import ScopeLimit
 from runner.money.ledger import Attempt
 from runner.money.usage import Usage
+from runner.ports.books import LedgerFilter
 from runner.ports.dialogue import StopReason
+from runner.ports.mail import NewInbound
 from runner.ports.provider import Provider
-from runner.ports.stores import LedgerFilter, NewInbound
 from runner.ports.tools import Toolbox
 from runner.store.memory import MemoryStore
 from runner.testing.clock import ManualClock

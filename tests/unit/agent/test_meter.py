@@ -14,9 +14,10 @@ from runner.money.budget import Counter
 from runner.money.prices import PriceBook
 from runner.money.reservation import ReservationState
 from runner.money.usage import Usage
+from runner.ports.books import HoldRequest, MoneyStore
+from runner.ports.mail import NewInbound, StoredStep
 from runner.ports.observer import BoundBroken, CallEnded, SpendRefused
 from runner.ports.observer import Fault as Faulty
-from runner.ports.stores import HoldRequest, MoneyStore, NewInbound, StoredStep
 from runner.testing.model_script import At, Fault, Hang, Say
 from runner.testing.provider import FakeProvider
 from runner.testing.scenes import CHOICE

@@ -9,9 +9,9 @@ from runner.money.amounts import Money
 from runner.money.ledger import Attempt
 from runner.money.reservation import ReservationState
 from runner.money.usage import NO_USAGE, Usage
+from runner.ports.books import Held, Settlement
 from runner.ports.dialogue import FinishReason, ModelReply
 from runner.ports.outcomes import Completed, FateUnknown, FaultKind, NotRun, Outcome
-from runner.ports.stores import Held, Settlement
 from runner.testing.scenes import a_price
 
 ATTEMPT = Attempt(

@@ -18,7 +18,7 @@ from runner.money.estimate import Estimate
 from runner.money.ledger import Attempt
 from runner.money.reservation import ReservationState
 from runner.money.usage import NO_USAGE, Usage
-from runner.ports.stores import HoldRequest, Settlement
+from runner.ports.books import HoldRequest, Settlement
 from runner.store.sqlite.store import SqliteStore
 
 BOTS = """\

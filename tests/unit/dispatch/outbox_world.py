@@ -10,14 +10,7 @@ from adapters.messages import ChatRef, OutboundMessage, SendResult, outbound_to_
 from adapters.testing.fake import FakeAdapter
 from runner.dispatch.outbox import Outbox
 from runner.errors import StoreError
-from runner.ports.stores import (
-    ConversationState,
-    FinishedTurn,
-    NewInbound,
-    NewOutbound,
-    OutboxState,
-    Outgoing,
-)
+from runner.ports.mail import ConversationState, FinishedTurn, NewInbound, NewOutbound, OutboxState, Outgoing
 from runner.store.memory import MemoryStore
 from runner.testing.clock import ManualClock
 from runner.testing.observer import RecordingObserver

@@ -28,7 +28,7 @@ from runner.money.ledger import Attempt
 from runner.money.prices import ModelLimits, Price, PriceBook, Rates
 from runner.money.usage import NO_USAGE, Usage
 from runner.ports.dialogue import ModelReply, StopReason
-from runner.ports.stores import NewInbound
+from runner.ports.mail import NewInbound
 from runner.testing.model_script import Fault, Hang, Say
 from runner.testing.recordings import opus
 from runner.testing.scenes import a_book, a_message, a_price

@@ -10,7 +10,7 @@ from runner.money.budget import ScopeLimit
 from runner.money.estimate import Estimate
 from runner.money.ledger import Attempt
 from runner.money.reservation import ReservationState
-from runner.ports.stores import HoldRequest, Settlement
+from runner.ports.books import HoldRequest, Settlement
 from runner.store.memory import MemoryStore
 from runner.testing.scenes import a_bot, a_message
 

@@ -12,8 +12,8 @@ from adapters.testing.fake import FakeAdapter
 from runner.bots import Access, Bot
 from runner.dispatch.inbox import MAX_WAITING_PER_BOT, Inbox, may_speak
 from runner.errors import StoreError
+from runner.ports.mail import ConversationState, FinishedTurn
 from runner.ports.observer import Fault, MessageAccepted, MessageTurnedAway
-from runner.ports.stores import ConversationState, FinishedTurn
 from runner.store.memory import MemoryStore
 from runner.testing.clock import ManualClock
 from runner.testing.observer import RecordingObserver

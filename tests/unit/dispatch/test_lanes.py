@@ -9,8 +9,9 @@ import pytest
 from runner.dispatch import lanes
 from runner.dispatch.lanes import BROKEN_WAIT_MS, Lanes
 from runner.errors import StoreError
+from runner.ports.mail import ConversationState, FinishedTurn, NewInbound, Work
 from runner.ports.observer import Fault
-from runner.ports.stores import ConversationState, FinishedTurn, LaneSession, NewInbound, Work
+from runner.ports.stores import LaneSession
 from runner.store.memory import MemoryStore
 from runner.testing.clock import ManualClock
 from runner.testing.observer import RecordingObserver

@@ -10,8 +10,8 @@ from adapters.contract import Capabilities
 from adapters.messages import FateUnknown, NotSent, OutboundMessage, Rejected, SendResult
 from adapters.testing.fake import FakeAdapter
 from runner.dispatch import outbox
+from runner.ports.mail import OutboxState, Outgoing
 from runner.ports.observer import Fault, SendEnded
-from runner.ports.stores import OutboxState, Outgoing
 from runner.testing.scenes import a_bot
 from tests.unit.dispatch.outbox_world import SlowAdapter, World, a_world
 

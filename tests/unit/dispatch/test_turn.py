@@ -18,11 +18,12 @@ from runner.money.ledger import LedgerEntry, verify
 from runner.money.prices import PriceBook
 from runner.money.reservation import ReservationState
 from runner.money.usage import Usage
+from runner.ports.books import LedgerFilter
 from runner.ports.dialogue import ModelRequest, StopReason
+from runner.ports.mail import NewInbound
 from runner.ports.observer import Fault as Faulty
 from runner.ports.observer import TurnFinished
 from runner.ports.provider import Prepared
-from runner.ports.stores import LedgerFilter, NewInbound
 from runner.store.memory import MemoryStore
 from runner.testing.clock import ManualClock
 from runner.testing.model_script import Fault, Say

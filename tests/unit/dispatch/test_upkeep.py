@@ -4,8 +4,8 @@ import asyncio
 
 from runner.dispatch.upkeep import DEDUPE_DAYS, EVERY_S, FIRST_S, Upkeep
 from runner.errors import StoreError
+from runner.ports.mail import ConversationState, FinishedTurn, NewInbound
 from runner.ports.observer import Fault
-from runner.ports.stores import ConversationState, FinishedTurn, NewInbound
 from runner.store.memory import MemoryStore
 from runner.testing.clock import START_MS, ManualClock
 from runner.testing.observer import RecordingObserver

@@ -16,8 +16,8 @@ from runner.money.amounts import Money
 from runner.money.ledger import LedgerEntry, verify
 from runner.money.prices import ModelLimits, Price, Rates
 from runner.money.usage import Usage
+from runner.ports.books import LedgerFilter
 from runner.ports.dialogue import ModelRequest
-from runner.ports.stores import LedgerFilter
 from runner.store.memory import MemoryStore
 from runner.testing.clock import ManualClock
 from runner.testing.model_script import Behaviour, Fault, Hang, Say

@@ -10,7 +10,8 @@ import pytest
 from runner.errors import StoreError, StoreRefused
 from runner.money.amounts import Money
 from runner.money.budget import Counter
-from runner.ports.stores import LedgerFilter, OutboxState
+from runner.ports.books import LedgerFilter
+from runner.ports.mail import OutboxState
 from runner.store.catalogue import open_reader
 from runner.store.sqlite.reader import PAGE, SqliteReader, reader_of
 from runner.store.sqlite.store import SqliteStore
