@@ -19,7 +19,9 @@ from adapters.testing.timer import QuickTimer
 
 TOKEN = DiscordServer.token(4242)
 SECRET = TOKEN.rpartition(".")[2]
-HASTY = Patience(connect_s=0.5, call_s=0.5, ready_s=0.5, silence_s=0.5, interaction_s=0.3)
+PATIENT = Patience(interaction_s=20)
+HASTY = Patience(connect_s=0.3, call_s=0.3, ready_s=0.3, interaction_s=0.3)
+"""Only for tests whose point is that the time runs out."""
 
 
 @dataclass
@@ -53,7 +55,7 @@ class Bot:
         return delivery
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await self.application.until(holds)
 
     async def reaches(self, *states: ConnectionState) -> None:
@@ -84,7 +86,7 @@ class Bot:
 
 @asynccontextmanager
 async def bot(
-    *, running: bool = True, up: bool = True, patience: Patience = HASTY, **config: object
+    *, running: bool = True, up: bool = True, patience: Patience = PATIENT, **config: object
 ) -> AsyncIterator[Bot]:
     """A bot; `up` False: the server is not listening yet."""
     server, timer = DiscordServer(), QuickTimer()

@@ -18,7 +18,9 @@ from adapters.testing.slack_state import Account
 from adapters.testing.timer import QuickTimer
 
 TOKEN, APP_TOKEN, SECRET = "xoxb-fault-suite", "xapp-fault-suite", "fault-suite-secret"
-HASTY = Patience(call_s=0.3, hello_s=0.3, ping_s=0.2, linger_s=0.3, answer_s=0.3)
+PATIENT = Patience(answer_s=20)
+HASTY = Patience(call_s=0.3, hello_s=0.3, linger_s=0.3, answer_s=0.3)
+"""Only for tests whose point is that the time runs out."""
 NOW = 1_780_000_000.0
 """When the fake's messages are written; the bot's process began a while before."""
 
@@ -59,7 +61,7 @@ class Bot:
         return await self.hook(message) if self.hook else Delivery(DeliveryState.ACCEPTED)
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not holds():
                 await self.bell.wait()
 
@@ -76,7 +78,7 @@ class Bot:
         await self.until(lambda: [message.text for message in self.delivered][-len(texts) :] == list(texts))
 
     async def drained(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await self.account.drained()
 
     async def run(self) -> None:
@@ -109,7 +111,9 @@ def answer(
 
 
 @asynccontextmanager
-async def bot(*, running: bool = True, up: bool = True, events: bool = False) -> AsyncIterator[Bot]:
+async def bot(
+    *, running: bool = True, up: bool = True, events: bool = False, patience: Patience = PATIENT
+) -> AsyncIterator[Bot]:
     """A bot; `up` False: the server is not listening yet."""
     server, timer = SlackServer(wall=lambda: NOW), QuickTimer()
     await server.start()
@@ -122,7 +126,7 @@ async def bot(*, running: bool = True, up: bool = True, events: bool = False) ->
     hours = itertools.chain([NOW - 3600], itertools.repeat(NOW))  # when it began, and since then
     make = EventsAdapter if events else SlackAdapter
     way = {"signing_secret": SECRET} if events else {"app_token": APP_TOKEN}
-    adapter = make(Config.model_validate({**raw, **way}), shared, HASTY, lambda: next(hours))
+    adapter = make(Config.model_validate({**raw, **way}), shared, patience, lambda: next(hours))
     one = Bot(server, account, adapter, timer, shared)
     try:
         async with asyncio.TaskGroup() as group:

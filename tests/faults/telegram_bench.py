@@ -18,6 +18,7 @@ from adapters.testing.timer import QuickTimer
 
 TOKEN = "4242:AAfault_suite_token"
 HASTY = Patience(connect_s=0.3, call_s=0.3, poll_grace_s=0.3)
+"""Only for tests whose point is that the time runs out."""
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Bot:
         return await self.hook(message) if self.hook else Delivery(DeliveryState.ACCEPTED)
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not holds():
                 await self.bell.wait()
 
@@ -81,7 +82,9 @@ class Bot:
 
 
 @asynccontextmanager
-async def bot(*, running: bool = True, up: bool = True) -> AsyncIterator[Bot]:
+async def bot(
+    *, running: bool = True, up: bool = True, patience: Patience | None = None
+) -> AsyncIterator[Bot]:
     """A bot; `up` False: the server is not listening yet."""
     server, timer = TelegramServer(), QuickTimer()
     await server.start()
@@ -89,7 +92,7 @@ async def bot(*, running: bool = True, up: bool = True) -> AsyncIterator[Bot]:
         await server.stop()
     shared = Shared(timer, lambda: "id", chance=lambda: 0.0)
     config = Config.model_validate({"bot_token": TOKEN, "api_base_url": server.url, "poll_timeout_s": 1})
-    one = Bot(server, server.account(TOKEN, "fault_bot"), TelegramAdapter(config, shared, HASTY), timer)
+    one = Bot(server, server.account(TOKEN, "fault_bot"), TelegramAdapter(config, shared, patience), timer)
     try:
         async with asyncio.TaskGroup() as group:
             task = group.create_task(one.run()) if running else None

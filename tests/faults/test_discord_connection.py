@@ -8,7 +8,7 @@ import pytest
 from adapters.contract import ConnectionState, Delivery, DeliveryState
 from adapters.discord.client import Patience
 from adapters.testing.discord_parts import Fault, FaultKind
-from tests.faults.discord_bench import TOKEN, Bot, bot
+from tests.faults.discord_bench import HASTY, TOKEN, Bot, bot
 
 pytestmark = pytest.mark.faults
 CONNECTING, UP, DOWN, DEGRADED, REFUSED = (
@@ -19,7 +19,6 @@ CONNECTING, UP, DOWN, DEGRADED, REFUSED = (
     ConnectionState.REFUSED,
 )
 ACCEPTED = Delivery(DeliveryState.ACCEPTED)
-LONG = Patience(connect_s=0.5, call_s=0.5, ready_s=0.5, silence_s=30)
 
 
 async def test_a_bad_token_at_start_is_refused_after_one_try() -> None:
@@ -148,7 +147,7 @@ async def test_threads_and_roles_of_ours_are_known() -> None:
 
 
 async def test_a_gateway_that_says_nothing_is_left() -> None:
-    async with bot(running=False) as one:
+    async with bot(patience=Patience(silence_s=0.5), running=False) as one:
         one.server.heartbeat_ms = None
         async with asyncio.TaskGroup() as group:
             task = group.create_task(one.run())
@@ -159,7 +158,9 @@ async def test_a_gateway_that_says_nothing_is_left() -> None:
 
 
 async def test_a_silent_stall_is_noticed_and_resumed() -> None:
-    async with bot() as one:  # the library's own watchdog, in half a second here
+    async with bot(
+        patience=Patience(silence_s=0.5)
+    ) as one:  # the library's own watchdog, in half a second here
         await one.reaches(UP)
         await one.reaches(UP, DOWN, UP)
         one.application.say("still there")
@@ -265,7 +266,7 @@ async def test_commands_that_cannot_be_registered_degrade_until_something_is_hea
 
 @pytest.mark.parametrize("kind", [FaultKind.DROP_BEFORE, FaultKind.HANG])
 async def test_a_gateway_address_that_cannot_be_had_is_asked_for_again(kind: FaultKind) -> None:
-    async with bot(running=False) as one:
+    async with bot(patience=HASTY, running=False) as one:
         one.application.fail("GET /gateway/bot", Fault(kind), 1)
         one.application.fail("GET /gateway/bot", Fault(FaultKind.ANSWER, 200, "{}"), 1)
         async with asyncio.TaskGroup() as group:

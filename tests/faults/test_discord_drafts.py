@@ -47,7 +47,7 @@ async def test_an_answer_grows_in_its_message() -> None:
 
 
 async def test_a_draft_that_fails_is_no_news_and_is_not_doubled() -> None:
-    async with bot(running=False) as one:
+    async with bot(patience=HASTY, running=False) as one:
         for fault in (FaultKind.DROP_AFTER, FaultKind.HANG):
             one.application.fail(POST, Fault(fault))
             await one.adapter.draft(answer("one"))
@@ -65,7 +65,7 @@ async def test_a_draft_of_before_a_restart_becomes_the_answer() -> None:
         message = one.application.channels["700"][-1]
         message["id"] = one.application.snowflake(ago_ms=10_000)
         one.application.sent[0] = replace(one.application.sent[0], id=message["id"])
-        restarted = DiscordAdapter(one.adapter._parts.config, one.adapter._parts.shared, HASTY)
+        restarted = DiscordAdapter(one.adapter._parts.config, one.adapter._parts.shared)
         assert await restarted.send(answer("whole")) == Sent(message["id"])
         assert texts(one) == ["whole"]
 

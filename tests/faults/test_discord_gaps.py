@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from adapters.contract import ConnectionState, Delivery, DeliveryState
-from adapters.discord.client import Patience
 from adapters.discord.intake import MOST_PAGES, PAGE
 from adapters.messages import ChatKind, ChatRef, InboundMessage, Sender
 from adapters.testing.discord_parts import Fault, FaultKind
@@ -20,7 +19,6 @@ CONNECTING, UP, DOWN, DEGRADED, REFUSED = (
     ConnectionState.REFUSED,
 )
 ACCEPTED = Delivery(DeliveryState.ACCEPTED)
-LONG = Patience(connect_s=0.5, call_s=0.5, ready_s=0.5, silence_s=30)
 
 
 def earlier(

@@ -62,7 +62,7 @@ class Posted:
 
 
 @asynccontextmanager
-async def posted(**config: object) -> AsyncIterator[Posted]:
+async def posted(*, interaction_s: float = 20.0, **config: object) -> AsyncIterator[Posted]:
     async with DiscordServer() as server:
         timer = QuickTimer()
         whole = Shared(timer, lambda: "id", chance=lambda: 0.0, public_url="https://bots.example")
@@ -71,7 +71,7 @@ async def posted(**config: object) -> AsyncIterator[Posted]:
         application.posts_to = "https://bots.example/api/bots/webhook/discord/support"
         raw = {"bot_token": TOKEN, "api_base_url": f"{server.url}/api/v10", "mode": "interactions"}
         made = Config.model_validate({**raw, "public_key": server.public_key, **config})
-        adapter = InteractionsAdapter(made, shared, Patience(call_s=0.5, interaction_s=0.2))
+        adapter = InteractionsAdapter(made, shared, Patience(interaction_s=interaction_s))
         yield Posted(server, application, adapter, timer)
         await shared.close()
 
@@ -189,7 +189,7 @@ async def test_who_is_not_taken_is_told_privately(state: DeliveryState) -> None:
 
 
 async def test_what_is_not_durable_in_time_gets_no_placeholder() -> None:
-    async with posted() as one:
+    async with posted(interaction_s=0.1) as one:
 
         async def hook(_: InboundMessage) -> Delivery:
             await asyncio.Event().wait()

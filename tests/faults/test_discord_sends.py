@@ -9,7 +9,7 @@ from adapters.contract import ConnectionState, Delivery, DeliveryState
 from adapters.errors import RefusedConnection, Unreachable
 from adapters.messages import ChatRef, FateUnknown, InboundMessage, NotSent, Rejected, Sent
 from adapters.testing.discord_parts import EPHEMERAL, Asked, Fault, FaultKind
-from tests.faults.discord_bench import SECRET, Bot, bot
+from tests.faults.discord_bench import HASTY, SECRET, Bot, bot
 
 pytestmark = pytest.mark.faults
 POST = "POST /channels/{id}/messages"
@@ -51,7 +51,7 @@ async def test_no_connection_is_not_sent() -> None:
     ),
 )
 async def test_what_may_have_arrived_may_go_again_and_is_not_doubled(fault: Fault, arrived: int) -> None:
-    async with bot(running=False) as one:
+    async with bot(patience=HASTY, running=False) as one:
         assert one.adapter.capabilities.resends_unknown
         one.application.fail(POST, fault)
         assert isinstance(await one.send(key="turn.1"), FateUnknown)
@@ -227,7 +227,7 @@ async def test_who_is_not_taken_is_told(delivery: Delivery, says: str) -> None:
 
 
 async def test_what_is_not_durable_in_time_is_told_and_answered_all_the_same() -> None:
-    async with bot() as one:
+    async with bot(patience=HASTY) as one:
 
         async def hook(_: InboundMessage) -> Delivery:
             await asyncio.Event().wait()
@@ -242,7 +242,7 @@ async def test_what_is_not_durable_in_time_is_told_and_answered_all_the_same() -
 
 @pytest.mark.parametrize("kind", [FaultKind.DROP_AFTER, FaultKind.HANG])
 async def test_an_edit_of_unknown_fate_is_the_same_edit_again(kind: FaultKind) -> None:
-    async with bot() as one:
+    async with bot(patience=HASTY) as one:
         _, details = await answered(one)
         one.application.fail(EDIT, Fault(kind))
         assert isinstance(await one.send("once", key="t.1", details=details), FateUnknown)

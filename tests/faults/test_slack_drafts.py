@@ -7,7 +7,7 @@ from adapters.slack import drafts
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.wire import harmless
 from adapters.testing.slack_state import Fault, FaultKind
-from tests.faults.slack_bench import NOW, Bot, answer, bot
+from tests.faults.slack_bench import HASTY, NOW, Bot, answer, bot
 
 pytestmark = pytest.mark.faults
 THREAD = f"{NOW - 1:.6f}"
@@ -175,7 +175,7 @@ FAULTS = [
     ],
 )
 async def test_whatever_fails_the_whole_is_there_once(method: str, thread: str | None, fault: Fault) -> None:
-    async with bot(running=False) as one:
+    async with bot(patience=HASTY, running=False) as one:
         if method == "chat.delete":
             one.account.fail("chat.update", no("edit_window_closed"), times=9)
         for at, end in enumerate((9, 20, 30, 45)):
@@ -194,7 +194,7 @@ async def test_whatever_fails_the_whole_is_there_once(method: str, thread: str |
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kind}-{fault.body[:14]}")
 @pytest.mark.parametrize("thread", [THREAD, None])
 async def test_whatever_fails_at_the_end_the_whole_is_there_once(thread: str | None, fault: Fault) -> None:
-    async with bot(running=False) as one:
+    async with bot(patience=HASTY, running=False) as one:
         for end in (9, 30):
             await one.draft(WHOLE[:end], "C1", thread)
         one.account.fail("chat.stopStream" if thread else "chat.update", fault)
@@ -233,7 +233,7 @@ async def test_a_draft_that_somebody_deleted_is_sent_anew(thread: str | None) ->
 
 
 async def test_an_edit_that_may_still_arrive_is_not_waited_for() -> None:
-    async with bot(running=False) as one:
+    async with bot(patience=HASTY, running=False) as one:
         await one.draft(WHOLE[:20])
         (first,) = one.account.sent
         one.account.fail("chat.update", Fault(FaultKind.HANG))

@@ -12,7 +12,7 @@ from adapters.messages import InboundMessage
 from adapters.slack.adapter import LONGEST_BODY
 from adapters.slack.signing import signature
 from adapters.testing.slack_state import Fault, FaultKind
-from tests.faults.slack_bench import NOW, SECRET, Bot, bot
+from tests.faults.slack_bench import HASTY, NOW, SECRET, Bot, bot
 
 pytestmark = pytest.mark.faults
 UP, DOWN, DEGRADED, REFUSED = (
@@ -135,7 +135,7 @@ async def test_while_nobody_knows_who_we_are_nothing_is_taken_nor_dropped() -> N
 
 
 async def test_what_takes_too_long_comes_again() -> None:
-    async with bot(events=True) as one:
+    async with bot(patience=HASTY, events=True) as one:
         await one.reaches(UP)
 
         async def hook(_: InboundMessage) -> Delivery:

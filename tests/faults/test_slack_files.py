@@ -12,7 +12,7 @@ from adapters.messages import Attachment, AttachmentKind
 from adapters.slack.files import is_login, may_see_token
 from adapters.testing.slack_files import LOGIN_PAGE, File
 from adapters.testing.slack_state import Fault, FaultKind
-from tests.faults.slack_bench import TOKEN, Bot, bot
+from tests.faults.slack_bench import HASTY, TOKEN, Bot, bot
 
 pytestmark = pytest.mark.faults
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(200_000)
@@ -89,7 +89,7 @@ async def test_a_file_that_is_larger_than_it_says_is_left_in_the_middle() -> Non
     ],
 )
 async def test_what_goes_wrong_is_told_without_addresses(method: str, fault: Fault, why: NotFetched) -> None:
-    async with bot(running=False) as one:
+    async with bot(patience=HASTY, running=False) as one:
         has(one)
         one.account.fail(method, fault, times=2)  # a GET on a connection that was idle is tried once more
         assert await one.adapter.fetch(file(), 10**9) == why

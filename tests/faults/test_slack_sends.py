@@ -9,7 +9,7 @@ from adapters.errors import RefusedConnection, Unreachable
 from adapters.messages import ChatKind, ChatRef, FateUnknown, NotSent, OutboundMessage, Rejected, Sent
 from adapters.slack.wire import METADATA_EVENT
 from adapters.testing.slack_state import Fault, FaultKind
-from tests.faults.slack_bench import NOW, TOKEN, bot
+from tests.faults.slack_bench import HASTY, NOW, TOKEN, bot
 
 pytestmark = pytest.mark.faults
 EARLIER = f"{NOW - 7200:.6f}"
@@ -55,7 +55,7 @@ async def test_no_connection_is_not_sent() -> None:
     ),
 )
 async def test_what_may_have_arrived_is_looked_for_before_it_goes_again(fault: Fault, arrived: int) -> None:
-    async with bot(running=False) as one:
+    async with bot(patience=HASTY, running=False) as one:
         one.account.fail("chat.postMessage", fault)
         result = await one.send(chat="C1", thread=f"{NOW - 5:.6f}")
         assert isinstance(result, FateUnknown)
@@ -212,7 +212,7 @@ async def test_who_am_i_asks_for_a_socket_too() -> None:
 
 
 async def test_who_am_i_without_network_is_unreachable_and_hides_the_token() -> None:
-    async with bot(running=False) as one:
+    async with bot(patience=HASTY, running=False) as one:
         one.account.fail("auth.test", Fault(FaultKind.HANG))
         with pytest.raises(Unreachable) as caught:
             await one.adapter.who_am_i()

@@ -8,8 +8,9 @@ import pytest
 from adapters.contract import ConnectionState, Delivery, DeliveryState
 from adapters.messages import InboundMessage
 from adapters.slack import sockets
+from adapters.slack.client import Patience
 from adapters.testing.slack_state import Fault, FaultKind
-from tests.faults.slack_bench import TOKEN, bot
+from tests.faults.slack_bench import HASTY, TOKEN, bot
 
 pytestmark = pytest.mark.faults
 UP, DOWN, DEGRADED, REFUSED = (
@@ -99,7 +100,7 @@ async def test_network_down_in_mid_run_comes_back_and_loses_nothing() -> None:
 
 @pytest.mark.parametrize("reason", ["warning", "refresh_requested"])
 async def test_notice_of_a_disconnect_opens_the_next_socket_first(reason: str) -> None:
-    async with bot() as one:
+    async with bot(patience=HASTY) as one:
         go_on = asyncio.Event()
 
         async def hook(_: InboundMessage) -> Delivery:
@@ -152,7 +153,7 @@ async def test_what_was_in_hand_when_the_socket_broke_is_acknowledged_when_it_co
 
 
 async def test_a_socket_that_answers_no_ping_is_given_up() -> None:
-    async with bot(running=False) as one:
+    async with bot(patience=Patience(ping_s=0.2), running=False) as one:
         one.account.mute = True
         async with asyncio.TaskGroup() as group:
             task = group.create_task(one.run())
@@ -187,7 +188,7 @@ async def test_a_socket_that_answers_no_ping_is_given_up() -> None:
 async def test_a_start_that_goes_wrong_pauses_and_recovers(
     method: str, fault: Fault, state: ConnectionState
 ) -> None:
-    async with bot(running=False) as one:
+    async with bot(patience=HASTY, running=False) as one:
         one.account.say("through all of it")
         one.account.fail(method, fault)
         async with asyncio.TaskGroup() as group:

@@ -8,7 +8,7 @@ import pytest
 from adapters.contract import ConnectionState, Delivery, DeliveryState
 from adapters.messages import InboundMessage
 from adapters.testing.telegram_state import Fault, FaultKind
-from tests.faults.telegram_bench import TOKEN, bot
+from tests.faults.telegram_bench import HASTY, TOKEN, bot
 
 pytestmark = pytest.mark.faults
 UP, DOWN, DEGRADED, REFUSED = (
@@ -137,7 +137,7 @@ async def test_a_webhook_that_somebody_sets_again_degrades() -> None:
     ),
 )
 async def test_a_poll_that_goes_wrong_pauses_and_recovers(answer: Fault, state: ConnectionState) -> None:
-    async with bot(running=False) as one:
+    async with bot(patience=HASTY, running=False) as one:
         one.account.say("through all of it")
         times = 1 if answer.kind is FaultKind.HANG else 2
         one.account.fail("getUpdates", answer, times)

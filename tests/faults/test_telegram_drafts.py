@@ -7,7 +7,7 @@ import pytest
 from adapters.messages import ChatKind, ChatRef, FateUnknown, NotSent, OutboundMessage, Rejected, Sent
 from adapters.telegram.drafts import MOST_SHOWN
 from adapters.testing.telegram_state import Fault, FaultKind
-from tests.faults.telegram_bench import Bot, bot
+from tests.faults.telegram_bench import HASTY, Bot, bot
 
 pytestmark = pytest.mark.faults
 DIRECT, GROUP = ChatRef("7"), ChatRef("-10", ChatKind.GROUP, "5")
@@ -118,7 +118,7 @@ async def test_showing_never_fails_and_never_stops_the_whole(chat: ChatRef) -> N
         ),
     ]
     for fault in faults:
-        async with bot(running=False) as one:
+        async with bot(patience=HASTY, running=False) as one:
             one.account.fail("sendMessageDraft", fault)
             one.account.fail("sendMessage", fault)
             await shown(one, "one", "one two", chat=chat)

@@ -6,7 +6,7 @@ from adapters.contract import Fetched, NotFetched
 from adapters.messages import Attachment, AttachmentKind
 from adapters.telegram.files import media_type
 from adapters.testing.telegram_state import Fault, FaultKind
-from tests.faults.telegram_bench import TOKEN, Bot, bot
+from tests.faults.telegram_bench import HASTY, TOKEN, Bot, bot
 
 pytestmark = pytest.mark.faults
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(200_000)
@@ -75,7 +75,7 @@ async def test_telegrams_own_limit_is_a_size_too() -> None:
     ],
 )
 async def test_what_goes_wrong_is_told_without_addresses(method: str, fault: Fault, why: str) -> None:
-    async with bot(running=False) as one:
+    async with bot(patience=HASTY, running=False) as one:
         has(one)
         one.account.fail(method, fault, times=2)  # a GET on a connection that was idle is tried once more
         result = await one.adapter.fetch(file(), 10**9)

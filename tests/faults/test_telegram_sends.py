@@ -7,7 +7,7 @@ import pytest
 from adapters.errors import RefusedConnection, Unreachable
 from adapters.messages import ChatKind, ChatRef, FateUnknown, NotSent, OutboundMessage, Rejected, Sent
 from adapters.testing.telegram_state import Fault, FaultKind
-from tests.faults.telegram_bench import TOKEN, bot
+from tests.faults.telegram_bench import HASTY, TOKEN, bot
 
 pytestmark = pytest.mark.faults
 
@@ -45,7 +45,7 @@ async def test_no_connection_is_not_sent() -> None:
 async def test_what_may_have_arrived_has_an_unknown_fate_and_is_tried_once(
     fault: Fault, arrived: int
 ) -> None:
-    async with bot(running=False) as one:
+    async with bot(patience=HASTY, running=False) as one:
         one.account.fail("sendMessage", fault)
         result = await one.send()
         assert isinstance(result, FateUnknown)
@@ -136,7 +136,7 @@ async def test_who_am_i_without_network_is_unreachable() -> None:
 
 
 async def test_nothing_of_an_error_shows_the_token() -> None:
-    async with bot(running=False) as one:
+    async with bot(patience=HASTY, running=False) as one:
         one.account.fail("getMe", Fault(FaultKind.HANG))
         with pytest.raises(Unreachable) as caught:
             await one.adapter.who_am_i()

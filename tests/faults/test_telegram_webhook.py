@@ -60,7 +60,7 @@ class Hooked:
         return await self.hook(message) if self.hook else ACCEPTED
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not holds():
                 await self.bell.wait()
 
@@ -85,14 +85,14 @@ def update(number: int, **message: Any) -> bytes:
 
 @asynccontextmanager
 async def hooked(
-    *, running: bool = True, public: bool = True, deliver_s: float = 5.0
+    *, running: bool = True, public: bool = True, deliver_s: float = 30.0
 ) -> AsyncIterator[Hooked]:
     doorway, server, timer = Doorway(), TelegramServer(), QuickTimer()
     await doorway.start()
     await server.start()
     shared = Shared(timer, lambda: "id", lambda: 0.0, public_url=doorway.url if public else None)
     raw = {"bot_token": TOKEN, "api_base_url": server.url, "mode": "webhook", "webhook_secret": SECRET}
-    patience = Patience(0.3, 0.3, 0.3, deliver_s)
+    patience = Patience(deliver_s=deliver_s)
     adapter = TelegramWebhookAdapter(Config.model_validate(raw), shared.for_bot("shop"), patience)
     one = Hooked(server.account(TOKEN), adapter, doorway, timer, shared.session)
     doorway.adapter, doorway.deliver = adapter, one.deliver
@@ -198,7 +198,7 @@ async def test_only_what_is_taken_is_acknowledged(state: DeliveryState, status: 
 
 
 async def test_what_does_not_become_durable_in_time_comes_again() -> None:
-    async with hooked(deliver_s=0.05) as one:
+    async with hooked(deliver_s=0.2) as one:
 
         async def hook(_: InboundMessage) -> Delivery:
             if len(one.delivered) == 1:

@@ -7,7 +7,7 @@ from adapters.errors import Unreachable
 from adapters.messages import Attachment, AttachmentKind
 from adapters.testing.telegram_state import Fault, FaultKind
 from adapters.whatsapp.client import Client
-from tests.faults.whatsapp_bench import TOKEN, bot
+from tests.faults.whatsapp_bench import HASTY, TOKEN, bot
 
 pytestmark = pytest.mark.faults
 PICTURE = bytes(range(256)) * 400
@@ -63,7 +63,7 @@ async def test_more_than_was_said_is_cut_off() -> None:
     ],
 )
 async def test_what_cannot_be_had_has_a_reason(call: str, fault: Fault, why: str) -> None:
-    async with bot(running=False) as one:
+    async with bot(patience=HASTY, running=False) as one:
         one.number.media["77"] = ("image/png", PICTURE)
         one.number.fail(call, fault, times=2)  # a GET whose connection broke is asked once more by itself
         got = await one.adapter.fetch(attachment(), 10**6)

@@ -7,7 +7,7 @@ import pytest
 from adapters.errors import RefusedConnection, Unreachable
 from adapters.messages import ChatKind, ChatRef, FateUnknown, NotSent, OutboundMessage, Rejected, Sent
 from adapters.testing.telegram_state import Fault, FaultKind
-from tests.faults.whatsapp_bench import APP_SECRET, TOKEN, USER, bot
+from tests.faults.whatsapp_bench import APP_SECRET, HASTY, TOKEN, USER, bot
 
 pytestmark = pytest.mark.faults
 USER_ID = "DE.13491208655302741918"
@@ -55,7 +55,7 @@ LOST = [
 async def test_what_may_have_arrived_is_tried_once_and_unknown_without_a_status(
     fault: Fault, arrived: int
 ) -> None:
-    async with bot(running=False) as one:  # no webhook: no status comes
+    async with bot(patience=HASTY, running=False) as one:  # no webhook: no status comes
         one.number.fail("message", fault)
         result = await one.send()
         assert isinstance(result, FateUnknown)
@@ -72,7 +72,7 @@ async def test_its_status_tells_what_became_of_it() -> None:
 
 
 async def test_a_status_may_come_before_the_answer() -> None:
-    async with bot(running=False) as one:
+    async with bot(patience=HASTY, running=False) as one:
         one.number.fail("message", Fault(FaultKind.HANG))
         async with asyncio.TaskGroup() as group:
             sending = group.create_task(one.send(key="t8.0"))
@@ -84,7 +84,7 @@ async def test_a_status_may_come_before_the_answer() -> None:
 
 
 async def test_a_status_of_another_message_tells_nothing() -> None:
-    async with bot(running=False) as one:
+    async with bot(patience=HASTY, running=False) as one:
         one.number.fail("message", Fault(FaultKind.HANG))
         async with asyncio.TaskGroup() as group:
             sending = group.create_task(one.send(key="t8.0"))
@@ -213,7 +213,7 @@ async def test_who_am_i_tells_what_is_wrong() -> None:
 
 
 async def test_nothing_of_an_error_shows_a_secret() -> None:
-    async with bot(running=False) as one:
+    async with bot(patience=HASTY, running=False) as one:
         for fault in (Fault(FaultKind.HANG), error(4), Fault(FaultKind.ANSWER, 200, TOKEN)):
             one.number.fail("number", fault)
             with pytest.raises(Unreachable) as caught:

@@ -10,7 +10,7 @@ from adapters.contract import LEGAL_STATES, ConnectionState, Delivery, DeliveryS
 from adapters.messages import InboundMessage, NotSent, Sent
 from adapters.testing.telegram_state import Fault, FaultKind
 from adapters.whatsapp.adapter import LONGEST_BODY
-from tests.faults.whatsapp_bench import APP_SECRET, TOKEN, USER, VERIFY_TOKEN, Bot, bot
+from tests.faults.whatsapp_bench import APP_SECRET, HASTY, PROBING, TOKEN, USER, VERIFY_TOKEN, Bot, bot
 
 pytestmark = pytest.mark.faults
 UP, DOWN, DEGRADED, REFUSED, CONNECTING = (
@@ -69,7 +69,7 @@ async def test_a_huge_body_is_refused_before_it_is_read() -> None:
 
 
 async def test_wrong_signatures_are_told_until_a_right_one_came() -> None:
-    async with bot(probe_s=60.0) as one:
+    async with bot() as one:
         await one.reaches(UP)
         await one.post(one.webhook("hello"), "sha256=0")
         assert one.reports[-1][0] is DEGRADED
@@ -161,7 +161,7 @@ async def test_webhooks_at_once_do_not_overtake_in_a_chat() -> None:
 
 
 async def test_what_takes_too_long_is_brought_again() -> None:
-    async with bot(running=False) as one:
+    async with bot(patience=HASTY, running=False) as one:
 
         async def answer(_: InboundMessage) -> Delivery:
             await asyncio.Event().wait()
@@ -174,7 +174,7 @@ async def test_what_takes_too_long_is_brought_again() -> None:
 
 
 async def test_what_is_unreadable_is_kept_counted_and_taken() -> None:
-    async with bot(subscribed=True, probe_s=60.0) as one:
+    async with bot(subscribed=True) as one:
         await one.reaches(UP)
         one.number.batch = 3
         one.number.push({"messages": [{"id": 7}], "contacts": []})
@@ -229,7 +229,7 @@ async def test_a_number_that_is_not_there_is_refused() -> None:
 
 
 async def test_a_token_revoked_in_mid_run_is_found_by_looking() -> None:
-    async with bot() as one:
+    async with bot(patience=PROBING) as one:
         await one.reaches(UP)
         one.number.revoked = True
         await one.reaches(REFUSED)
@@ -237,7 +237,7 @@ async def test_a_token_revoked_in_mid_run_is_found_by_looking() -> None:
 
 
 async def test_a_token_revoked_in_mid_run_is_found_by_sending() -> None:
-    async with bot(probe_s=60.0) as one:
+    async with bot() as one:
         await one.reaches(UP)
         one.number.revoked = True
         result = await one.send()
@@ -247,7 +247,7 @@ async def test_a_token_revoked_in_mid_run_is_found_by_sending() -> None:
 
 
 async def test_a_missing_permission_shows_until_a_message_goes() -> None:
-    async with bot() as one:
+    async with bot(patience=PROBING) as one:
         await one.reaches(UP)
         lacking = Fault(FaultKind.ANSWER, 403, '{"error": {"code": 10, "message": "Permission denied"}}')
         one.number.fail("message", lacking)
@@ -260,7 +260,7 @@ async def test_a_missing_permission_shows_until_a_message_goes() -> None:
 
 
 async def test_the_network_down_at_start_and_in_mid_run() -> None:
-    async with bot(up=False) as one:
+    async with bot(patience=PROBING, up=False) as one:
         await one.timer.waits(9)
         assert one.timer.slept[:8] == [0.25, 0.5, 1, 2, 4, 8, 16, 30]
         assert one.states == [CONNECTING, DOWN]
@@ -284,7 +284,7 @@ async def test_a_pace_on_looking_is_kept() -> None:
 
 
 async def test_a_message_that_did_not_arrive_is_told() -> None:
-    async with bot(subscribed=True, probe_s=60.0) as one:
+    async with bot(subscribed=True) as one:
         await one.reaches(UP)
         one.number.closed.add(USER)
         assert isinstance(await one.send(), Sent)
@@ -297,7 +297,7 @@ async def test_a_message_that_did_not_arrive_is_told() -> None:
 
 
 async def test_messages_of_another_number_are_told() -> None:
-    async with bot(probe_s=60.0) as one:
+    async with bot() as one:
         await one.reaches(UP)
         raw = one.webhook("hello")
         raw["entry"][0]["changes"][0]["value"]["metadata"]["phone_number_id"] = "999"

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.contract import ConnectionState, Delivery, DeliveryState, WebhookRequest, WebhookResponse
@@ -24,7 +24,10 @@ ID = "106540352242922"
 TOKEN = "EAAfault_suite_token"
 APP_SECRET = "fau1tfau1tfau1t"
 VERIFY_TOKEN = "verify-fault"
-HASTY = Patience(connect_s=0.3, call_s=0.5, fate_s=0.2, probe_s=0.05, deliver_s=0.3)
+HASTY = Patience(connect_s=0.3, call_s=0.3, fate_s=0.2, deliver_s=0.3)
+"""Only for tests whose point is that the time runs out."""
+PROBING = Patience(probe_s=0.05)
+"""Looks all the time whether the credentials hold."""
 USER = "491701234567"
 
 
@@ -59,7 +62,7 @@ class Bot:
         return await self.hook(message) if self.hook else Delivery(DeliveryState.ACCEPTED)
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not holds():
                 await self.bell.wait()
 
@@ -105,12 +108,9 @@ class Bot:
 
 @asynccontextmanager
 async def bot(
-    *, running: bool = True, up: bool = True, subscribed: bool = False, probe_s: float = HASTY.probe_s
+    *, running: bool = True, up: bool = True, subscribed: bool = False, patience: Patience | None = None
 ) -> AsyncIterator[Bot]:
-    """A bot; `up` False: Meta cannot be reached yet; `subscribed`: its webhook is known there.
-
-    `probe_s`: seconds between two looks whether the credentials hold.
-    """
+    """A bot; `up` False: Meta cannot be reached yet; `subscribed`: its webhook is known there."""
     server, timer, entrance = WhatsAppServer(retry_s=0.01), QuickTimer(), Entrance()
     await server.start()
     if not up:
@@ -127,9 +127,7 @@ async def bot(
         }
     )
     number = server.number(ID, TOKEN, APP_SECRET, VERIFY_TOKEN)
-    one = Bot(
-        server, number, WhatsAppAdapter(config, shared, replace(HASTY, probe_s=probe_s)), timer, entrance.url
-    )
+    one = Bot(server, number, WhatsAppAdapter(config, shared, patience), timer, entrance.url)
     entrance.adapter, entrance.deliver = one.adapter, one.deliver
     if subscribed:
         await server.subscribe(number, entrance.url)

@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from adapters.contract import Delivery, DeliveryState
 from adapters.custom.adapter import CustomAdapter
 from adapters.custom.config import Config
-from adapters.custom.replies import Patience
 from adapters.http import Shared
 from adapters.messages import ChatRef, NotSent, OutboundMessage, Rejected, SendResult, Sent
 from adapters.registry import capabilities
@@ -60,7 +59,7 @@ async def one(address: Address) -> AsyncIterator[CustomAdapter]:
     number = itertools.count(1)
     config = Config.model_validate({"secret": SECRET, "reply_url": address.url})
     shared = Shared(QuickTimer(), lambda: f"made-{next(number)}")
-    yield CustomAdapter(config, shared, patience=Patience(connect_s=0.5, call_s=0.5))
+    yield CustomAdapter(config, shared)
     await shared.close()
 
 
