@@ -64,11 +64,11 @@ def compose(text: str) -> Node | None:
     yaml = YAML(typ="safe", pure=True)
     yaml.max_depth = DEEPEST
     yaml.composer.warn_double_anchors = False
-    root: Node | None = yaml.compose(_masked(text))
+    root: Node | None = yaml.compose(masked(text))
     return root
 
 
-def _masked(text: str) -> str:
+def masked(text: str) -> str:
     """The text with its references made harmless to YAML; unchanged where it uses private characters itself."""
     if "${" not in text or any(chr(code) in text for code in _UNMASK):
         return text
@@ -80,7 +80,7 @@ def read_document(text: str, file: str) -> Document:
     document = Document(file)
     try:
         root = compose(text)
-        document.data = None if root is None else _Builder(document, _masked(text) != text).value(root, ())
+        document.data = None if root is None else _Builder(document, masked(text) != text).value(root, ())
     except MarkedYAMLError as fault:
         mark = fault.problem_mark or fault.context_mark
         words = ": ".join(str(part) for part in (fault.context, fault.problem) if part)

@@ -223,8 +223,6 @@ def test_other_values_are_written_as_yaml(value: edit.Value, written: str) -> No
 @pytest.mark.parametrize(
     "text",
     [
-        "a: {b: [1]}",
-        "a:\n  b: |\n    text\n",
         "a: [1]",
         "a: &x {b: 1}\nc: *x",
         "a: {b: &y 1}\nc: *y",
