@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from runner.money.amounts import Money
+from runner.money.terms import Cap, Plan
 
 
 class Secret:
@@ -95,6 +96,10 @@ class Texts:
     welcome: str | None = None
     fallback: str | None = None
     cap_reached: str = "Bot has reached its spending limit."
+    wallet_empty: str = "The bot's wallet is empty."
+    quota_spent: str = "The bot's quota for this month is used up."
+    allowance_spent: str = "You have reached your spending limit with this bot."
+    conversation_spent: str = "This conversation has reached its spending limit."
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +159,9 @@ class Bot:
     """One bot, whole.
 
     Attributes:
-        cap: None: no cap (its spend is counted all the same).
+        cap: all that it may ever spend; None: no cap (its spend is counted all the same).
+        caps: more limits: by user, conversation, message, team, and by day or month.
+        plan: whose quota pays, where `billing_mode` is plan_quota.
         transcription: who writes voice messages down; None: nobody.
     """
 
@@ -170,6 +177,8 @@ class Bot:
     conversations: ConversationRules = ConversationRules()
     access: Access = Access()
     cap: Money | None = None
+    caps: tuple[Cap, ...] = ()
+    plan: Plan | None = None
     billing_mode: BillingMode = BillingMode.WALLET
     llm_api_key: Secret | None = None
     temperature: float | None = None

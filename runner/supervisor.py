@@ -32,6 +32,7 @@ from runner.clock import Clock
 from runner.dispatch.console import CONSOLE, DeliverTo
 from runner.errors import StoreError
 from runner.money.amounts import Money
+from runner.money.terms import WalletTerms
 from runner.ports.observer import ConnectionChanged, Fault, Observer
 from runner.ports.stores import Store
 from runner.ports.tools import Toolbox
@@ -69,6 +70,7 @@ class LiveRoster:
     def __init__(self, bots: Collection[LiveBot], console: Adapter, clock: Clock, observer: Observer) -> None:
         self._live = {live.bot.id: live for live in bots}
         self._caps = {live.bot.id: live.bot.cap for live in bots}
+        self._wallet: WalletTerms | None = None
         self._console = console
         self._clock = clock
         self._observer = observer
@@ -101,6 +103,10 @@ class LiveRoster:
     def cap(self, bot_id: str) -> Money | None:
         """The cap now in force."""
         return self._caps.get(bot_id)
+
+    def wallet(self) -> WalletTerms | None:
+        """The wallet's terms now in force."""
+        return self._wallet
 
     def set_cap(self, bot_id: str, cap: Money | None) -> None:
         """Another cap from now on."""

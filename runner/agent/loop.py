@@ -11,8 +11,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from runner.agent.asks import Ask, Failed, MeterResult, Refused, ScopesOf
 from runner.agent.limits import after_tools, before_tools
-from runner.agent.meter import Ask, Failed, Meter, MeterResult, Refused
+from runner.agent.meter import Meter
 from runner.agent.prompt import build_request
 from runner.agent.replies import PaidReply, Step, ToolsDone, ToolsStarted, step_to_json
 from runner.agent.transcribe import Ear, Listening
@@ -20,7 +21,6 @@ from runner.bots import Bot, ModelChoice
 from runner.clock import Clock
 from runner.conversations.models import AssistantMessage, Message, ToolCall, ToolMessage, ToolResult
 from runner.money.amounts import ZERO, Money
-from runner.money.budget import ScopeLimit
 from runner.money.ledger import Attempt
 from runner.money.prices import PriceBook
 from runner.money.usage import NO_USAGE, Usage
@@ -51,7 +51,7 @@ class LoopTask:
     bot: Bot
     history: tuple[Message, ...]
     about: Attempt
-    scopes: Callable[[], tuple[ScopeLimit, ...]]
+    scopes: ScopesOf
     done: tuple[Step, ...]
     attempts_used: int
     deadline: float
@@ -119,7 +119,7 @@ class _Progress:
 class AgentLoop:
     """Runs turns. Holds nothing of any of them."""
 
-    def __init__(self, meter: Meter, book: PriceBook, clock: Clock) -> None:
+    def __init__(self, meter: Meter, book: Callable[[], PriceBook], clock: Clock) -> None:
         self._meter = meter
         self._book = book
         self._clock = clock
@@ -130,7 +130,7 @@ class AgentLoop:
 
     def sees(self, choice: ModelChoice) -> bool:
         """Whether this model takes pictures at a bounded price."""
-        price = self._book.find(choice.provider, choice.model)
+        price = self._book().find(choice.provider, choice.model)
         return price is not None and price.limits.image_tokens is not None
 
     def ear(self, listening: Listening, session: LaneSession) -> Ear:
@@ -187,7 +187,7 @@ class AgentLoop:
         about = replace(task.about, iteration=iteration)
         choices = (bot.choice, *bot.fallbacks)
         for choice in choices:
-            price = self._book.find(choice.provider, choice.model)
+            price = self._book().find(choice.provider, choice.model)
             asked = replace(bot, choice=choice)
             ask = Ask(
                 request=build_request(asked, (*task.history, *progress.messages), tools.specs, price),

@@ -13,26 +13,44 @@ is, told, and the model is not called again until an operator clears it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from runner.agent import retry
+from runner.agent.asks import Ask, Failed, Metered, MeterResult, Refused
 from runner.agent.replies import PaidReply
 from runner.agent.settling import settlement_of
 from runner.agent.waiting import WaitingRoom
 from runner.bots import ModelChoice, Secret
 from runner.clock import Clock
 from runner.errors import StoreError
+from runner.money.alarms import is_told, reached
 from runner.money.amounts import Money
-from runner.money.budget import Busy, Exhausted, ScopeLimit
+from runner.money.budget import Busy, Counter, Exhausted, ScopeLimit
 from runner.money.estimate import Estimate, Unbounded, estimate
 from runner.money.ledger import Attempt
 from runner.money.prices import ModelLimits, Price, PriceBook, Rates
-from runner.ports.books import Held, HoldRequest, HoldResult, MoneyStore, Settlement
-from runner.ports.dialogue import ModelRequest
+from runner.ports.books import (
+    BookStore,
+    Held,
+    HoldRequest,
+    HoldResult,
+    MoneyStore,
+    Quarantine,
+    Settled,
+    Settlement,
+)
 from runner.ports.listener import Listener
-from runner.ports.observer import BoundBroken, CallEnded, Fault, LimitChanged, Observer, SpendRefused
+from runner.ports.observer import (
+    BoundBroken,
+    CallEnded,
+    Fault,
+    LimitChanged,
+    LimitUsed,
+    Observer,
+    SpendRefused,
+)
 from runner.ports.outcomes import Completed, FateUnknown, FaultKind, Outcome
 from runner.ports.provider import Prepared, Provider
 
@@ -59,67 +77,6 @@ class Providers(Protocol):
         """Who writes speech down for that provider."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One step's call.
-
-    Attributes:
-        about: the ledger row as far as it is known; id, time, model, price and number are filled in here.
-        scopes: asked anew at each try, so that a raised cap holds at once.
-        deadline: `clock.monotonic()` at which the message's time is over.
-        attempts_used: ledger rows that this turn has already.
-        step_number: under which number the reply is stored.
-        listener: hears the answer while it comes.
-        patient: whether a busy or broken model is tried again; not where another one stands ready.
-    """
-
-    request: ModelRequest
-    about: Attempt
-    scopes: Callable[[], tuple[ScopeLimit, ...]]
-    deadline: float
-    attempts_used: int
-    step_number: int
-    key: Secret | None = None
-    patient: bool = True
-    listener: Listener | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Metered:
-    """The model answered; it is paid and stored."""
-
-    paid: PaidReply
-    attempts_used: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """No model was called. `limit`: reached for good; else busy: held by others until the time was over."""
-
-    scope: str
-    limit: bool
-    attempts_used: int
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """No answer could be had.
-
-    Attributes:
-        timed_out: the message's time is over.
-        elsewhere: another model may well answer: this one is busy, broken or out of reach.
-    """
-
-    why: str
-    attempts_used: int
-    timed_out: bool = False
-    unpriced: bool = False
-    elsewhere: bool = False
-
-
-MeterResult = Metered | Refused | Failed
-
-
 @dataclass(slots=True)
 class _Call:
     """One attempt under way. `through` is the lane's session while the turn waits, the store afterwards."""
@@ -127,7 +84,6 @@ class _Call:
     attempt: Attempt
     price: Price
     held: Held
-    scopes: tuple[str, ...]
     through: MoneyStore
     step_number: int
     listener: Listener | None = None
@@ -147,8 +103,8 @@ class Meter:
     def __init__(
         self,
         providers: Providers,
-        book: PriceBook,
-        store: MoneyStore,
+        book: Callable[[], PriceBook],
+        store: BookStore,
         clock: Clock,
         observer: Observer,
         tasks: asyncio.TaskGroup,
@@ -162,8 +118,20 @@ class Meter:
         self._observer = observer
         self._tasks = tasks
         self._room = WaitingRoom()
-        self._quarantined: set[ModelChoice] = set()
+        self._set_aside: set[ModelChoice] = set()
         self._running: dict[asyncio.Task[None], str] = {}
+
+    async def open(self) -> None:
+        """Learn which models an operator has not cleared yet. Raises StoreError."""
+        self._set_aside = {
+            ModelChoice(which.provider, which.model) for which in await self._store.quarantined()
+        }
+
+    async def clear(self, choice: ModelChoice) -> bool:
+        """An operator's word: call this model again; False where it was not set aside. Raises StoreError."""
+        known = await self._store.clear_quarantine(choice.provider, choice.model)
+        self._set_aside.discard(choice)
+        return known
 
     @property
     def running(self) -> frozenset[asyncio.Task[None]]:
@@ -187,7 +155,7 @@ class Meter:
         find = self._providers.get if ask.request.recording is None else self._providers.transcriber
         provider = find(ask.request.choice.provider, ask.key)
         prepared = provider.prepare(ask.request)
-        priced = self._priced(ask, prepared)
+        priced = await self._priced(ask, prepared)
         if isinstance(priced, Failed):
             return priced
         price, bound = priced
@@ -209,28 +177,32 @@ class Meter:
                 return verdict
             await self._clock.sleep(verdict.wait_s)
 
-    def _priced(self, ask: Ask, prepared: Prepared) -> tuple[Price, Estimate] | Failed:
+    async def _priced(self, ask: Ask, prepared: Prepared) -> tuple[Price, Estimate] | Failed:
         """The model's price and the call's bound; without both no call is made."""
         choice, used = ask.request.choice, ask.attempts_used
-        price = self._book.find(choice.provider, choice.model)
-        if price is None and any(scope.limit is not None for scope in ask.scopes()):
-            return Failed(f"{choice.provider}/{choice.model} has no price", used, unpriced=True)
+        price = self._book().find(choice.provider, choice.model)
         if price is None:
+            if await self._is_limited(ask.scopes(self._attempt_of(ask, UNPRICED, 1, used))):
+                return Failed(f"{choice.provider}/{choice.model} has no price", used, unpriced=True)
             limits = UNPRICED.limits if ask.request.recording is None else BY_SECOND
             price = replace(UNPRICED, provider=choice.provider, model=choice.model, limits=limits)
-        if choice in self._quarantined:
+        if choice in self._set_aside:
             return Failed(f"{choice.provider}/{choice.model} charged more than its bound", used)
         try:
             return price, estimate(prepared.size, price, ask.request.max_output_tokens)
         except Unbounded as error:
             return Failed(str(error), used)
 
-    async def _held(
-        self, ask: Ask, session: MoneyStore, price: Price, bound: Estimate, number: int, used: int
-    ) -> _Call | Refused:
-        """Hold money for one attempt, or say why not."""
+    async def _is_limited(self, scopes: tuple[ScopeLimit, ...]) -> bool:
+        """Whether anything limits what is spent: unpriced is not free."""
+        if any(scope.limit is not None for scope in scopes):
+            return True
+        return any(scope.funded for scope in scopes) and bool(await self._store.deposits())
+
+    def _attempt_of(self, ask: Ask, price: Price, number: int, used: int) -> Attempt:
+        """The ledger row of the next attempt."""
         choice = ask.request.choice
-        attempt = replace(
+        return replace(
             ask.about,
             id=f"{ask.about.turn}-{used + 1}",
             time_ms=self._clock.now_ms(),
@@ -239,22 +211,29 @@ class Meter:
             price_version=price.version,
             number=number,
         )
-        result, scopes = await self._hold(attempt, bound, ask, session)
-        if isinstance(result, Held):
-            return _Call(attempt, price, result, scopes, session, ask.step_number, ask.listener)
-        limit = isinstance(result, Exhausted)
-        kind = "limit" if limit else "busy"
-        self._observer.note(SpendRefused(attempt.bot, attempt.turn, result.scope, kind))
-        return Refused(result.scope, limit, used)
 
-    async def _hold(
-        self, attempt: Attempt, bound: Estimate, ask: Ask, session: MoneyStore
-    ) -> tuple[HoldResult, tuple[str, ...]]:
-        """Take the hold, waiting in order while it could still fit; returns the scopes' names too."""
+    async def _held(
+        self, ask: Ask, session: MoneyStore, price: Price, bound: Estimate, number: int, used: int
+    ) -> _Call | Refused:
+        """Hold money for one attempt, or say why not."""
+        attempt = self._attempt_of(ask, price, number, used)
+        result = await self._hold(attempt, bound, ask, session)
+        match result:
+            case Held():
+                return _Call(attempt, price, result, session, ask.step_number, ask.listener)
+            case Exhausted(scope, limit, gone):
+                refused = SpendRefused(attempt.bot, attempt.turn, scope, "limit", limit, gone)
+            case Busy(scope):
+                refused = SpendRefused(attempt.bot, attempt.turn, scope, "busy")
+        self._observer.note(refused)
+        return Refused(scope, refused.kind == "limit", used)
+
+    async def _hold(self, attempt: Attempt, bound: Estimate, ask: Ask, session: MoneyStore) -> HoldResult:
+        """Take the hold, waiting in order while it could still fit."""
         ticket = None
         try:
             while True:
-                scopes = ask.scopes()
+                scopes = ask.scopes(attempt)
                 names = tuple(scope.name for scope in scopes)
                 crowded = self._room.crowded(names) if ticket is None else None
                 result: HoldResult
@@ -263,14 +242,14 @@ class Meter:
                 else:
                     result = Busy(crowded)
                 if not isinstance(result, Busy):
-                    return result, names
+                    return result
                 if ticket is not None and ticket.scope != result.scope:
                     self._room.leave(ticket)
                     ticket = None
                 if ticket is None:
                     ticket = self._room.enter(result.scope)
                 if not await self._room.wait(ticket, ask.deadline - self._clock.monotonic()):
-                    return result, names
+                    return result
         finally:
             if ticket is not None:
                 self._room.leave(ticket)
@@ -316,11 +295,14 @@ class Meter:
         )
         call.outcome, call.paid = outcome, paid
         call.ended.set()  # who waits goes on only after this task has given way: after the settlement was asked for
-        charged = await self._settle(call, settlement)
-        self._tell(call, settlement, charged)
-        self._room.changed(call.scopes)
+        settled = await self._settle(call, settlement)
+        self._tell(call, settlement, settled.amount)
+        if settled.amount > call.held.amount:
+            await self._put_aside(call, settled.amount)
+        self._warn(call, settled.counters)
+        self._room.changed(scope.name for scope in call.held.scopes)
 
-    async def _settle(self, call: _Call, settlement: Settlement) -> Money:
+    async def _settle(self, call: _Call, settlement: Settlement) -> Settled:
         """Write the end down; a store that fails is asked again until it works or the process stops.
 
         A reply whose place is taken (an attempt that the turn had given up came back) ends without it: the
@@ -335,7 +317,7 @@ class Meter:
             except Exception as error:  # noqa: BLE001 - IllegalStep or our own fault: told, and ends no other turn
                 self._observer.note(Fault("settle", repr(error), call.attempt.bot, call.attempt.turn, error))
                 if settlement.step is None:
-                    return call.held.amount
+                    return Settled(call.held.amount, {})
                 settlement = replace(settlement, step=None)
 
     def _tell(self, call: _Call, settlement: Settlement, charged: Money) -> None:
@@ -356,11 +338,31 @@ class Meter:
                 why=settlement.why,
             ),
         )
-        if charged > held:
-            self._quarantined.add(ModelChoice(attempt.provider, attempt.model))
-            self._observer.note(
-                BoundBroken(attempt.bot, attempt.id, attempt.provider, attempt.model, held, charged)
-            )
+
+    def _warn(self, call: _Call, counters: Mapping[str, Counter]) -> None:
+        """Tell how far the limits are used."""
+        for scope in call.held.scopes:
+            counter = counters.get(scope.name)
+            if scope.limit is None or counter is None or not is_told(scope.name):
+                continue
+            percent = reached(scope.limit, counter.gone)
+            if percent or scope.funded:
+                self._observer.note(
+                    LimitUsed(call.attempt.bot, scope.name, percent, scope.limit, counter.gone)
+                )
+
+    async def _put_aside(self, call: _Call, charged: Money) -> None:
+        """A model that broke its bound is not called again until an operator has looked."""
+        attempt, held = call.attempt, call.held.amount
+        self._set_aside.add(ModelChoice(attempt.provider, attempt.model))
+        self._observer.note(
+            BoundBroken(attempt.bot, attempt.id, attempt.provider, attempt.model, held, charged)
+        )
+        which = Quarantine(attempt.provider, attempt.model, attempt.id, held, charged, self._clock.now_ms())
+        try:
+            await self._store.quarantine(which)
+        except StoreError as error:
+            self._observer.note(Fault("quarantine", str(error), attempt.bot, attempt.turn))
 
 
 def _verdict(outcome: Outcome | None, number: int, remaining_s: float, used: int) -> retry.Again | Failed:

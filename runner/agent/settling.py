@@ -61,7 +61,7 @@ def _unknown(
     unknown = replace(plain, state=ReservationState.UNKNOWN, cost=cost, usage=usage, stop_reason=outcome.kind)
     if outcome.reply is None:
         return unknown, None
-    charged = charge(ReservationState.UNKNOWN, held.amount, cost)
+    charged = Money(charge(ReservationState.UNKNOWN, held.amount, cost))
     return _with_reply(unknown, outcome.reply, attempt, charged, usage, step_number)
 
 

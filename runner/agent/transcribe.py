@@ -9,14 +9,13 @@ not pay for it twice. Where an earlier try went on without the text, this one do
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from runner.agent.meter import Ask, Failed, Meter, Refused
+from runner.agent.asks import Ask, Failed, Refused, ScopesOf
+from runner.agent.meter import Meter
 from runner.agent.replies import PaidReply, Step
 from runner.bots import ModelChoice, Secret
 from runner.conversations.recordings import Recording
-from runner.money.budget import ScopeLimit
 from runner.money.ledger import Attempt
 from runner.ports.books import MoneyStore
 from runner.ports.dialogue import ModelRequest, StopReason
@@ -40,7 +39,7 @@ class Listening:
 
     choice: ModelChoice | None
     about: Attempt
-    scopes: Callable[[], tuple[ScopeLimit, ...]]
+    scopes: ScopesOf
     deadline: float
     done: tuple[Step, ...]
     attempts_used: int

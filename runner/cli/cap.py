@@ -98,7 +98,7 @@ def _spent(config: Path, bot_id: str) -> Money | None:
     async def taken() -> Money:
         async with open_books(load_settings(config)) as reader:
             counter = (await reader.counters()).get(f"bot:{bot_id}")
-            return ZERO if counter is None else counter.taken
+            return ZERO if counter is None else Money(counter.taken)
 
     try:
         return asyncio.run(taken())

@@ -39,7 +39,11 @@ def verify(config: Config = UNSAID, as_json: AsJson = False) -> None:
                 "calls": verdict.calls,
                 "scopes": verdict.scopes,
                 "differences": [
-                    {"scope": found.scope, "counter": _shown(found.counter), "rows": _shown(found.rows)}
+                    {
+                        "scope": found.scope,
+                        "counter": _shown(found.scope, found.counter),
+                        "rows": _shown(found.scope, found.rows),
+                    }
                     for found in verdict.differences
                 ],
             }
@@ -64,11 +68,13 @@ async def _verify(settings: Settings) -> Verdict:
         return Verdict(calls, len(await reader.counters()), differences)
 
 
-def _shown(counter: Counter) -> dict[str, str]:
-    from runner.money.amounts import to_usd
+def _shown(scope: str, counter: Counter) -> dict[str, str | int]:
+    """A counter with its measure in the names."""
+    from runner.money.amounts import Money, to_usd
+    from runner.money.budget import Measure
+    from runner.money.scopes import measure_of
 
-    return {
-        "settled_usd": to_usd(counter.settled),
-        "unknown_usd": to_usd(counter.unknown),
-        "held_usd": to_usd(counter.held),
-    }
+    parts = {"settled": counter.settled, "unknown": counter.unknown, "held": counter.held}
+    if measure_of(scope) is Measure.TOKENS:
+        return {f"{name}_tokens": count for name, count in parts.items()}
+    return {f"{name}_usd": to_usd(Money(amount)) for name, amount in parts.items()}

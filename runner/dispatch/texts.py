@@ -1,13 +1,14 @@
 """What a bot says without asking a model. Pure.
 
 Rules: every end of a turn has a text, and it says what happened; the operator's `fallback_message` stands for
-all of them but the spending limit, which has a text of its own.
+all of them but the limits of money, which have texts of their own.
 """
 
 from __future__ import annotations
 
 from runner.agent.loop import LoopResult
-from runner.bots import Bot
+from runner.bots import Bot, Texts
+from runner.money.scopes import kind_of
 from runner.ports.dialogue import StopReason
 
 COMMANDS = {
@@ -42,13 +43,32 @@ CUT = "\n\n[This answer was cut at its length limit.]"
 
 def closing_text(bot: Bot, result: LoopResult) -> str:
     """What the user reads at the end of a turn."""
-    if result.stop is StopReason.BUDGET and result.detail.startswith("bot:"):
-        return bot.texts.cap_reached
+    if result.stop is StopReason.BUDGET:
+        text = _limit_text(bot.texts, kind_of(result.detail))
+        if text is not None:
+            return text
     if result.stop in _SAID and result.text.strip():
         return result.text
     if result.stop is StopReason.OUTPUT_LIMIT and result.text.strip():
         return result.text + CUT
     return bot.texts.fallback or _DEFAULTS[result.stop]
+
+
+def _limit_text(texts: Texts, kind: str) -> str | None:
+    """Each limit but a message's own has a text that an operator may change."""
+    match kind:
+        case "bot" | "team":
+            return texts.cap_reached
+        case "wallet":
+            return texts.wallet_empty
+        case "plan" | "plan-tokens":
+            return texts.quota_spent
+        case "user":
+            return texts.allowance_spent
+        case "conversation":
+            return texts.conversation_spent
+        case _:
+            return None
 
 
 def welcome(bot: Bot) -> str:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from adapters.messages import OutboundMessage, outbound_to_json
@@ -26,13 +25,13 @@ from adapters.text import split
 from runner.agent.loop import AgentLoop, LoopResult, LoopTask
 from runner.agent.replies import Step, step_from_json
 from runner.agent.transcribe import Ear, Listening
-from runner.bots import Bot
 from runner.clock import Clock, UnixMs
 from runner.conversations.models import (
     AssistantMessage,
     Message,
     message_to_json,
 )
+from runner.dispatch.accounts import scopes_for
 from runner.dispatch.attachments import perceive
 from runner.dispatch.commands import Commands
 from runner.dispatch.documents import Documents
@@ -43,7 +42,6 @@ from runner.dispatch.scene import Scene, about, new_conversation, scene_of
 from runner.dispatch.texts import closing_text
 from runner.dispatch.working import Working
 from runner.errors import StoreError
-from runner.money.budget import ScopeLimit
 from runner.ports.dialogue import StopReason
 from runner.ports.mail import ConversationState, FinishedTurn, NewOutbound, OutboxState, Outgoing, Work
 from runner.ports.observer import Fault, Observer, TurnFinished
@@ -152,7 +150,7 @@ class TurnHandler:
         return Listening(
             choice=choice,
             about=about(scene),
-            scopes=self._scopes(bot, scene.work.turn),
+            scopes=scopes_for(bot, self._roster),
             deadline=scene.deadline,
             done=steps,
             attempts_used=scene.work.attempts_used,
@@ -176,18 +174,6 @@ class TurnHandler:
                 first_step=ear.steps,
             )
             return await self._agent.run(task, self._roster.toolbox(bot.id), session)
-
-    def _scopes(self, bot: Bot, turn: str) -> Callable[[], tuple[ScopeLimit, ...]]:
-        """What this turn's money is held against, limits as they are at that moment."""
-        per_message = bot.limits.max_cost_per_message
-
-        def now() -> tuple[ScopeLimit, ...]:
-            whole = ScopeLimit(f"bot:{bot.id}", self._roster.cap(bot.id))
-            if per_message is None:
-                return (whole,)
-            return (whole, ScopeLimit(f"message:{turn}", per_message))
-
-        return now
 
     async def _finish(
         self, scene: Scene, result: LoopResult, text: str, state: ConversationState, session: LaneSession

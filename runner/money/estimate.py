@@ -68,6 +68,10 @@ class Estimate:
         """The bound with that output limit."""
         return Money(self.input_cost + ceil_div(output_tokens * self.output_rate, TOKENS_PER_RATE))
 
+    def tokens(self, output_tokens: int) -> int:
+        """The most tokens, input and output together, with that output limit."""
+        return self.input_tokens + output_tokens
+
     def affordable_output(self, available: Money) -> int:
         """The largest output limit whose bound is within `available`, up to the one wanted; may be negative."""
         left = available - self.input_cost

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from runner.money.amounts import ZERO, Money, to_usd
-from runner.money.budget import Counter
+from runner.money.amounts import Money, to_usd
+from runner.money.budget import Counter, Measure
 from runner.money.reservation import ReservationState
+from runner.money.scopes import measure_of
 from runner.money.usage import NO_USAGE, Usage
 
 
@@ -54,7 +55,8 @@ class LedgerEntry:
     """A whole row.
 
     `cost` is what stands against the scopes: the real cost when settled, the full hold when unknown, 0 when
-    released, the hold while held; a correction's may be negative.
+    released, the hold while held; a correction's may be negative. `hold_tokens` and `tokens` are the same for scopes
+    that count tokens. A correction names the row that it puts right in `corrects`.
     """
 
     attempt: Attempt
@@ -68,6 +70,12 @@ class LedgerEntry:
     latency_ms: int = 0
     why: str = ""
     corrects: str = ""
+    hold_tokens: int = 0
+    tokens: int = 0
+
+    def stands(self, scope: str) -> int:
+        """What of this row stands against a scope, in the scope's measure."""
+        return self.cost if measure_of(scope) is Measure.MONEY else self.tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +88,9 @@ class Difference:
 
     def __str__(self) -> str:
         """For the person who runs `ledger verify`."""
+        shown = _usd if measure_of(self.scope) is Measure.MONEY else str
         parts = [
-            f"{name} {to_usd(mine)} (rows: {to_usd(theirs)})"
+            f"{name} {shown(mine)} (rows: {shown(theirs)})"
             for name, mine, theirs in (
                 ("settled", self.counter.settled, self.rows.settled),
                 ("unknown", self.counter.unknown, self.rows.unknown),
@@ -97,24 +106,28 @@ def sum_rows(entries: Iterable[LedgerEntry]) -> dict[str, Counter]:
     totals: dict[str, Counter] = {}
     for entry in entries:
         for scope in entry.scopes:
-            totals[scope] = _add(totals.get(scope, Counter()), entry.state, entry.cost)
+            totals[scope] = _add(totals.get(scope, Counter()), entry.state, entry.stands(scope))
     return totals
 
 
-def _add(total: Counter, state: ReservationState, cost: Money) -> Counter:
+def _add(total: Counter, state: ReservationState, amount: int) -> Counter:
     if state is ReservationState.SETTLED:
-        return Counter(Money(total.settled + cost), total.unknown, total.held)
+        return Counter(total.settled + amount, total.unknown, total.held)
     if state is ReservationState.UNKNOWN:
-        return Counter(total.settled, Money(total.unknown + cost), total.held)
+        return Counter(total.settled, total.unknown + amount, total.held)
     if state is ReservationState.HELD:
-        return Counter(total.settled, total.unknown, Money(total.held + cost))
+        return Counter(total.settled, total.unknown, total.held + amount)
     return total
+
+
+def _usd(amount: int) -> str:
+    return to_usd(Money(amount))
 
 
 def verify(counters: Mapping[str, Counter], entries: Iterable[LedgerEntry]) -> list[Difference]:
     """Every scope whose counter differs from the sum of its rows; empty when the books are right."""
     rows = sum_rows(entries)
-    nothing = Counter(ZERO, ZERO, ZERO)
+    nothing = Counter()
     return [
         Difference(scope, counters.get(scope, nothing), rows.get(scope, nothing))
         for scope in sorted({*counters, *rows})

@@ -60,6 +60,11 @@ class Usage:
             - self.cache_write_1h_tokens
         )
 
+    @property
+    def total_tokens(self) -> int:
+        """Input and output together: what a quota of tokens counts."""
+        return self.input_tokens + self.output_tokens
+
     def __add__(self, other: Usage) -> Usage:
         """Tokens of two calls together."""
         return Usage(

@@ -9,13 +9,14 @@ Rules for every implementation:
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from runner.money.amounts import ZERO, Money
-from runner.money.budget import Busy, Exhausted, ScopeLimit
+from runner.money.budget import Busy, Counter, Exhausted, ScopeLimit
 from runner.money.estimate import Estimate
-from runner.money.ledger import Attempt
+from runner.money.ledger import Attempt, LedgerEntry
 from runner.money.reservation import ReservationState
 from runner.money.usage import NO_USAGE, Usage
 from runner.ports.mail import StoredStep
@@ -37,6 +38,9 @@ class Held:
     attempt_id: str
     output_tokens: int
     amount: Money
+    tokens: int = 0
+    scopes: tuple[ScopeLimit, ...] = ()
+    """What it is held against, with the limits as they stood; without a wallet that nothing was paid into."""
 
 
 HoldResult = Held | Busy | Exhausted
@@ -63,6 +67,14 @@ class Settlement:
     step: StoredStep | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A hold has ended: what stands against its scopes for it, and how they stand now."""
+
+    amount: Money
+    counters: Mapping[str, Counter]
+
+
 class MoneyStore(Protocol):
     """Holds and their ends."""
 
@@ -72,8 +84,8 @@ class MoneyStore(Protocol):
         MUST raise IllegalStep where the attempt id exists already.
         """
 
-    async def settle(self, settlement: Settlement) -> Money:
-        """End a hold; returns what stands against the scopes now.
+    async def settle(self, settlement: Settlement) -> Settled:
+        """End a hold.
 
         MUST raise IllegalStep, changing nothing, where the attempt is not `held`.
         """
@@ -85,6 +97,7 @@ class LedgerFilter:
 
     bot: str | None = None
     turn: str | None = None
+    state: ReservationState | None = None
     from_ms: int | None = None
     to_ms: int | None = None
 
@@ -103,3 +116,117 @@ class UsageSum:
 
 GROUPINGS = ("bot", "feature", "task", "user", "model", "provider", "route", "platform", "day")
 """What usage can be grouped by. `day` is the UTC day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """Money paid into the wallet. `key` is the payer's own: the same key twice is one deposit. Time in Unix ms."""
+
+    key: str
+    amount: Money
+    at_ms: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deposited:
+    """It is in. `fresh`: just now; else `deposit` is what that key paid in earlier, whatever was asked now."""
+
+    deposit: Deposit
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What an operator says about an attempt of unknown fate: it cost `cost` (0: it never ran), and why."""
+
+    attempt_id: str
+    cost: Money
+    why: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """A model that charged more than its bound: not called until an operator clears it."""
+
+    provider: str
+    model: str
+    attempt: str
+    held: Money
+    cost: Money
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A limit is used up to `percent`. Told once for each scope, limit and percentage.
+
+    Attributes:
+        limit: in the scope's measure, as is `gone`.
+    """
+
+    scope: str
+    percent: int
+    limit: int
+    gone: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingAlert:
+    """An alert that its webhook has not taken yet."""
+
+    id: int
+    alert: Alert
+    tries: int = 0
+    due_ms: int = 0
+
+
+class BookStore(MoneyStore, Protocol):
+    """All of the money that is not on a message's way."""
+
+    async def counters(self, scopes: Collection[str] | None = None) -> dict[str, Counter]:
+        """These scopes (all: None); a scope that never had a row is absent or empty."""
+
+    def ledger(self, which: LedgerFilter) -> AsyncIterator[LedgerEntry]:
+        """Rows by time, without holding up writers."""
+
+    async def usage(self, which: LedgerFilter, by: Sequence[str]) -> list[UsageSum]:
+        """Rows added up by some of `GROUPINGS`, dearest first. Calls that have not ended are not in it.
+
+        Whole UTC days of one bot or all MAY come from the daily sums.
+        """
+
+    async def correct(self, correction: Correction) -> tuple[LedgerEntry, ...]:
+        """Write what an unknown attempt really was: the rows added, one that takes it back, one that settles.
+
+        MUST raise IllegalStep, changing nothing, where the attempt is not unknown or was corrected before.
+        """
+
+    async def deposit(self, deposit: Deposit) -> Deposited:
+        """Pay in, once for each key."""
+
+    async def deposits(self) -> list[Deposit]:
+        """All that was paid in, the latest first."""
+
+    async def quarantine(self, which: Quarantine) -> None:
+        """Set a model aside; again: the first one stands."""
+
+    async def quarantined(self) -> list[Quarantine]:
+        """Models set aside, the latest first."""
+
+    async def clear_quarantine(self, provider: str, model: str) -> bool:
+        """Use a model again; False where it was not set aside."""
+
+    async def raise_alert(self, alert: Alert, *, deliver: bool) -> bool:
+        """Remember that it was told; False where it had been. `deliver`: it waits for its webhook."""
+
+    async def alerts(self, limit: int) -> list[Alert]:
+        """What was told, the latest first."""
+
+    async def waiting_alerts(self, limit: int) -> list[WaitingAlert]:
+        """What webhooks have not taken yet, the oldest first."""
+
+    async def end_alert(self, alert_id: int, due_ms: int | None) -> None:
+        """The webhook took it (or never will): None; else it is tried again then."""

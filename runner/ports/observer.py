@@ -56,6 +56,32 @@ class SpendRefused:
     turn: str
     scope: str
     kind: str
+    limit: int = 0
+    gone: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LimitUsed:
+    """A call has ended and a limit is used so far: `percent` is the highest of 50, 80 and 100 that is reached, or 0.
+
+    `limit` and `gone` (spent, or of unknown fate) are in the scope's measure: pico-dollars, or tokens.
+    """
+
+    bot: str
+    scope: str
+    percent: int
+    limit: int
+    gone: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRaised:
+    """An operator is told, once, that a limit is used up to `percent`; 0: the wallet's soft limit is reached."""
+
+    scope: str
+    percent: int
+    limit: int
+    gone: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +156,8 @@ Event = (
     | MessageTurnedAway
     | CallEnded
     | SpendRefused
+    | LimitUsed
+    | AlertRaised
     | LimitChanged
     | BoundBroken
     | TurnFinished

@@ -12,6 +12,7 @@ from typing import Protocol
 from adapters.contract import Adapter
 from runner.bots import Bot
 from runner.money.amounts import Money
+from runner.money.terms import WalletTerms
 from runner.ports.tools import Toolbox
 
 
@@ -32,3 +33,6 @@ class Roster(Protocol):
 
     def cap(self, bot_id: str) -> Money | None:
         """The spending cap now in force; None: no cap."""
+
+    def wallet(self) -> WalletTerms | None:
+        """The wallet's terms now in force; None: bots.yaml has none."""

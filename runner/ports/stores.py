@@ -13,14 +13,12 @@ Rules for every implementation:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from runner.money.budget import Counter
-from runner.money.ledger import LedgerEntry
-from runner.ports.books import LedgerFilter, MoneyStore, UsageSum
+from runner.ports.books import BookStore, MoneyStore
 from runner.ports.mail import (
     Acceptance,
     FinishedTurn,
@@ -30,6 +28,7 @@ from runner.ports.mail import (
     StoredStep,
     Work,
 )
+from runner.ports.reports import ReportStore
 
 
 class LaneSession(MoneyStore, Protocol):
@@ -96,7 +95,7 @@ class StoreFigures:
     """Sends that a restart repeated without knowing the fate of the first."""
 
 
-class Store(MoneyStore, Protocol):
+class Store(BookStore, ReportStore, Protocol):
     """Everything that is remembered."""
 
     async def open(self) -> None:
@@ -142,15 +141,6 @@ class Store(MoneyStore, Protocol):
 
     async def resend(self, outbox_id: int) -> None:
         """An operator's word: unknown -> pending."""
-
-    async def counters(self, scopes: Collection[str] | None = None) -> dict[str, Counter]:
-        """These scopes (all: None); a scope that never had a row is absent or empty."""
-
-    def ledger(self, which: LedgerFilter) -> AsyncIterator[LedgerEntry]:
-        """Rows by time, without holding up writers."""
-
-    async def usage(self, which: LedgerFilter, by: Sequence[str]) -> list[UsageSum]:
-        """Rows added up by some of `GROUPINGS`, dearest first."""
 
     async def turn(self, turn: str) -> TurnRecord | None:
         """A finished turn."""

@@ -9,8 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from runner.money.amounts import Money
-from runner.ports.books import HoldRequest, HoldResult, MoneyStore, Settlement
+from runner.ports.books import HoldRequest, HoldResult, MoneyStore, Settled, Settlement
 from runner.ports.mail import FinishedTurn, StoredStep, Work
 from runner.ports.stores import LaneSession
 
@@ -75,5 +74,5 @@ class _Session:
     async def hold(self, request: HoldRequest) -> HoldResult:
         return await self._store.hold(request)
 
-    async def settle(self, settlement: Settlement) -> Money:
+    async def settle(self, settlement: Settlement) -> Settled:
         return await self._store.settle(settlement)

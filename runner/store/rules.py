@@ -7,12 +7,16 @@ fit a signed 64-bit column is refused, never wrapped; a step that a table does n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from runner.errors import IllegalStep, StoreError
-from runner.money.amounts import MAX_AMOUNT, Money
-from runner.money.budget import Counter, Granted, decide
-from runner.money.reservation import ReservationState, charge, check_step, hold, resolve
-from runner.ports.books import GROUPINGS, Held, HoldRequest, HoldResult, Settlement, UsageSum
+from runner.money.amounts import MAX_AMOUNT, ZERO, Money
+from runner.money.budget import Counter, Granted, Measure, ScopeLimit, decide
+from runner.money.ledger import Attempt, LedgerEntry
+from runner.money.reservation import ReservationState, charge, check_step, corrected, hold, resolve
+from runner.money.scopes import measure_of
+from runner.money.usage import NO_USAGE
+from runner.ports.books import GROUPINGS, Correction, Held, HoldRequest, HoldResult, Settlement, UsageSum
 from runner.ports.mail import LEGAL_OUTBOX_STEPS, OutboxState
 from runner.ports.stores import Lease
 
@@ -31,53 +35,135 @@ def turn_id(inbox_id: int) -> str:
 
 
 # ── money ────────────────────────────────────────────────────────────────────────────────────────────────
-def scope_names(request: HoldRequest) -> tuple[str, ...]:
-    """The scopes of a request.
+def scope_names(scopes: Sequence[ScopeLimit]) -> tuple[str, ...]:
+    """The names of a request's scopes.
 
     Raises:
         ValueError: one is named twice: it would be checked once and counted twice.
     """
-    names = tuple(scope.name for scope in request.scopes)
+    names = tuple(scope.name for scope in scopes)
     if len(set(names)) != len(names):
         raise ValueError(f"a scope is named twice in {names}")
     return names
 
 
-def take(request: HoldRequest, counters: Mapping[str, Counter]) -> tuple[HoldResult, Counters]:
+def in_force(scopes: Sequence[ScopeLimit], funds: Money | None) -> tuple[ScopeLimit, ...]:
+    """The scopes with the limits that hold now. `funds`: what was paid in; None: nothing ever was."""
+    found = []
+    for scope in scopes:
+        if not scope.funded:
+            found.append(scope)
+        elif funds is not None or scope.limit is not None:
+            found.append(replace(scope, limit=(funds or 0) + (scope.limit or 0)))
+    return tuple(found)
+
+
+def take(
+    request: HoldRequest, scopes: Sequence[ScopeLimit], counters: Mapping[str, Counter]
+) -> tuple[HoldResult, Counters]:
     """Decide a hold; the second value is what to write: the counters after it, empty where it is refused.
+
+    `scopes` are the request's, in force.
 
     Raises:
         StoreError: an amount that cannot be kept.
     """
-    known = [(scope, counters.get(scope.name, Counter())) for scope in request.scopes]
+    known = [(scope, counters.get(scope.name, Counter())) for scope in scopes]
     decision = decide(request.estimate, known)
     if not isinstance(decision, Granted):
         return decision, {}
     keepable(decision.amount)
-    after = {scope.name: _keepable(hold(counter, decision.amount)) for scope, counter in known}
-    return Held(request.attempt.id, decision.output_tokens, decision.amount), after
+    sizes = {Measure.MONEY: decision.amount, Measure.TOKENS: decision.tokens}
+    after = {scope.name: _keepable(hold(counter, sizes[scope.measure])) for scope, counter in known}
+    held = Held(request.attempt.id, decision.output_tokens, decision.amount, decision.tokens, tuple(scopes))
+    return held, after
 
 
-def end(
-    now: ReservationState, held: Money, settlement: Settlement, counters: Mapping[str, Counter]
-) -> tuple[Money, Counters]:
-    """End a hold: what stands against its scopes from now on, and their counters to write.
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A row's hold as stored."""
+
+    state: ReservationState
+    amount: Money
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a hold has ended: what stands against its scopes from now on, and their counters to write."""
+
+    amount: Money
+    tokens: int
+    counters: Counters
+
+
+def end(now: Hold, settlement: Settlement, counters: Mapping[str, Counter]) -> End:
+    """End a hold.
 
     Raises:
         IllegalStep: the hold has ended already, or the settlement does not end it.
         StoreError: an amount that cannot be kept.
     """
-    check_step(now, settlement.state)
-    amount = charge(settlement.state, held, settlement.cost)
+    then = settlement.state
+    check_step(now.state, then)
+    used = settlement.usage.total_tokens
+    tokens = used if then is ReservationState.SETTLED else used or None
+    parts = {
+        Measure.MONEY: (int(now.amount), settlement.cost),
+        Measure.TOKENS: (now.tokens, tokens),
+    }
+    amount = Money(charge(then, *parts[Measure.MONEY]))
     keepable(amount)
     after = {
-        name: _keepable(resolve(counter, settlement.state, held, settlement.cost))
+        name: _keepable(resolve(counter, then, *parts[measure_of(name)]))
         for name, counter in counters.items()
     }
-    return amount, after
+    return End(amount, charge(then, *parts[Measure.TOKENS]), after)
 
 
-def keepable(amount: Money) -> Money:
+def correct(
+    row: LedgerEntry, correction: Correction, counters: Mapping[str, Counter]
+) -> tuple[tuple[LedgerEntry, ...], Counters]:
+    """The rows that put an unknown one right, and the counters after them.
+
+    Raises:
+        IllegalStep: the row is not of unknown fate, or an amount that nothing can have cost.
+    """
+    if row.state is not ReservationState.UNKNOWN or row.corrects:
+        raise IllegalStep(f"attempt {row.attempt.id} is {row.state}: only one of unknown fate is corrected")
+    if correction.cost < 0:
+        raise IllegalStep("nothing costs less than 0")
+    keepable(correction.cost)
+    tokens = row.tokens if correction.cost else 0
+    plain = replace(
+        row,
+        hold=ZERO,
+        hold_tokens=0,
+        usage=NO_USAGE,
+        latency_ms=0,
+        corrects=row.attempt.id,
+        why=correction.why,
+    )
+    back = replace(plain, attempt=_again(row, ".back", correction), cost=Money(-row.cost), tokens=-row.tokens)
+    real = replace(
+        plain,
+        attempt=_again(row, ".real", correction),
+        state=ReservationState.SETTLED,
+        cost=correction.cost,
+        tokens=tokens,
+    )
+    after = {
+        name: _keepable(corrected(counter, row.stands(name), real.stands(name)))
+        for name, counter in counters.items()
+    }
+    return (back, real), after
+
+
+def _again(row: LedgerEntry, suffix: str, correction: Correction) -> Attempt:
+    return replace(row.attempt, id=row.attempt.id + suffix, time_ms=correction.at_ms)
+
+
+def keepable(amount: int) -> int:
     """The amount itself. Raises StoreError where it does not fit the column."""
     if abs(amount) > MAX_AMOUNT:
         raise StoreError(f"an amount of {amount} pico-dollars is more than can be kept")

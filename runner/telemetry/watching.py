@@ -11,14 +11,19 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from runner.money.amounts import to_usd
+from runner.money.alarms import PERCENTAGES
+from runner.money.amounts import Money, to_usd
+from runner.money.budget import Measure
+from runner.money.scopes import measure_of
 from runner.ports.observer import (
+    AlertRaised,
     BoundBroken,
     CallEnded,
     ConnectionChanged,
     Event,
     Fault,
     LimitChanged,
+    LimitUsed,
     MessageAccepted,
     MessageTurnedAway,
     SendEnded,
@@ -33,6 +38,8 @@ _GOOD_SENDS = frozenset({"sent"})
 _PROVIDER_SAID = re.compile(r"(HTTP (\d{3})): .+", re.DOTALL)
 _ABOUT_ACCOUNTS = frozenset({"401", "402", "403", "404", "429"})
 _BAD_STATES = frozenset({"down", "refused", "degraded"})
+MOST_TOLD = 4096
+"""Reached limits that are remembered as told; of more, the oldest may be told again."""
 
 
 class Watching:
@@ -44,10 +51,10 @@ class Watching:
 
     def __init__(self, logger: FilteringBoundLogger) -> None:
         self._log = logger
-        self._told_limits: set[tuple[str, str]] = set()
+        self._told_limits: dict[tuple[str, str], None] = {}
         self.counts: Counter[tuple[str, str]] = Counter()
 
-    def note(self, event: Event) -> None:  # noqa: C901 - one flat table of events
+    def note(self, event: Event) -> None:  # noqa: C901, PLR0912 - one flat table of events
         """Write one event down."""
         log = self._log
         match event:
@@ -66,11 +73,16 @@ class Watching:
                 self.counts["refused", event.kind] += 1
                 self._refused(event)
             case LimitChanged():
-                self._told_limits = {told for told in self._told_limits if told[1] != event.scope}
+                self._told_limits = {told: None for told in self._told_limits if told[1] != event.scope}
+            case LimitUsed():
+                pass  # whoever tells operators makes an AlertRaised of it, once
+            case AlertRaised():
+                self.counts["alerts", str(event.percent)] += 1
+                self._alert(event)
             case BoundBroken():
                 self.counts["bound_broken", event.model] += 1
                 log.error(
-                    "a call cost more than its bound: the model is not called again until restart",
+                    "a call cost more than its bound: the model is not called again until it is cleared",
                     bot=event.bot,
                     attempt=event.attempt,
                     provider=event.provider,
@@ -130,10 +142,26 @@ class Watching:
     def _refused(self, event: SpendRefused) -> None:
         told = (event.bot, event.scope if not event.scope.startswith("message:") else event.kind)
         if event.kind == "limit" and told not in self._told_limits:
-            self._told_limits.add(told)
+            if len(self._told_limits) >= MOST_TOLD:
+                del self._told_limits[next(iter(self._told_limits))]
+            self._told_limits[told] = None
             self._log.warning("limit reached", bot=event.bot, scope=event.scope, turn=event.turn)
         else:
             self._log.debug("refused", bot=event.bot, scope=event.scope, kind=event.kind, turn=event.turn)
+
+    def _alert(self, event: AlertRaised) -> None:
+        tokens = measure_of(event.scope) is Measure.TOKENS
+        figures = (event.limit, event.gone)
+        limit, gone = figures if tokens else tuple(to_usd(Money(figure)) for figure in figures)
+        write = self._log.info if event.percent == PERCENTAGES[0] else self._log.warning
+        write(
+            "alert",
+            scope=event.scope,
+            percent=event.percent,
+            limit=limit,
+            gone=gone,
+            unit="tokens" if tokens else "USD",
+        )
 
     def _turn(self, event: TurnFinished) -> None:
         self._log.info(

@@ -10,7 +10,8 @@ import asyncio
 import random
 from dataclasses import dataclass, field
 
-from runner.agent.meter import Ask, Meter, Refused
+from runner.agent.asks import Ask, Refused
+from runner.agent.meter import Meter
 from runner.bots import ModelChoice, Secret
 from runner.clock import SystemClock
 from runner.conversations.models import UserMessage
@@ -100,7 +101,9 @@ async def try_cap(store: Store, price: Price, cap: Money, seed: int, conversatio
     book = PriceBook("trial", {(CHOICE.provider, CHOICE.model): price})
     trial = Trial(cap)
     async with asyncio.TaskGroup() as tasks:
-        meter = Meter(_Only(provider), book, store, clock, RecordingObserver(), tasks, drain_s=DRAIN_S)
+        meter = Meter(
+            _Only(provider), lambda: book, store, clock, RecordingObserver(), tasks, drain_s=DRAIN_S
+        )
         async with asyncio.TaskGroup() as group:
             for number in range(conversations):
                 text = "what is it? " * rng.randint(1, 40)
@@ -128,7 +131,7 @@ async def _converse(
         ask = Ask(
             request=request,
             about=about,
-            scopes=lambda: (ScopeLimit(SCOPE, trial.cap),),
+            scopes=lambda _: (ScopeLimit(SCOPE, trial.cap),),
             deadline=SystemClock().monotonic() + MESSAGE_S,
             attempts_used=0,
             step_number=0,

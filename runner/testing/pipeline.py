@@ -96,9 +96,10 @@ async def pipeline(
     await store.recover()
     try:
         async with asyncio.TaskGroup() as tasks:
-            meter = Meter(OneProvider(provider), book or a_book(), store, clock, observer, tasks)
+            prices = book or a_book()
+            meter = Meter(OneProvider(provider), lambda: prices, store, clock, observer, tasks)
             outbox = Outbox(store, roster, clock, observer, tasks)
-            agent = AgentLoop(meter, book or a_book(), clock)
+            agent = AgentLoop(meter, lambda: prices, clock)
             turn = TurnHandler(roster, agent, Commands(store), outbox, clock, observer, tasks)
             lanes = Lanes(store, roster, turn.handle, clock, observer, tasks)
             inbox = Inbox(store, roster, lanes, clock, observer, outbox.hand_out_again)

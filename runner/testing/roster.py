@@ -8,6 +8,7 @@ from adapters.contract import Adapter
 from runner.agent.tools import EmptyToolbox
 from runner.bots import Bot
 from runner.money.amounts import Money
+from runner.money.terms import WalletTerms
 from runner.ports.tools import Toolbox
 
 
@@ -16,6 +17,7 @@ class FakeRoster:
 
     Attributes:
         bots: by id; `adapters`: by bot and channel; `toolboxes`: by bot, none is an empty one.
+        wallet_terms: what bots.yaml would say of the wallet.
         caps: what an operator has set since, by bot; a bot that is not in it has the cap of its definition.
     """
 
@@ -24,6 +26,7 @@ class FakeRoster:
         self.adapters: dict[tuple[str, str], Adapter] = {}
         self.toolboxes: dict[str, Toolbox] = {}
         self.caps: dict[str, Money | None] = {}
+        self.wallet_terms: WalletTerms | None = None
 
     def add(self, bot: Bot, adapter: Adapter | None = None, toolbox: Toolbox | None = None) -> Bot:
         """Define a bot, or define it anew; the adapter serves all its channels."""
@@ -61,3 +64,7 @@ class FakeRoster:
             return self.caps[bot_id]
         bot = self.bots.get(bot_id)
         return None if bot is None else bot.cap
+
+    def wallet(self) -> WalletTerms | None:
+        """The wallet's terms."""
+        return self.wallet_terms

@@ -11,8 +11,29 @@ from runner.money.amounts import ZERO, Money
 from runner.money.budget import Counter
 from runner.money.ledger import LedgerEntry
 from runner.money.reservation import ReservationState
-from runner.ports.books import Held, HoldRequest, HoldResult, LedgerFilter, Settlement, UsageSum
-from runner.store.rules import Counters, check_groupings, dearest_first, end, lost_hold, scope_names, take
+from runner.ports.books import (
+    Correction,
+    Held,
+    HoldRequest,
+    HoldResult,
+    LedgerFilter,
+    Settled,
+    Settlement,
+    UsageSum,
+)
+from runner.store.memory.purse import Purse
+from runner.store.rules import (
+    Counters,
+    Hold,
+    check_groupings,
+    correct,
+    dearest_first,
+    end,
+    in_force,
+    lost_hold,
+    scope_names,
+    take,
+)
 
 _COLUMNS: Mapping[str, Callable[[LedgerEntry], str]] = {
     "bot": lambda row: row.attempt.bot,
@@ -34,47 +55,75 @@ class Books:
         self._counters: Counters = {}
         self._rows: dict[str, LedgerEntry] = {}
         self._by_turn: dict[str, int] = {}
+        self.purse = Purse()
 
     def hold(self, request: HoldRequest) -> HoldResult:
         """As `MoneyStore.hold`."""
         attempt = request.attempt
         if attempt.id in self._rows:
             raise IllegalStep(f"attempt {attempt.id} exists already")
-        names = scope_names(request)
-        result, after = take(request, self.counters(names))
+        scopes = in_force(request.scopes, self.purse.funds())
+        names = scope_names(scopes)
+        result, after = take(request, scopes, self.counters(names))
         if isinstance(result, Held):
-            self._rows[attempt.id] = LedgerEntry(
-                attempt, names, ReservationState.HELD, result.amount, result.amount
+            self._add(
+                LedgerEntry(
+                    attempt,
+                    names,
+                    ReservationState.HELD,
+                    result.amount,
+                    result.amount,
+                    hold_tokens=result.tokens,
+                    tokens=result.tokens,
+                )
             )
-            self._by_turn[attempt.turn] = self.attempts(attempt.turn) + 1
             self._counters |= after
         return result
+
+    def _add(self, row: LedgerEntry) -> None:
+        turn = row.attempt.turn
+        self._rows[row.attempt.id] = row
+        self._by_turn[turn] = self.attempts(turn) + 1
 
     def ended(self, settlement: Settlement) -> tuple[LedgerEntry, Counters]:
         """The row and the counters as they will be; nothing is written yet."""
         row = self._rows.get(settlement.attempt_id)
         if row is None:
             raise IllegalStep(f"there is no attempt {settlement.attempt_id}")
-        amount, after = end(row.state, row.hold, settlement, self.counters(row.scopes))
+        after = end(Hold(row.state, row.hold, row.hold_tokens), settlement, self.counters(row.scopes))
         return (
             replace(
                 row,
                 state=settlement.state,
-                cost=amount,
+                cost=after.amount,
+                tokens=after.tokens,
                 usage=settlement.usage,
                 request_id=settlement.request_id,
                 stop_reason=settlement.stop_reason,
                 latency_ms=settlement.latency_ms,
                 why=settlement.why,
             ),
-            after,
+            after.counters,
         )
 
-    def write(self, row: LedgerEntry, counters: Counters) -> Money:
+    def write(self, row: LedgerEntry, counters: Counters) -> Settled:
         """Write what `ended` made; returns what stands against the scopes."""
         self._rows[row.attempt.id] = row
         self._counters |= counters
-        return row.cost
+        return Settled(row.cost, dict(counters))
+
+    def correct(self, correction: Correction) -> tuple[LedgerEntry, ...]:
+        """As `BookStore.correct`."""
+        row = self._rows.get(correction.attempt_id)
+        if row is None:
+            raise IllegalStep(f"there is no attempt {correction.attempt_id}")
+        rows, after = correct(row, correction, self.counters(row.scopes))
+        if any(entry.attempt.id in self._rows for entry in rows):
+            raise IllegalStep(f"attempt {correction.attempt_id} was corrected before")
+        for entry in rows:
+            self._add(entry)
+        self._counters |= after
+        return rows
 
     def recover(self) -> int:
         """End each hold that was left; how many there were."""
@@ -104,6 +153,8 @@ class Books:
         check_groupings(by)
         groups: dict[tuple[str, ...], UsageSum] = {}
         for row in self.rows(which):
+            if row.state is ReservationState.HELD:
+                continue
             key = tuple(_COLUMNS[name](row) for name in by)
             groups[key] = _with(groups.get(key, UsageSum(key)), row)
         return sorted(groups.values(), key=dearest_first)
@@ -114,6 +165,7 @@ def _passes(row: LedgerEntry, which: LedgerFilter) -> bool:
     return (
         (which.bot is None or attempt.bot == which.bot)
         and (which.turn is None or attempt.turn == which.turn)
+        and (which.state is None or row.state is which.state)
         and (which.from_ms is None or attempt.time_ms >= which.from_ms)
         and (which.to_ms is None or attempt.time_ms < which.to_ms)
     )

@@ -11,10 +11,22 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from runner.errors import StoreError
-from runner.money.amounts import Money
 from runner.money.budget import Counter
 from runner.money.ledger import LedgerEntry
-from runner.ports.books import HoldRequest, HoldResult, LedgerFilter, Settlement, UsageSum
+from runner.ports.books import (
+    Alert,
+    Correction,
+    Deposit,
+    Deposited,
+    HoldRequest,
+    HoldResult,
+    LedgerFilter,
+    Quarantine,
+    Settled,
+    Settlement,
+    UsageSum,
+    WaitingAlert,
+)
 from runner.ports.mail import Acceptance, FinishedTurn, NewInbound, OutboxState, Outgoing, StoredStep, Work
 from runner.ports.stores import LaneSession, Lease, Recovery, StoreFigures, TurnRecord
 from runner.store.lanes import OwnLanes
@@ -135,7 +147,7 @@ class MemoryStore:
         self._begin("hold")
         return self._books.hold(request)
 
-    async def settle(self, settlement: Settlement) -> Money:
+    async def settle(self, settlement: Settlement) -> Settled:
         """As the port says."""
         self._begin("settle")
         row, counters = self._books.ended(settlement)
@@ -158,6 +170,56 @@ class MemoryStore:
         """As the port says. Raises ValueError for a grouping that there is not."""
         self._begin("usage")
         return self._books.usage(which, by)
+
+    async def correct(self, correction: Correction) -> tuple[LedgerEntry, ...]:
+        """As the port says."""
+        self._begin("correct")
+        return self._books.correct(correction)
+
+    async def deposit(self, deposit: Deposit) -> Deposited:
+        """As the port says."""
+        self._begin("deposit")
+        return self._books.purse.deposit(deposit)
+
+    async def deposits(self) -> list[Deposit]:
+        """As the port says."""
+        self._begin("deposits")
+        return self._books.purse.deposits()
+
+    async def quarantine(self, which: Quarantine) -> None:
+        """As the port says."""
+        self._begin("quarantine")
+        self._books.purse.set_aside(which)
+
+    async def quarantined(self) -> list[Quarantine]:
+        """As the port says."""
+        self._begin("quarantined")
+        return self._books.purse.quarantined()
+
+    async def clear_quarantine(self, provider: str, model: str) -> bool:
+        """As the port says."""
+        self._begin("clear_quarantine")
+        return self._books.purse.clear(provider, model)
+
+    async def raise_alert(self, alert: Alert, *, deliver: bool) -> bool:
+        """As the port says."""
+        self._begin("raise_alert")
+        return self._books.purse.add_alert(alert, waits=deliver)
+
+    async def alerts(self, limit: int) -> list[Alert]:
+        """As the port says."""
+        self._begin("alerts")
+        return self._books.purse.alerts(limit)
+
+    async def waiting_alerts(self, limit: int) -> list[WaitingAlert]:
+        """As the port says."""
+        self._begin("waiting_alerts")
+        return self._books.purse.waiting(limit)
+
+    async def end_alert(self, alert_id: int, due_ms: int | None) -> None:
+        """As the port says."""
+        self._begin("end_alert")
+        self._books.purse.end_alert(alert_id, due_ms)
 
     # ── outbox ───────────────────────────────────────────────────────────────────────────────────────────
     async def begin_sending(self, ids: Sequence[int]) -> None:

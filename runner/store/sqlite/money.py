@@ -11,13 +11,33 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from runner.errors import IllegalStep
-from runner.money.amounts import Money
 from runner.money.budget import Counter
 from runner.money.ledger import Attempt, LedgerEntry
 from runner.money.reservation import ReservationState
 from runner.money.usage import Usage
-from runner.ports.books import GROUPINGS, Held, HoldRequest, HoldResult, LedgerFilter, Settlement, UsageSum
-from runner.store.rules import Counters, check_groupings, end, lost_hold, scope_names, take
+from runner.ports.books import (
+    GROUPINGS,
+    Correction,
+    Held,
+    HoldRequest,
+    HoldResult,
+    LedgerFilter,
+    Settled,
+    Settlement,
+    UsageSum,
+)
+from runner.store.rules import (
+    Counters,
+    Hold,
+    check_groupings,
+    correct,
+    end,
+    in_force,
+    lost_hold,
+    scope_names,
+    take,
+)
+from runner.store.sqlite.deposits import DepositRows
 from runner.store.sqlite.queries import Queries
 from runner.store.sqlite.turns import TurnRows
 
@@ -29,54 +49,79 @@ _ATTEMPT = 18
 class MoneyRows:
     """The tables `scopes` and `ledger`."""
 
-    def __init__(self, sql: Queries, turns: TurnRows) -> None:
+    def __init__(self, sql: Queries, turns: TurnRows, deposits: DepositRows) -> None:
         self._sql = sql
         self._turns = turns
+        self._deposits = deposits
 
     def hold(self, connection: sqlite3.Connection, request: HoldRequest) -> HoldResult:
         """As `MoneyStore.hold`."""
-        names = scope_names(request)
-        result, after = take(request, self.counters(connection, names))
+        scopes = request.scopes
+        if any(scope.funded for scope in scopes):
+            scopes = in_force(scopes, self._deposits.funds(connection))
+        names = scope_names(scopes)
+        result, after = take(request, scopes, self.counters(connection, names))
         if isinstance(result, Held):
-            self._add(connection, request.attempt, names, result.amount)
+            self._add(connection, request.attempt, names, result)
             self._save(connection, after)
         elif connection.execute(self._sql["attempt_exists"], (request.attempt.id,)).fetchone() is not None:
             raise _exists(request.attempt)
         return result
 
-    def _add(self, connection: sqlite3.Connection, a: Attempt, scopes: Sequence[str], amount: Money) -> None:
+    def _add(self, connection: sqlite3.Connection, a: Attempt, scopes: Sequence[str], held: Held) -> None:
         added = connection.execute(
             self._sql["hold"],
             (
-                *(a.id, a.time_ms, a.bot, a.platform, a.channel, a.conversation, a.user, a.turn),
-                *(a.provider, a.model, a.price_version, a.feature, a.task, a.route, a.route_reason),
-                *(a.billing_mode, a.number, a.iteration, json.dumps(scopes), amount, amount),
+                *_attempt_columns(a),
+                *(json.dumps(scopes), held.amount, held.amount, held.tokens, held.tokens),
             ),
         )
         if added.rowcount != 1:
             raise _exists(a)
 
-    def settle(self, connection: sqlite3.Connection, settlement: Settlement) -> Money:
+    def settle(self, connection: sqlite3.Connection, settlement: Settlement) -> Settled:
         """As `MoneyStore.settle`."""
         row = connection.execute(self._sql["reservation"], (settlement.attempt_id,)).fetchone()
         if row is None:
             raise IllegalStep(f"there is no attempt {settlement.attempt_id}")
-        seq, state, held, scopes, turn = row
+        seq, state, held, held_tokens, scopes, turn = row
         counters = self.counters(connection, json.loads(scopes))
-        amount, after = end(ReservationState(state), held, settlement, counters)
+        ended = end(Hold(ReservationState(state), held, held_tokens), settlement, counters)
         u = settlement.usage
         connection.execute(
             self._sql["end_hold"],
             (
-                *(settlement.state, amount, u.input_tokens, u.output_tokens, u.cache_read_tokens),
+                *(settlement.state, ended.amount, ended.tokens),
+                *(u.input_tokens, u.output_tokens, u.cache_read_tokens),
                 *(u.cache_write_5m_tokens, u.cache_write_1h_tokens, u.reasoning_tokens),
                 *(settlement.request_id, settlement.stop_reason, settlement.latency_ms, settlement.why, seq),
             ),
         )
-        self._save(connection, after)
+        self._save(connection, ended.counters)
         if settlement.step is not None:
             self._turns.save_step(connection, turn, settlement.step)
-        return amount
+        return Settled(ended.amount, ended.counters)
+
+    def correct(self, connection: sqlite3.Connection, correction: Correction) -> tuple[LedgerEntry, ...]:
+        """As `BookStore.correct`."""
+        found = connection.execute(self._sql["ledger_row"], (correction.attempt_id,)).fetchone()
+        if found is None:
+            raise IllegalStep(f"there is no attempt {correction.attempt_id}")
+        row = entry_from(found)
+        rows, after = correct(row, correction, self.counters(connection, row.scopes))
+        for entry in rows:
+            added = connection.execute(
+                self._sql["add_correction"],
+                (
+                    *_attempt_columns(entry.attempt),
+                    *(json.dumps(entry.scopes), entry.state, entry.hold, entry.cost, entry.request_id),
+                    *(entry.stop_reason, entry.why, entry.corrects, entry.hold_tokens, entry.tokens),
+                ),
+            )
+            if added.rowcount != 1:
+                raise IllegalStep(f"attempt {correction.attempt_id} was corrected before")
+        self._save(connection, after)
+        return rows
 
     def recover(self, connection: sqlite3.Connection) -> int:
         """End each hold that a crash left; how many there were."""
@@ -102,6 +147,14 @@ class MoneyRows:
 
 def _exists(attempt: Attempt) -> IllegalStep:
     return IllegalStep(f"attempt {attempt.id} exists already")
+
+
+def _attempt_columns(a: Attempt) -> tuple[object, ...]:
+    return (
+        *(a.id, a.time_ms, a.bot, a.platform, a.channel, a.conversation, a.user, a.turn),
+        *(a.provider, a.model, a.price_version, a.feature, a.task, a.route, a.route_reason),
+        *(a.billing_mode, a.number, a.iteration),
+    )
 
 
 # ── rows as values ───────────────────────────────────────────────────────────────────────────────────────
@@ -136,6 +189,7 @@ def filter_arguments(which: LedgerFilter) -> dict[str, object]:
     return {
         "bot": which.bot,
         "turn": which.turn,
+        "state": which.state,
         "from_ms": 0 if which.from_ms is None else which.from_ms,
         "to_ms": END_OF_TIME if which.to_ms is None else which.to_ms,
     }

@@ -15,14 +15,27 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from runner.clock import Clock
-from runner.money.amounts import Money
 from runner.money.budget import Counter
 from runner.money.ledger import LedgerEntry
-from runner.ports.books import HoldRequest, HoldResult, LedgerFilter, Settlement, UsageSum
+from runner.ports.books import (
+    Alert,
+    Correction,
+    Deposit,
+    Deposited,
+    HoldRequest,
+    HoldResult,
+    LedgerFilter,
+    Quarantine,
+    Settled,
+    Settlement,
+    UsageSum,
+    WaitingAlert,
+)
 from runner.ports.mail import Acceptance, FinishedTurn, NewInbound, OutboxState, Outgoing, StoredStep, Work
 from runner.ports.stores import LaneSession, Lease, Recovery, StoreFigures, TurnRecord
 from runner.store.lanes import OwnLanes
 from runner.store.sqlite.connection import make_private_file, open_for_writing
+from runner.store.sqlite.deposits import AlertRows, DepositRows, QuarantineRows
 from runner.store.sqlite.inbox import InboxRows
 from runner.store.sqlite.leases import LeaseRows
 from runner.store.sqlite.lock import FileLock
@@ -49,7 +62,10 @@ class SqliteStore:
         self._inbox = InboxRows(sql)
         self._turns = TurnRows(sql)
         self._outbox = OutboxRows(sql)
-        self._money = MoneyRows(sql, self._turns)
+        self._deposits = DepositRows(sql)
+        self._quarantine = QuarantineRows(sql)
+        self._alerts = AlertRows(sql)
+        self._money = MoneyRows(sql, self._turns, self._deposits)
         self._leases = LeaseRows(sql)
         self._upkeep = Upkeep(sql)
         self._writer = Writer(self._connect, sql)
@@ -133,7 +149,7 @@ class SqliteStore:
         """As the port says."""
         return await self._writer.write(lambda c: self._money.hold(c, request))
 
-    async def settle(self, settlement: Settlement) -> Money:
+    async def settle(self, settlement: Settlement) -> Settled:
         """As the port says."""
         return await self._writer.write(lambda c: self._money.settle(c, settlement))
 
@@ -150,6 +166,46 @@ class SqliteStore:
     async def usage(self, which: LedgerFilter, by: Sequence[str]) -> list[UsageSum]:
         """As the port says. Raises ValueError for a grouping that there is not."""
         return await self._reader.usage(which, by)
+
+    async def correct(self, correction: Correction) -> tuple[LedgerEntry, ...]:
+        """As the port says."""
+        return await self._writer.write(lambda c: self._money.correct(c, correction))
+
+    async def deposit(self, deposit: Deposit) -> Deposited:
+        """As the port says."""
+        return await self._writer.write(lambda c: self._deposits.deposit(c, deposit))
+
+    async def deposits(self) -> list[Deposit]:
+        """As the port says."""
+        return await self._writer.read(self._deposits.deposits)
+
+    async def quarantine(self, which: Quarantine) -> None:
+        """As the port says."""
+        await self._writer.write(lambda c: self._quarantine.set_aside(c, which))
+
+    async def quarantined(self) -> list[Quarantine]:
+        """As the port says."""
+        return await self._writer.read(self._quarantine.all)
+
+    async def clear_quarantine(self, provider: str, model: str) -> bool:
+        """As the port says."""
+        return await self._writer.write(lambda c: self._quarantine.clear(c, provider, model))
+
+    async def raise_alert(self, alert: Alert, *, deliver: bool) -> bool:
+        """As the port says."""
+        return await self._writer.write(lambda c: self._alerts.add(c, alert, waits=deliver))
+
+    async def alerts(self, limit: int) -> list[Alert]:
+        """As the port says."""
+        return await self._writer.read(lambda c: self._alerts.latest(c, limit))
+
+    async def waiting_alerts(self, limit: int) -> list[WaitingAlert]:
+        """As the port says."""
+        return await self._writer.read(lambda c: self._alerts.waiting(c, limit))
+
+    async def end_alert(self, alert_id: int, due_ms: int | None) -> None:
+        """As the port says."""
+        await self._writer.write(lambda c: self._alerts.end(c, alert_id, due_ms))
 
     # ── outbox ───────────────────────────────────────────────────────────────────────────────────────────
     async def begin_sending(self, ids: Sequence[int]) -> None:

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from runner.agent.meter import Ask, Meter, MeterResult
+from runner.agent.asks import Ask, MeterResult
+from runner.agent.meter import Meter
 from runner.bots import Secret
 from runner.conversations.models import UserMessage
 from runner.errors import StoreError
@@ -99,5 +100,5 @@ async def a_world(book: PriceBook | None = None) -> AsyncIterator[World]:
     provider = FakeProvider(clock, HELLO)
     shelf = Shelf(provider)
     async with asyncio.TaskGroup() as tasks:
-        meter = Meter(shelf, book or a_book(), store, clock, observer, tasks)
+        meter = Meter(shelf, lambda: book or a_book(), store, clock, observer, tasks)
         yield World(meter, provider, store, clock, observer, shelf, faults, tasks)

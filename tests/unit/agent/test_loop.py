@@ -114,8 +114,8 @@ async def a_world() -> AsyncIterator[World]:
             replace(a_price(), provider=choice.provider, model=choice.model) for choice in (SECOND, THIRD)
         )
         book = a_book(a_price(), *rows)
-        meter = Meter(Shelf(), book, store, clock, RecordingObserver(), tasks)
-        yield World(AgentLoop(meter, book, clock), provider, store, clock, faults, keys)
+        meter = Meter(Shelf(), lambda: book, store, clock, RecordingObserver(), tasks)
+        yield World(AgentLoop(meter, lambda: book, clock), provider, store, clock, faults, keys)
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ async def test_tools_of_one_reply_run_side_by_side(world: World) -> None:
             return ToolResult(call.id, call.name, "met")
 
     world.provider.script(asks("a", "b"))
-    result = await asyncio.wait_for(world.run(Meeting(a=str, b=str)), 5)
+    result = await asyncio.wait_for(world.run(Meeting(a=str, b=str)), 30)
     assert [run.result.text for run in result.tool_runs] == ["met", "met"]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runner.agent.meter import Failed, Metered, Refused
+from runner.agent.asks import Failed, Metered, Refused
 from runner.bots import Secret
 from runner.errors import StoreError
 from runner.money.amounts import Money

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.agent.meter import Metered, Refused
+from runner.agent.asks import Metered, Refused
 from runner.money.amounts import Money
 from runner.money.budget import ScopeLimit
 from runner.money.usage import Usage

@@ -15,16 +15,16 @@ SELECT 1 FROM ledger WHERE id = ?;
 -- name: hold
 INSERT INTO ledger (
     id, time_ms, bot, platform, channel, conversation, user, turn, provider, model, price_version, feature,
-    task, route, route_reason, billing_mode, number, iteration, scopes, state, hold, cost
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'held', ?, ?)
+    task, route, route_reason, billing_mode, number, iteration, scopes, state, hold, cost, hold_tokens, tokens
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'held', ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING;
 
 -- name: reservation
-SELECT seq, state, hold, scopes, turn FROM ledger WHERE id = ?;
+SELECT seq, state, hold, hold_tokens, scopes, turn FROM ledger WHERE id = ?;
 
 -- name: end_hold
 UPDATE ledger SET
-    state = ?, cost = ?, input_tokens = ?, output_tokens = ?, cache_read_tokens = ?, cache_write_5m_tokens = ?,
+    state = ?, cost = ?, tokens = ?, input_tokens = ?, output_tokens = ?, cache_read_tokens = ?, cache_write_5m_tokens = ?,
     cache_write_1h_tokens = ?, reasoning_tokens = ?, request_id = ?, stop_reason = ?, latency_ms = ?, why = ?
 WHERE seq = ?;
 
@@ -36,9 +36,10 @@ SELECT id FROM ledger WHERE state = 'held' ORDER BY seq;
 SELECT seq, id, time_ms, bot, platform, channel, conversation, user, turn, provider, model, price_version,
        feature, task, route, route_reason, billing_mode, number, iteration, scopes, state, hold, cost,
        input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
-       reasoning_tokens, request_id, stop_reason, latency_ms, why, corrects
+       reasoning_tokens, request_id, stop_reason, latency_ms, why, corrects, hold_tokens, tokens
 FROM ledger
 WHERE (time_ms, seq) > (:after_ms, :after_seq) AND time_ms < :to_ms AND (:bot IS NULL OR bot = :bot)
+  AND (:state IS NULL OR state = :state)
 ORDER BY time_ms, seq
 LIMIT :limit;
 
@@ -46,9 +47,10 @@ LIMIT :limit;
 SELECT seq, id, time_ms, bot, platform, channel, conversation, user, turn, provider, model, price_version,
        feature, task, route, route_reason, billing_mode, number, iteration, scopes, state, hold, cost,
        input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
-       reasoning_tokens, request_id, stop_reason, latency_ms, why, corrects
+       reasoning_tokens, request_id, stop_reason, latency_ms, why, corrects, hold_tokens, tokens
 FROM ledger
 WHERE turn = :turn AND time_ms >= :from_ms AND time_ms < :to_ms AND (:bot IS NULL OR bot = :bot)
+  AND (:state IS NULL OR state = :state)
 ORDER BY time_ms, seq;
 
 -- name: usage
@@ -70,6 +72,56 @@ SELECT
     sum(cache_write_1h_tokens), sum(reasoning_tokens),
     sum(iif(state = 'unknown', cost, 0))
 FROM ledger
-WHERE time_ms >= :from_ms AND time_ms < :to_ms
+WHERE time_ms >= :from_ms AND time_ms < :to_ms AND state <> 'held' AND (:state IS NULL OR state = :state)
   AND (:bot IS NULL OR bot = :bot) AND (:turn IS NULL OR turn = :turn)
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9;
+
+-- name: ledger_row
+SELECT seq, id, time_ms, bot, platform, channel, conversation, user, turn, provider, model, price_version,
+       feature, task, route, route_reason, billing_mode, number, iteration, scopes, state, hold, cost,
+       input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
+       reasoning_tokens, request_id, stop_reason, latency_ms, why, corrects, hold_tokens, tokens
+FROM ledger WHERE id = ?;
+
+-- name: add_correction
+INSERT INTO ledger (
+    id, time_ms, bot, platform, channel, conversation, user, turn, provider, model, price_version, feature,
+    task, route, route_reason, billing_mode, number, iteration, scopes, state, hold, cost, request_id,
+    stop_reason, why, corrects, hold_tokens, tokens
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: funds
+SELECT sum(amount) FROM deposits;
+
+-- name: deposit
+INSERT INTO deposits (key, amount, at_ms, note) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING;
+
+-- name: deposit_of
+SELECT key, amount, at_ms, note FROM deposits WHERE key = ?;
+
+-- name: deposits
+SELECT key, amount, at_ms, note FROM deposits ORDER BY at_ms DESC, rowid DESC;
+
+-- name: set_aside
+INSERT INTO quarantine (provider, model, attempt, held, cost, at_ms) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (provider, model) DO NOTHING;
+
+-- name: quarantined
+SELECT provider, model, attempt, held, cost, at_ms FROM quarantine ORDER BY at_ms DESC, provider, model;
+
+-- name: clear_quarantine
+DELETE FROM quarantine WHERE provider = ? AND model = ?;
+
+-- name: raise_alert
+INSERT INTO alerts (scope, percent, "limit", gone, at_ms, waits) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (scope, "limit", percent) DO NOTHING;
+
+-- name: alerts
+SELECT scope, percent, "limit", gone, at_ms FROM alerts ORDER BY id DESC LIMIT ?;
+
+-- name: waiting_alerts
+SELECT id, tries, due_ms, scope, percent, "limit", gone, at_ms FROM alerts WHERE waits = 1 ORDER BY id LIMIT ?;
+
+-- name: end_alert
+UPDATE alerts SET waits = ?, tries = tries + 1, due_ms = ? WHERE id = ?;
