@@ -29,7 +29,7 @@ FLAGS = [
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.browser,
-    pytest.mark.timeout(90),
+    pytest.mark.timeout(240),
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no browser {CHROMIUM}"),
     pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="playwright is not installed"),
 ]
@@ -75,7 +75,7 @@ async def visit(folder: Path) -> AsyncIterator[Visit]:
             async with async_playwright() as playwright:
                 browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
                 page = await browser.new_page()
-                page.set_default_timeout(15_000)
+                page.set_default_timeout(60_000)
                 here = Visit(page, daemon, model)
                 page.on("pageerror", lambda error: here.wrong.append(str(error)))
                 page.on(

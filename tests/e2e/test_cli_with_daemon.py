@@ -29,7 +29,7 @@ bots:
     system_prompt: You are kind.
 """
 COMMAND = [sys.executable, "-m", "runner"]
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
 class Machine:

@@ -32,7 +32,6 @@ def events(text: str) -> list[tuple[str, Any]]:
     return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in blocks]
 
 
-@pytest.mark.timeout(60)
 async def test_an_answer_as_events_and_an_answer_that_is_posted(tmp_path: Path) -> None:
     posted: asyncio.Queue[tuple[dict[str, str], bytes]] = asyncio.Queue()
     faults = [500]

@@ -22,7 +22,6 @@ bots:
 """
 
 
-@pytest.mark.timeout(60)
 async def test_direct_messages_to_a_dead_daemon_are_answered_once(
     tmp_path: Path, unused_tcp_port: int
 ) -> None:

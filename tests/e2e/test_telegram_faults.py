@@ -14,7 +14,7 @@ from adapters.testing.telegram_server import TelegramServer
 from adapters.testing.telegram_state import Account, Fault, FaultKind
 from tests.faults.daemon_process import Daemon
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 GOOD, WRONG = "42:abcdefgh", "43:revoked"
 CONFIG = """
@@ -41,7 +41,7 @@ class Town:
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait until the log says so."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not holds():  # noqa: ASYNC110 - another process's log rings no bell here
                 await asyncio.sleep(0.01)
 
@@ -53,7 +53,7 @@ class Town:
 
     async def answered(self, *texts: str, before: int = 0) -> None:
         """These have been answered once each, in order."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             sent = (await self.account.replies(before + len(texts)))[before:]
         assert [text in said.text for text, said in zip(texts, sent, strict=True)] == [True] * len(texts)
 

@@ -110,7 +110,7 @@ async def test_killed_while_the_model_thinks_it_does_not_listen_again(tmp_path: 
             await daemon.start()
             await daemon.ready()
             speak(account, 2)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await model.wait_for(lambda server: len(server.requests) == 2)
             daemon.kill()
             await daemon.gone()

@@ -27,7 +27,6 @@ bots:
 """
 
 
-@pytest.mark.timeout(60)
 async def test_what_was_said_while_it_was_dead_is_answered_once_and_in_order(
     tmp_path: Path, unused_tcp_port: int
 ) -> None:

@@ -42,7 +42,7 @@ class Daemon:
     def __exit__(self, *_: object) -> None:
         self.kill()
         assert self._zygote is not None
-        self._zygote.communicate(timeout=10)
+        self._zygote.communicate(timeout=60)
 
     async def start(self) -> None:
         """Fork a daemon; it is not ready yet."""
@@ -54,7 +54,7 @@ class Daemon:
         zygote.stdin.flush()
         self.pid = int(await asyncio.to_thread(zygote.stdout.readline))
 
-    async def ready(self, timeout_s: float = 20.0) -> None:
+    async def ready(self, timeout_s: float = 60.0) -> None:
         """Wait until it says that it is ready."""
         async with asyncio.timeout(timeout_s):
             while (found := read_presence(self.state)) is None or found.pid != self.pid:
@@ -75,7 +75,7 @@ class Daemon:
         if self.alive():
             os.kill(self.pid, signal.SIGKILL)
 
-    async def gone(self, timeout_s: float = 20.0) -> None:
+    async def gone(self, timeout_s: float = 60.0) -> None:
         """Wait until it has ended."""
         async with asyncio.timeout(timeout_s):
             while self.alive():  # noqa: ASYNC110 - another process's end rings no bell here

@@ -212,7 +212,7 @@ async def test_it_is_up_once_discord_knows_the_token_and_has_the_commands() -> N
 
         async with asyncio.TaskGroup() as group:
             task = group.create_task(one.run(report))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await up.wait()
             task.cancel()
         assert states == [ConnectionState.CONNECTING, ConnectionState.UP]

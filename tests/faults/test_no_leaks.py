@@ -26,7 +26,7 @@ from runner.web.auth import make_token
 from tests.faults.daemon_process import Daemon
 from tests.unit.agent.tool_server import serving
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.faults
 
 GOOD = "42:canaryTelegramGood"
 DEAD = "43:canaryTelegramDead"
@@ -198,7 +198,7 @@ async def test_no_secret_is_written_down_anywhere(tmp_path: Path, monkeypatch: p
             await daemon.start()
             await daemon.ready()
             client = Client(daemon.url)
-            async with asyncio.timeout(40):
+            async with asyncio.timeout(60):
                 await _talk_to_the_shop(client, model)
                 await _talk_on_telegram(telegram, model)
                 await _use_the_api(client, daemon)

@@ -15,7 +15,7 @@ from runner.config.edit_writing import flow, lines_of
 FIELDS = ("name", "system_prompt", "spending_cap_cents", "access", "tools", "fallbacks", "llm_config")
 MARK = re.compile(r"#c\d+")
 
-TRICKY = """yes|12|1e3|~|- a|a: b|a #b|${X}|$$|*x|&x|%x|'|"\\|two\nlines|two\nlines\n| lead\nline|a\n\n b\n|x \nx|\n\n"""
+TRICKY = """yes|12|1e3|~|- a|a: b|a #b|${X}|$$|*x|&x|'|"\\|two\nlines|two\nlines\n| lead\nline|a\n\n b\n|x \nx|\n\n"""
 texts = st.text(st.characters(exclude_categories=("Cs", "Co")), max_size=12) | st.sampled_from(
     ["", "|", "\ttab\nx", "\r\n", "\x85", "\ufeff", *TRICKY.split("|")]
 )

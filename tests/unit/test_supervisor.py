@@ -119,7 +119,7 @@ class House:
         supervisor = Supervisor(
             self.roster, self.deliver, self.store, self.clock, self.observer, holder="me", lease_ttl_ms=9
         )
-        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
             running = tasks.create_task(supervisor.run())
             yield
             running.cancel()

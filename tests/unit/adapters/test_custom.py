@@ -26,7 +26,7 @@ BEARER = {**JSON, "Authorization": f"Bearer {SECRET}"}
 
 
 def adapter(
-    secret: str | None = SECRET, most_waiting: int = 100, answer_timeout_s: float = 5
+    secret: str | None = SECRET, most_waiting: int = 100, answer_timeout_s: float = 30
 ) -> CustomAdapter:
     number = itertools.count(1)
     config = Config.model_validate({"secret": secret, "answer_timeout_s": answer_timeout_s})

@@ -29,7 +29,7 @@ class Desk:
             self.heard.set()
         return Delivery(self.state, 2.5)
 
-    async def ask(self, text: str, user: str = "ada", timeout_s: float = 10.0) -> ConsoleAnswer | Delivery:
+    async def ask(self, text: str, user: str = "ada", timeout_s: float = 30.0) -> ConsoleAnswer | Delivery:
         return await self.console.ask(self.deliver, "shop", user, text, timeout_s)
 
     async def answer(self, message: InboundMessage, text: str) -> None:

@@ -50,7 +50,7 @@ async def test_it_is_shown_again_and_again_until_the_answer_is_there(*, fails: b
         with Working(adapter, CHAT, tasks):
             await adapter.seen.wait()
         shown = len(adapter.working)
-        await asyncio.wait_for(_later(), 5)
+        await asyncio.wait_for(_later(), 30)
         assert len(adapter.working) == shown
     assert set(adapter.working) == {CHAT}
 

@@ -65,7 +65,7 @@ async def ask(raw: RawServer) -> AsyncIterator[Ask]:
     catalogues: list[Catalogue] = []
 
     async def asking(
-        answer: bytes, *, stays: bool = False, scheme: str = "http", timeout_s: float = 5
+        answer: bytes, *, stays: bool = False, scheme: str = "http", timeout_s: float = 30
     ) -> Outcome:
         raw.answer, raw.stays = answer, stays
         house = define("house", kind="openai", base_url=f"{scheme}://{address}/v1", api_key=Secret("sk"))
@@ -109,19 +109,19 @@ async def test_an_answer_in_odd_lines(ask: Ask) -> None:
 
 
 async def test_an_answer_whose_connection_stays_open_is_not_waited_for(ask: Ask) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         outcome = await ask(HEAD + b"\r\n" + SAID + STOP + b"data: [DONE]\n\n", stays=True, timeout_s=60)
     assert isinstance(outcome, Completed)
 
 
 async def test_an_answer_that_only_lacks_its_end_when_time_is_up_is_whole(ask: Ask) -> None:
-    outcome = await ask(HEAD + b"\r\n" + SAID + STOP, stays=True, timeout_s=0.2)
+    outcome = await ask(HEAD + b"\r\n" + SAID + STOP, stays=True, timeout_s=0.5)
     assert isinstance(outcome, Completed)
     assert outcome.usage == Usage(9, 1)
 
 
 async def test_a_refusal_that_does_not_end_proves_nothing(ask: Ask) -> None:
-    outcome = await ask(b"HTTP/1.1 429 No\r\nContent-Length: 9\r\n\r\n", stays=True, timeout_s=0.2)
+    outcome = await ask(b"HTTP/1.1 429 No\r\nContent-Length: 9\r\n\r\n", stays=True, timeout_s=0.5)
     assert isinstance(outcome, FateUnknown)
     assert outcome.kind is FaultKind.TIMEOUT
 
