@@ -1,0 +1,96 @@
+"""The daemon as a process: its file, its log, its signals, its loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+from runner.app.parts import Site
+from runner.app.serving import serving
+from runner.app.working import working
+from runner.clock import SystemClock
+from runner.config.hidden import secrets_of
+from runner.config.loader import load, state_dir
+from runner.config.problems import Problems
+from runner.config.secret_store import SecretStore
+from runner.config.settings import Settings
+from runner.errors import OperatorError
+from runner.telemetry.logs import LEVEL_NAMES, configure
+from runner.telemetry.watching import Watching
+
+SWITCH_S = 0.0005
+"""How soon a busy loop lets the store's thread have a turn: at Python's 5 ms it starves (docs/benchmarks.md)."""
+
+
+def settings_of(path: Path, environ: Mapping[str, str]) -> tuple[Settings, tuple[str, ...]]:
+    """The file's settings and its warnings.
+
+    Raises:
+        OperatorError: every problem of the file, a line each.
+    """
+    loaded = load(path, environ, SecretStore(state_dir(environ), environ))
+    if isinstance(loaded, Problems):
+        count = len(loaded.problems)
+        raise OperatorError(
+            f"{path} cannot be used, {count} problem{'s' if count > 1 else ''}:\n{loaded}",
+            "Mend the file; `botrunner check` shows the same without starting anything.",
+        )
+    return loaded.settings, tuple(map(str, loaded.warnings))
+
+
+def run_daemon(path: Path, environ: Mapping[str, str]) -> int:
+    """The daemon, until a signal; returns the exit code."""
+    settings, warnings = settings_of(path, environ)
+    level = environ.get("BOTRUNNER_LOG", "info").lower()
+    if level not in LEVEL_NAMES:
+        raise OperatorError(f"$BOTRUNNER_LOG is {level!r}", f"One of {', '.join(LEVEL_NAMES)}.")
+    logger = configure(level, sys.stderr, environ, secrets_of(settings))
+    for warning in warnings:
+        logger.warning("bots.yaml", problem=warning)
+    site = Site(path, environ, settings, SystemClock(), Watching(logger))
+
+    async def serve() -> None:
+        stop = _stop_on_signals()
+        async with working(site, connect=True) as daemon, serving(daemon) as url:
+            logger.info(
+                "ready",
+                url=url,
+                bots=len(daemon.roster.bot_ids()),
+                took_up=sum((await daemon.store.figures()).waiting.values()),
+                holds_unknown=daemon.recovery.holds_unknown,
+                sends_again=daemon.recovery.sends_again,
+                sends_unknown=daemon.recovery.sends_unknown,
+            )
+            await stop.wait()
+            logger.info("stopping")
+        logger.info("stopped")
+
+    _run(serve())
+    return 0
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """Set at the first SIGTERM or SIGINT; the second ends the process on the spot."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def asked(number: signal.Signals) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked, number)
+    return stop
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    sys.setswitchinterval(SWITCH_S)
+    import uvloop  # noqa: PLC0415 - the daemon's loop: a TLS connection costs 66 KiB on it, 317 on asyncio's
+
+    uvloop.run(main)
