@@ -21,6 +21,7 @@ from runner.cli.ledger import verify
 from runner.cli.options import ConfigBefore
 from runner.cli.prices import prices
 from runner.cli.run import run
+from runner.cli.service import install_service, uninstall_service
 from runner.cli.status import status
 from runner.cli.tokens import token
 from runner.cli.usage import usage
@@ -47,6 +48,8 @@ def application() -> typer.Typer:
         (prices, "botrunner prices claude-haiku-4-5"),
         (token, "botrunner token --scope admin --days 1"),
         (schema, "botrunner schema > bots.schema.json"),
+        (install_service, "botrunner install-service --user --dry-run"),
+        (uninstall_service, "botrunner uninstall-service --user"),
     ):
         app.command(epilog=f"Example: {example}")(command)
     app.command(
