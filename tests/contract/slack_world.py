@@ -12,7 +12,7 @@ from adapters.testing.slack_server import SlackServer
 from adapters.testing.timer import QuickTimer
 from tests.contract.whatsapp_world import Entrance
 
-RETRY_S = 0.05
+RETRY_S = 0.3
 
 
 class SlackWorld:

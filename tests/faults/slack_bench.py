@@ -118,7 +118,7 @@ async def bot(
     server, timer = SlackServer(wall=lambda: NOW), QuickTimer()
     await server.start()
     account = server.account(TOKEN, APP_TOKEN, SECRET)
-    account.retry_s = 0.05
+    account.retry_s = 30.0
     if not up:
         await server.stop()
     shared = Shared(timer, lambda: "id", chance=lambda: 0.0)

@@ -108,7 +108,6 @@ async def test_notice_of_a_disconnect_opens_the_next_socket_first(reason: str) -
             return ACCEPTED
 
         one.hook = hook
-        one.account.retry_s = 5.0
         one.account.say("under way")
         await one.until(lambda: bool(one.delivered))
         await one.server.disconnect(one.account, reason)
@@ -143,6 +142,7 @@ async def test_what_was_in_hand_when_the_socket_broke_is_acknowledged_when_it_co
             return Delivery(state)
 
         one.hook = hook
+        one.account.retry_s = 0.05
         one.account.say("in hand")
         await one.until(lambda: bool(one.delivered))
         one.server.cut(one.account)
@@ -255,7 +255,6 @@ async def test_a_channel_that_is_held_up_holds_up_no_other_and_keeps_its_order()
             return ACCEPTED
 
         one.hook = hook
-        one.account.retry_s = 5.0
         for text, user in (("slow", "U1"), ("after slow", "U1"), ("quick", "U2")):
             one.account.say(text, user=user)
         await one.until(lambda: len(one.delivered) == 2)
@@ -279,7 +278,6 @@ async def test_what_the_daemon_does_not_take_is_tried_again_before_what_comes_af
             return answers.pop(0)
 
         one.hook = hook
-        one.account.retry_s = 5.0
         one.account.say("take me")
         one.account.say("then me")
         await one.drained()
@@ -333,6 +331,7 @@ async def test_more_than_may_be_in_hand_is_left_to_slack(monkeypatch: pytest.Mon
             return ACCEPTED
 
         one.hook = hook
+        one.account.retry_s = 0.05
         for user in ("U1", "U2", "U3"):
             one.account.say("hello", user=user)
         await one.until(lambda: len(one.delivered) == 2)
@@ -351,6 +350,7 @@ async def test_a_fault_of_ours_is_not_acknowledged() -> None:
             return ACCEPTED
 
         one.hook = hook
+        one.account.retry_s = 0.5
         one.account.say("brought again")
         await one.drained()
         await one.reaches(UP, DEGRADED, UP)
