@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -73,7 +74,8 @@ class Daemon:
     def kill(self) -> None:
         """kill -9."""
         if self.alive():
-            os.kill(self.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it may end after that look
+                os.kill(self.pid, signal.SIGKILL)
 
     async def gone(self, timeout_s: float = 60.0) -> None:
         """Wait until it has ended."""
