@@ -1,7 +1,7 @@
 """From the mappings under `bots:` and `defaults:` to checked sections and channels.
 
-Rules: what a bot says wins over `defaults:`; `access` and `llm_config` are merged field by field, all else
-is taken whole. A fault in `defaults:` is reported once, there, and not for each bot.
+Rules: what a bot says wins over `defaults:`; `access`, `caps` and `llm_config` are merged field by field, all
+else is taken whole. A fault in `defaults:` is reported once, there, and not for each bot.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from runner.config.shape import shape
 BOT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 OF_ONE_BOT = ("name", "platform_config", "channels")
 """Fields that make no sense in `defaults:`."""
-_MERGED = ("access", "llm_config")
+_MERGED = ("access", "caps", "llm_config")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,10 @@ class Draft:
         """The path of one of its fields."""
         return ("bots", self.id, field)
 
+    def line(self, field: str, findings: Findings) -> Path:
+        """Where the value of a field comes from: the bot, the defaults, or neither."""
+        return findings.where(self.place(field), ("defaults", field), ("bots", self.id))
+
     def sure(self, *fields: str) -> bool:
         """Whether none of these fields is in doubt."""
         return self.doubtful.isdisjoint(fields)
@@ -69,7 +73,7 @@ def draft_bots(bots: Mapping[str, Any], defaults: Mapping[str, Any], findings: F
         if not isinstance(raw, dict):
             findings.problem(("bots", bot_id), "must be a mapping (name: value)")
             continue
-        draft = _draft(bot_id, _merged(shared, raw), findings, unsure)
+        draft = _draft(bot_id, merged_with_defaults(shared, raw), findings, unsure)
         if draft is not None:
             drafts.append(draft)
     return drafts
@@ -86,7 +90,8 @@ def _defaults(raw: Mapping[str, Any], findings: Findings) -> tuple[dict[str, Any
     return {key: value for key, value in shared.items() if key not in unsure}, unsure
 
 
-def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def merged_with_defaults(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """What a bot says, on top of what `defaults:` say."""
     merged = {**shared, **own}
     for field in _MERGED:
         ours, theirs = own.get(field), shared.get(field)

@@ -265,8 +265,12 @@ def _taken_out(text: str, mapping: Spot, entry: Pair, parent: Pair | None) -> It
     kept = [f"{text[line:start]}{comment}" for comment in comments if comment.startswith("#")]
     if kept:
         yield [_Edit(line, behind, _newline(text).join(kept)), *bare]
-    else:
-        yield [_Edit(line, min(len(text), text.find("\n", behind) + 1 or len(text)), ""), *bare]
+        return
+    below = min(len(text), text.find("\n", behind) + 1 or len(text))
+    follows = text[below : _line_end(text, below)]
+    if _blank_before(text, start) and (not follows.strip() or not follows.startswith(text[line:start])):
+        yield [_Edit(text.rfind("\n", 0, line - 1) + 1, below, ""), *bare]
+    yield [_Edit(line, below, ""), *bare]
 
 
 def _after(text: str, place: int, lines: Sequence[str]) -> list[_Edit]:
