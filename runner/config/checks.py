@@ -11,8 +11,9 @@ from ipaddress import ip_address
 
 from runner.config.drafts import Draft
 from runner.config.findings import Findings
-from runner.config.model_checks import check_billing, check_models, check_pairs
+from runner.config.model_checks import check_models, check_pairs
 from runner.config.models import FileSection
+from runner.config.money_checks import check_billing, check_money
 from runner.config.problems import did_you_mean, dotted
 from runner.config.settings import ProviderSettings
 from runner.money.prices import PriceBook
@@ -30,6 +31,7 @@ def check(
     findings: Findings,
 ) -> None:
     """Ask all questions."""
+    check_money(file, findings)
     for draft in drafts:
         check_billing(draft, file, findings)
         _context(draft, findings)
@@ -38,7 +40,7 @@ def check(
         _workspace(draft, file, findings)
         _not_yet(draft, findings)
         if draft.section.enabled:
-            check_models(draft, prices, providers, findings)
+            check_models(draft, file, prices, providers, findings)
             _reachable(draft, file.server.host, findings)
             _posted_to(draft, file.server.public_url, findings)
     _accounts([draft for draft in drafts if draft.section.enabled], findings)
@@ -48,8 +50,6 @@ def check(
             f"shorter than {SHORTEST_SIGNING_SECRET} characters: whoever guesses it can change every bot"
         )
         findings.warn(("server", "jwt_secret"), message)
-    if file.alerts.webhook is not None:
-        findings.warn(("alerts", "webhook"), "not in this version yet: a reached limit is told in the log")
 
 
 def _context(draft: Draft, findings: Findings) -> None:

@@ -19,18 +19,22 @@ from runner.bots import (
     Secret,
     Texts,
 )
+from runner.config.caps import to_caps
 from runner.config.drafts import Draft
 from runner.config.models import (
+    AlertsSection,
     BotSection,
     FileSection,
     PlanSection,
     ServerSection,
     ToolSection,
     ToolServerSection,
+    WalletSection,
     WorkspaceSection,
 )
-from runner.config.settings import Plan, ServerSettings, ToolServer, Workspace
+from runner.config.settings import AlertWebhook, ServerSettings, ToolServer, Workspace
 from runner.money.amounts import Money, from_cents
+from runner.money.terms import Plan, WalletTerms
 
 _MS_PER_HOUR = 3_600_000
 _NO_ARGUMENTS: Mapping[str, Any] = {"type": "object", "properties": {}}
@@ -41,7 +45,7 @@ def secret(text: SecretStr | None) -> Secret | None:
     return Secret(text.get_secret_value()) if text is not None and text.get_secret_value() else None
 
 
-def to_bot(draft: Draft) -> Bot:
+def to_bot(draft: Draft, plans: Mapping[str, Plan]) -> Bot:
     """The bot that a draft without problems describes."""
     section = draft.section
     return Bot(
@@ -54,7 +58,7 @@ def to_bot(draft: Draft) -> Bot:
         choice=ModelChoice(section.llm_provider, section.llm_model),
         fallbacks=tuple(choices(section.fallbacks)),
         temperature=section.llm_config.temperature,
-        texts=Texts(section.welcome_message, section.fallback_message, section.spending_cap_message),
+        texts=_texts(section),
         limits=_limits(section),
         conversations=_conversation_rules(section),
         access=Access(
@@ -63,6 +67,8 @@ def to_bot(draft: Draft) -> Bot:
             groups=section.access.groups,
         ),
         cap=_money(section.spending_cap_cents),
+        caps=to_caps(section.caps),
+        plan=None if section.plan is None else plans[section.plan],
         billing_mode=BillingMode(section.billing_mode),
         llm_api_key=secret(section.llm_api_key),
         tools=tuple(_tool(tool) for tool in section.tools),
@@ -97,6 +103,19 @@ def to_plans(file: FileSection) -> dict[str, Plan]:
     return {name: _plan(name, plan) for name, plan in file.plans.items()}
 
 
+def to_wallet(section: WalletSection | None) -> WalletTerms | None:
+    """The `wallet:` section."""
+    if section is None:
+        return None
+    return WalletTerms(from_cents(section.hard_limit_cents), _money(section.soft_limit_cents))
+
+
+def to_alerts(section: AlertsSection) -> AlertWebhook | None:
+    """The `alerts:` section."""
+    url = secret(section.webhook)
+    return None if url is None else AlertWebhook(url, secret(section.secret))
+
+
 def to_workspaces(file: FileSection) -> dict[str, Workspace]:
     """The `workspaces:` section."""
     return {name: _workspace(name, workspace) for name, workspace in file.workspaces.items()}
@@ -104,6 +123,18 @@ def to_workspaces(file: FileSection) -> dict[str, Workspace]:
 
 def _money(cents: int | None) -> Money | None:
     return None if cents is None else from_cents(cents)
+
+
+def _texts(section: BotSection) -> Texts:
+    return Texts(
+        welcome=section.welcome_message,
+        fallback=section.fallback_message,
+        cap_reached=section.spending_cap_message,
+        wallet_empty=section.wallet_empty_message,
+        quota_spent=section.quota_message,
+        allowance_spent=section.allowance_message,
+        conversation_spent=section.conversation_cap_message,
+    )
 
 
 def _limits(section: BotSection) -> Limits:

@@ -13,6 +13,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandle
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+MOST_CENTS = 900_000_000
+"""9 million USD, the most that is kept."""
 REFERENCE = {"type": "string", "pattern": r"\$\{"}
 """In an editor a reference may stand wherever a value may."""
 
@@ -58,6 +60,10 @@ class Whole:
         if self.high is not None:
             number["maximum"] = self.high
         return {"anyOf": [number, REFERENCE]}
+
+
+Cents = Annotated[int, Whole(0, MOST_CENTS)]
+"""A limit in whole US cents."""
 
 
 def _as_text(value: Any) -> Any:  # noqa: ANN401 - whatever YAML gave

@@ -61,6 +61,7 @@ def parse(text: str, file: str, sources: Sources) -> Loaded | Problems:
     failed = findings.failed()
     if failed is not None:
         return failed
+    plans = convert.to_plans(section)
     return Loaded(
         Settings(
             server=convert.to_server(section.server),
@@ -69,11 +70,12 @@ def parse(text: str, file: str, sources: Sources) -> Loaded | Problems:
             retention_days=section.store.retention_days,
             providers=providers,
             prices=prices,
-            plans=convert.to_plans(section),
+            plans=plans,
             workspaces=convert.to_workspaces(section),
-            alerts_webhook=convert.secret(section.alerts.webhook),
             reload=section.reload == "auto",
-            bots=tuple(convert.to_bot(draft) for draft in drafts),
+            bots=tuple(convert.to_bot(draft, plans) for draft in drafts),
+            alerts=convert.to_alerts(section.alerts),
+            wallet=convert.to_wallet(section.wallet),
         ),
         findings.ordered_warnings(),
     )

@@ -14,7 +14,8 @@ from runner.config.drafts import Draft
 from runner.config.findings import Findings
 from runner.config.known import PROVIDERS
 from runner.config.models import FileSection
-from runner.config.problems import Path, did_you_mean, nearest
+from runner.config.money_checks import limiter
+from runner.config.problems import did_you_mean, nearest
 from runner.config.settings import ProviderSettings
 from runner.money.prices import ANY_PROVIDER, PriceBook
 
@@ -39,38 +40,22 @@ _PAIRS = {"fallbacks": "openai/gpt-4o-mini", _SPEECH: "openai/whisper-1"}
 
 
 def check_models(
-    draft: Draft, prices: PriceBook, providers: Mapping[str, ProviderSettings], findings: Findings
+    draft: Draft,
+    file: FileSection,
+    prices: PriceBook,
+    providers: Mapping[str, ProviderSettings],
+    findings: Findings,
 ) -> None:
     """Each model that the bot may call has a provider that can be called, and a price where money is limited."""
     for wanted in _wanted(draft):
         if _provider(draft, wanted.provider_field, wanted.provider, providers, findings):
             _kind(draft, wanted, providers[wanted.provider], findings)
-            _price(draft, wanted, prices, findings)
+            _price(draft, wanted, prices, limiter(draft, wanted.provider, file), findings)
     section = draft.section
     row = prices.find(section.llm_provider, section.llm_model)
     if section.llm_config.temperature is not None and row is not None and not row.limits.temperature:
         message = f"is not sent: the model {section.llm_model} takes no temperature"
-        findings.warn(draft.place("llm_config"), message, at=_line(draft, "llm_config", findings))
-
-
-def check_billing(draft: Draft, file: FileSection, findings: Findings) -> None:
-    """The bot's way of paying has what it needs."""
-    section = draft.section
-    at = _line(draft, "billing_mode", findings)
-    match section.billing_mode:
-        case "plan_quota":
-            findings.problem(draft.place("billing_mode"), "plan_quota comes with a later version", at=at)
-        case "byok":
-            if section.llm_api_key is None and draft.sure("llm_api_key"):
-                findings.problem(draft.place("billing_mode"), "byok needs the bot's own llm_api_key", at=at)
-        case "wallet":
-            if section.llm_api_key is not None and draft.sure("billing_mode"):
-                message = "is not used: a bot's own key is used with billing_mode: byok only"
-                at = _line(draft, "llm_api_key", findings)
-                findings.warn(draft.place("llm_api_key"), message, at=at)
-    if section.plan is not None and section.plan not in file.plans:
-        message = f"there is no plan {findings.shown(section.plan)!r} under plans:"
-        findings.problem(draft.place("plan"), message, at=_line(draft, "plan", findings))
+        findings.warn(draft.place("llm_config"), message, at=draft.line("llm_config", findings))
 
 
 def check_pairs(draft: Draft, findings: Findings) -> None:
@@ -82,7 +67,7 @@ def check_pairs(draft: Draft, findings: Findings) -> None:
             findings.problem(place, f"must be provider/model, such as {_PAIRS['fallbacks']}")
     if section.transcription is None:
         return
-    at = _line(draft, _SPEECH, findings)
+    at = draft.line(_SPEECH, findings)
     if not _is_pair(section.transcription):
         findings.problem(draft.place(_SPEECH), f"must be provider/model, such as {_PAIRS[_SPEECH]}", at=at)
     if section.attachments == "off":
@@ -106,16 +91,11 @@ def _wanted(draft: Draft) -> Iterator[_Wanted]:
             yield _Wanted(field, field, *text.split("/", 1))
 
 
-def _line(draft: Draft, field: str, findings: Findings) -> Path:
-    """Where the value of a field comes from: the bot, the defaults, or neither."""
-    return findings.where(draft.place(field), ("defaults", field), ("bots", draft.id))
-
-
 def _provider(
     draft: Draft, field: str, name: str, providers: Mapping[str, ProviderSettings], findings: Findings
 ) -> bool:
     """Whether there is such a provider; complains where there is none, or where it lacks what it needs."""
-    at = _line(draft, field, findings)
+    at = draft.line(field, findings)
     settings = providers.get(name)
     if settings is None:
         if ("providers", name) not in findings.document.lines:
@@ -146,13 +126,13 @@ def _kind(draft: Draft, wanted: _Wanted, provider: ProviderSettings, findings: F
         message = (
             f"{provider.name} does not write speech down; one of kind openai may, such as openai or groq"
         )
-        findings.problem(draft.place(_SPEECH), message, at=_line(draft, _SPEECH, findings))
+        findings.problem(draft.place(_SPEECH), message, at=draft.line(_SPEECH, findings))
 
 
-def _price(draft: Draft, wanted: _Wanted, prices: PriceBook, findings: Findings) -> None:
-    """The model has a price of the right kind, at least where money is limited."""
+def _price(draft: Draft, wanted: _Wanted, prices: PriceBook, limits: str | None, findings: Findings) -> None:
+    """The model has a price of the right kind, at least where something (`limits`) limits money."""
     field, provider, model = wanted.model_field, wanted.provider, wanted.model
-    at = _line(draft, field, findings)
+    at = draft.line(field, findings)
     row = prices.find(provider, model)
     if row is not None:
         by_second = row.limits.min_audio_seconds is not None
@@ -162,8 +142,7 @@ def _price(draft: Draft, wanted: _Wanted, prices: PriceBook, findings: Findings)
     what = f"the model {findings.shown(model)} of {provider} has no price"
     guess = nearest(model, _like(wanted, prices))
     hint = f" Did you mean {guess}?" if guess else ""
-    section = draft.section
-    if section.spending_cap_cents is None and section.max_cost_cents_per_message is None:
+    if limits is None:
         message = f"bot {draft.id}: {what}, so what it costs is not counted.{hint}"
         findings.warn(draft.place(field), message, at=at)
         return
@@ -172,9 +151,7 @@ def _price(draft: Draft, wanted: _Wanted, prices: PriceBook, findings: Findings)
     if wanted.listens:
         unit, values = "seconds", 'input: "…", output: "0", limits: {min_audio_seconds: 1}'
     add = "Or add" if hint else "Add"
-    message = (
-        f"bot {draft.id} limits what it spends, but {what}.{hint} {add} it, in US dollars per million {unit}:"
-    )
+    message = f"{limits}, but {what}.{hint} {add} it, in US dollars per million {unit}:"
     findings.problem(draft.place(field), f"{message}\n    prices:\n      {key}: {{{values}}}", at=at)
 
 

@@ -10,13 +10,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr
 
-from runner.config.fields import Number, Section, UserId, Whole
+from runner.bots import Texts
+from runner.config.caps import CapsSection
+from runner.config.fields import MOST_CENTS, Cents, Number, Section, UserId, Whole
 
 LONGEST_TIMEOUT_MS = 60_000
-MOST_CENTS = 900_000_000
-"""9 million USD, the most that is kept."""
 
-Cents = Annotated[int, Whole(0, MOST_CENTS)]
+Said = Annotated[str, Field(min_length=1)]
+"""What a bot says; it cannot say nothing."""
+_TEXTS = Texts()
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 ContextWindow = Annotated[int, Whole(2, 10_000)]
@@ -55,6 +57,13 @@ class PlanSection(Section):
     monthly_cents: Cents | None = None
 
 
+class WalletSection(Section):
+    """`wallet:`, how far down what was paid in may go."""
+
+    hard_limit_cents: Annotated[int, Whole(-MOST_CENTS, MOST_CENTS)] = 0
+    soft_limit_cents: Annotated[int, Whole(-MOST_CENTS, MOST_CENTS)] | None = None
+
+
 class ToolServerSection(Section):
     """One MCP server of a workspace: `command` or `url`."""
 
@@ -75,6 +84,7 @@ class AlertsSection(Section):
     """`alerts:`."""
 
     webhook: SecretStr | None = None
+    secret: SecretStr | None = None
 
 
 class LlmConfigSection(Section):
@@ -124,7 +134,11 @@ class BotSection(Section):
     system_prompt: str = ""
     welcome_message: str | None = None
     fallback_message: str | None = None
-    spending_cap_message: Annotated[str, Field(min_length=1)] = "Bot has reached its spending limit."
+    spending_cap_message: Said = _TEXTS.cap_reached
+    wallet_empty_message: Said = _TEXTS.wallet_empty
+    quota_message: Said = _TEXTS.quota_spent
+    allowance_message: Said = _TEXTS.allowance_spent
+    conversation_cap_message: Said = _TEXTS.conversation_spent
     llm_provider: str = "anthropic"
     llm_model: str = "claude-sonnet-4-6"
     llm_api_key: SecretStr | None = None
@@ -133,6 +147,7 @@ class BotSection(Section):
     plan: str | None = None
     spending_cap_cents: Cents | None = None
     max_cost_cents_per_message: Cents | None = None
+    caps: CapsSection = CapsSection()
     max_loop_iterations: Annotated[int, Whole(1, 100)] = 10
     max_tool_calls: Annotated[int, Whole(0, 1000)] = 20
     max_tokens_per_turn: Annotated[int, Whole(1, 1_000_000)] = 8192
@@ -174,6 +189,7 @@ class FileSection(Section):
     price_book: Literal["default", "seed"] = "default"
     prices: dict[str, Any] = Field(default_factory=dict)
     plans: dict[str, PlanSection] = Field(default_factory=dict)
+    wallet: WalletSection | None = None
     workspaces: dict[str, WorkspaceSection] = Field(default_factory=dict)
     alerts: AlertsSection = AlertsSection()
     reload: Literal["auto", "off"] = "auto"

@@ -19,7 +19,6 @@ from runner.bots import Bot
 from runner.config.settings import ServerSettings, Settings
 
 _WRITTEN_AS = {
-    "alerts_webhook": "alerts.webhook",
     "retention_days": "store.retention_days",
     "state_dir": "the state folder",
     "store_url": "store.url",

@@ -9,8 +9,8 @@ from typing import Literal
 
 from runner.bots import Bot, Secret
 from runner.config.problems import Problem
-from runner.money.amounts import Money
 from runner.money.prices import PriceBook
+from runner.money.terms import Plan, WalletTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,16 @@ class ProviderSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """A monthly quota, of tokens or of money or of both; None: no limit."""
+class AlertWebhook:
+    """Who is told of limits that are being used up.
 
-    name: str
-    monthly_tokens: int | None = None
-    monthly_amount: Money | None = None
+    Attributes:
+        url: http or https; it may hold a secret in its path.
+        secret: signs what is posted; None: it is not signed.
+    """
+
+    url: Secret
+    secret: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,8 @@ class Settings:
         store_url: as written, or `sqlite:botrunner.db`; a relative path starts at `state_dir`.
         providers: by the name that bots use; each one that an enabled bot uses is there.
         prices: the chosen book with the operator's rows.
+        alerts: None: nobody is posted to.
+        wallet: None: the wallet limits nothing before something was paid in.
         bots: in the file's order, disabled ones included.
     """
 
@@ -91,9 +97,10 @@ class Settings:
     prices: PriceBook
     plans: Mapping[str, Plan]
     workspaces: Mapping[str, Workspace]
-    alerts_webhook: Secret | None
     reload: bool
     bots: tuple[Bot, ...]
+    alerts: AlertWebhook | None = None
+    wallet: WalletTerms | None = None
 
     def bot(self, bot_id: str) -> Bot | None:
         """The bot of that id."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from runner.config.document import Plain
@@ -139,7 +140,7 @@ def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
     current: Any = model
     for part in path:
         if isinstance(current, type) and issubclass(current, BaseModel):
-            field = current.model_fields.get(str(part))
+            field = _fields(current).get(str(part))
             current = _plain(field.annotation) if field else None
         elif get_origin(current) in {dict, list, Mapping, tuple}:
             current = _plain(get_args(current)[-1])
@@ -156,7 +157,12 @@ def _plain(annotation: Any) -> Plain:  # noqa: ANN401 - a type as typing sees it
 
 def _fields_at(model: type[BaseModel], path: Path) -> list[str]:
     found = _model_at(model, path)
-    return list(found.model_fields) if found else []
+    return list(_fields(found)) if found else []
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields by the names that they are written by."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _range_at(model: type[BaseModel], path: Path) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel
@@ -10,6 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from adapters import registry
 from runner.config import models
+from runner.config.caps import CapsSection
 from runner.config.known import PROVIDERS
 
 DOC = (Path(__file__).parents[3] / "docs" / "bots-yaml.md").read_text(encoding="utf-8")
@@ -20,9 +22,11 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "store": models.StoreSection,
     "providers": models.ProviderSection,
     "plans": models.PlanSection,
+    "wallet": models.WalletSection,
     "workspaces": models.ToolServerSection,
     "alerts": models.AlertsSection,
     "A bot": models.BotSection,
+    "caps": CapsSection,
     "tools": models.ToolSection,
 }
 SAID_IN_WORDS = {
@@ -64,7 +68,7 @@ def test_every_field_of_a_platform_is_there_and_no_other(platform: str) -> None:
 
 @pytest.mark.parametrize("heading", SECTIONS)
 def test_the_defaults_are_true(heading: str) -> None:
-    documented = rows(heading)
+    documented = {} if heading == "caps" else rows(heading)
     compare(SECTIONS[heading], {k: v for k, v in documented.items() if k not in SAID_IN_WORDS})
 
 
@@ -81,6 +85,13 @@ def compare(model: type[BaseModel], documented: dict[str, str]) -> None:
             value = str(default).lower() if isinstance(default, bool) else f"{default}"
             whole = value.removesuffix(".0") if isinstance(default, float) else value
             assert said.strip("`") == whole, name
+
+
+def test_each_kind_of_cap_is_there_with_all_that_it_may_hold() -> None:
+    for name, said in rows("caps").items():
+        section = next(part for part in get_args(CapsSection.model_fields[name].annotation) if part)
+        known = section.model_fields.items()
+        assert sorted(re.findall(r"`(\w+)`", said)) == sorted(field.alias or key for key, field in known)
 
 
 def test_fields_of_small_mappings_are_named() -> None:

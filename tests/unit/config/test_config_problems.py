@@ -77,7 +77,6 @@ def warned(text: str) -> list[str]:
             "channels: takes the place of platform and platform_config: give only one",
         ),
         ("billing_mode: cash", "billing_mode: must be wallet, byok or plan_quota"),
-        ("billing_mode: plan_quota", "billing_mode: plan_quota comes with a later version"),
         ("billing_mode: byok", "billing_mode: byok needs the bot's own llm_api_key"),
         ("plan: gold", "plan: there is no plan 'gold' under plans:"),
         ("workspace_id: shop", "workspace_id: there is no workspace 'shop' under workspaces:"),

@@ -5,13 +5,25 @@ from pathlib import Path
 
 import pytest
 
-from runner.bots import Access, BillingMode, Bot, ConversationRules, HttpTool, Limits, ModelChoice, Secret
+from runner.bots import (
+    Access,
+    BillingMode,
+    Bot,
+    ConversationRules,
+    HttpTool,
+    Limits,
+    ModelChoice,
+    Secret,
+    Texts,
+)
 from runner.config.loader import load, parse, state_dir
 from runner.config.problems import Problems
 from runner.config.secrets import Sources
-from runner.config.settings import Loaded, Plan, Settings
+from runner.config.settings import AlertWebhook, Loaded, Settings
 from runner.config.starter import starter_text
 from runner.money.amounts import from_cents, from_usd
+from runner.money.scopes import Period
+from runner.money.terms import Cap, Per, Plan, WalletTerms
 
 KEYS = {"HOME": "/home/op", "ANTHROPIC_API_KEY": "key-a", "OPENAI_API_KEY": "key-o"}
 HELLO = "bots: {hello: {platform: custom, llm_provider: echo, llm_model: echo}}"
@@ -76,6 +88,10 @@ system_prompt: Be kind.
 welcome_message: Hi
 fallback_message: Sorry
 spending_cap_message: No money
+wallet_empty_message: Empty
+quota_message: No tokens
+allowance_message: Enough
+conversation_cap_message: Too long
 llm_config: {temperature: 0.3}
 spending_cap_cents: 250
 max_cost_cents_per_message: 2
@@ -98,7 +114,7 @@ access: {allow_users: [12, ann], deny_users: [bob], groups: all}
 expose_usage: true"""
     )
     assert (bot.name, bot.description, bot.enabled, bot.system_prompt) == ("Ann", "helps", False, "Be kind.")
-    assert (bot.texts.welcome, bot.texts.fallback, bot.texts.cap_reached) == ("Hi", "Sorry", "No money")
+    assert bot.texts == Texts("Hi", "Sorry", "No money", "Empty", "No tokens", "Enough", "Too long")
     assert (bot.temperature, bot.cap) == (0.3, from_cents(250))
     assert bot.limits == Limits(3, 4, 512, 1.5, from_cents(2), 2, 5, 1000)
     assert bot.conversations == ConversationRules("channel", 1_800_000, 9, 4, "sliding")
@@ -196,8 +212,9 @@ def test_the_rest_of_the_file_is_kept() -> None:
 server: {host: localhost, port: 0, public_url: "https://bots.example.com", jwt_secret: j, stop_timeout_s: 3}
 store: {url: "sqlite:x.db", retention_days: 30}
 plans: {starter: {monthly_tokens: 1000000, monthly_cents: 500}}
+wallet: {hard_limit_cents: -200, soft_limit_cents: 500}
 workspaces: {shop: {servers: {orders: {url: "http://127.0.0.1:9000/mcp", tools: [get_order]}}}}
-alerts: {webhook: "https://example.com/x"}
+alerts: {webhook: "https://example.com/x", secret: sixteen-letters-}
 reload: off
 """
     result = loaded(text + HELLO)
@@ -207,8 +224,76 @@ reload: off
     assert (found.store_url, found.retention_days, found.reload) == ("sqlite:x.db", 30, False)
     assert found.plans == {"starter": Plan("starter", 1_000_000, from_cents(500))}
     assert found.workspaces["shop"].servers[0].tools == ("get_order",)
-    assert found.alerts_webhook == Secret("https://example.com/x")
-    assert [warning.path for warning in result.warnings] == ["server.jwt_secret", "alerts.webhook"]
+    assert found.wallet == WalletTerms(from_cents(-200), from_cents(500))
+    assert found.alerts == AlertWebhook(Secret("https://example.com/x"), Secret("sixteen-letters-"))
+    assert [warning.path for warning in result.warnings] == ["server.jwt_secret"]
+
+
+def test_what_the_file_does_not_say_of_money_is_not_there() -> None:
+    found = settings(HELLO)
+    assert (found.plans, found.wallet, found.alerts) == ({}, None, None)
+    assert (found.bots[0].caps, found.bots[0].plan) == ((), None)
+    assert settings(f"wallet: {{}}\n{HELLO}").wallet == WalletTerms()
+
+
+def test_each_cap_arrives_with_its_exceptions() -> None:
+    bot = one_bot(
+        """\
+caps:
+  bot: {day_cents: 200, month_cents: 2000}
+  user: {cents: 500, day_cents: 20, except: {"42": {day_cents: 500}, 7: {month_cents: 9, cents: null}, boss: null}}
+  conversation: {cents: 100}
+  message: {cents: 5}
+  team: {month_cents: 5000}"""
+    )
+    forever, day, month = Period.LIFETIME, Period.DAY, Period.MONTH
+    assert set_of(bot.caps) == set_of(
+        (
+            Cap(Per.BOT, day, from_cents(200)),
+            Cap(Per.BOT, month, from_cents(2000)),
+            Cap(Per.USER, forever, from_cents(500), {"7": None, "boss": None}),
+            Cap(Per.USER, day, from_cents(20), {"42": from_cents(500), "boss": None}),
+            Cap(Per.USER, month, None, {"7": from_cents(9), "boss": None}),
+            Cap(Per.CONVERSATION, forever, from_cents(100)),
+            Cap(Per.MESSAGE, forever, from_cents(5)),
+            Cap(Per.TEAM, month, from_cents(5000)),
+        )
+    )
+
+
+def set_of(caps: tuple[Cap, ...]) -> set[str]:
+    assert len({(cap.per, cap.period) for cap in caps}) == len(caps)
+    return {repr(cap) for cap in caps}
+
+
+def test_an_exception_without_a_limit_needs_none() -> None:
+    assert one_bot("caps: {user: {except: {boss: null}}}").caps == ()
+
+
+def test_caps_lie_on_those_of_the_defaults() -> None:
+    top = "defaults: {caps: {user: {cents: 5}, message: {cents: 2}, bot: {day_cents: 9}}}"
+    bot = one_bot("caps: {user: {day_cents: 1}, message: null}", top)
+    assert set_of(bot.caps) == set_of(
+        (
+            Cap(Per.BOT, Period.DAY, from_cents(9)),
+            Cap(Per.USER, Period.DAY, from_cents(1)),
+        )
+    )
+
+
+def test_several_bots_are_on_one_plan() -> None:
+    text = """
+plans: {small: {monthly_tokens: 1000}, large: {monthly_cents: 500}}
+defaults: {platform: custom, llm_provider: echo, llm_model: echo, billing_mode: plan_quota, plan: small}
+bots: {a: {}, b: {}, c: {plan: large}}
+"""
+    bots = settings(text).bots
+    assert [bot.plan for bot in bots] == [
+        Plan("small", 1000),
+        Plan("small", 1000),
+        Plan("large", None, from_cents(500)),
+    ]
+    assert {bot.billing_mode for bot in bots} == {BillingMode.PLAN_QUOTA}
 
 
 def test_anchors_merge_keys_and_extensions_work() -> None:

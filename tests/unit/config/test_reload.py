@@ -21,7 +21,7 @@ from runner.bots import (
 )
 from runner.config.loader import load
 from runner.config.reload import BotChange, Difference, difference, in_force, kept_channels
-from runner.config.settings import Loaded, ProviderSettings, ServerSettings, Settings
+from runner.config.settings import AlertWebhook, Loaded, ProviderSettings, ServerSettings, Settings
 from runner.money.amounts import from_cents
 from runner.money.prices import PriceBook
 from runner.money.scopes import Period
@@ -58,7 +58,6 @@ def settings(*bots: Bot, **changes: Any) -> Settings:
         prices=PriceBook("default"),
         plans={},
         workspaces={},
-        alerts_webhook=None,
         reload=True,
         bots=bots or (ADA, EVE),
     )
@@ -176,7 +175,7 @@ def test_only_the_channel_that_changed_is_connected_anew() -> None:
         ),
         ({"plans": {"starter": Plan("starter", 5)}}, ("plans.starter",)),
         ({"retention_days": 3}, ("store.retention_days",)),
-        ({"alerts_webhook": Secret("https://a")}, ("alerts.webhook",)),
+        ({"alerts": AlertWebhook(Secret("https://a"))}, ("alerts",)),
         ({"reload": False}, ("reload",)),
         ({"server": ServerSettings(stop_timeout_s=1.0)}, ("server.stop_timeout_s",)),
     ],

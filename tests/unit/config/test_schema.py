@@ -12,11 +12,17 @@ from runner.config.starter import starter_text
 GOOD = """
 x-anything: {goes: here}
 server: {port: "${PORT}"}
+wallet: {hard_limit_cents: -100, soft_limit_cents: "${SOFT}"}
+plans: {small: {monthly_tokens: 5}}
+alerts: {webhook: "https://h", secret: "${S}"}
+prices: {m: {input: "1", output: "2", confirm: true}}
 defaults: {spending_cap_cents: "${CAP}", enabled: "${ON}", access: {groups: "${GROUPS}"}}
 bots:
   t: {platform: telegram, platform_config: {bot_token: "${T}", poll_timeout_s: "${P}"}}
   c: {platform: custom, platform_config: {secret: "x"}, rate_limit_per_minute: null, fallbacks: [openai/gpt-4o]}
   m: {channels: [{platform: telegram, platform_config: {bot_token: "1:a"}}, {platform: custom}]}
+  p: {billing_mode: plan_quota, plan: small, quota_message: Spent.}
+  q: {caps: {bot: {day_cents: 1}, user: {cents: "${C}", except: {"42": {day_cents: 5}, boss: null}}, team: null}}
   w: {tools: [{type: http, name: n, description: d, url: "http://x", headers: {A: b}}], timeout_ms: 60000}
 """
 
@@ -51,6 +57,12 @@ def test_good_files_are_valid(validator: jsonschema.Draft202012Validator, text: 
         "bots: {b: {llm_modle: x}}",
         "bots: {b: {timeout_ms: 60001}}",
         "bots: {b: {enabled: 7}}",
+        "bots: {b: {quota_message: ''}}",
+        "bots: {b: {caps: {usr: {cents: 1}}}}",
+        "bots: {b: {caps: {user: {except_: {a: null}}}}}",
+        "bots: {b: {caps: {user: {except: {a: {cents: -1}}}}}}",
+        "bots: {b: {caps: {message: {day_cents: 1}}}}",
+        "bots: {b: {platform: custom}}\nwallet: {hard_limit_cents: a}",
         "bots: {b: {platform: telegram, platform_config: {}}}",
         "bots: {b: {platform: telegram, platform_config: {bot_token: '1:a', secret: x}}}",
         "bots: {b: {channels: [{platform: custom, platform_config: {bot_token: x}}]}}",
