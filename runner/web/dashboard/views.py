@@ -325,6 +325,11 @@ class WalletPage:
     top_up_fault: str = ""
     top_up_given: str = ""
 
+    @property
+    def cap(self) -> Cap:
+        """What was put in as a limit, corrections included, and what of it is gone."""
+        return Cap(self.consumed, self.held, limit=Money(self.consumed + self.balance))
+
 
 @dataclass(frozen=True, slots=True)
 class SettingsPage:

@@ -10,14 +10,14 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 from runner.clock import UnixMs, iso
-from runner.money.amounts import PICO_PER_USD, Money, to_usd
+from runner.money.amounts import PICO_PER_CENT, PICO_PER_USD, Money, to_usd
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 _PLACES_BELOW_A_DOLLAR = 4
 
 
 def usd(amount: Money) -> str:
-    """`$12.30`, below a dollar `$0.0042`, below that two digits that are not zero: `$0.0000031`."""
+    """`$12.30`, below a dollar `$0.0423`, below a cent the two leading digits: `$0.0000031`."""
     sign = "−" if amount < 0 else ""  # noqa: RUF001 - the sign, not a hyphen
     return f"{sign}${_decimal(abs(amount), _places(abs(amount)))}"
 
@@ -38,7 +38,7 @@ def exact(amount: Money) -> str:
 def _places(amount: int) -> int:
     if amount >= PICO_PER_USD or amount == 0:
         return 2
-    if amount >= 10**8:
+    if amount >= PICO_PER_CENT:
         return _PLACES_BELOW_A_DOLLAR
     return min(12, 12 - len(str(amount)) + 2)
 

@@ -103,6 +103,14 @@ function live() {
   listen();
 }
 
+// The last message is seen: on a desk the talk scrolls, on a phone the page does.
+function toTheLast() {
+  const talk = document.querySelector(".console .talk");
+  if (!talk) return;
+  talk.scrollTop = talk.scrollHeight;
+  if (getComputedStyle(talk).overflowY === "visible") scrollTo(0, document.documentElement.scrollHeight);
+}
+
 // A message shows at once, with its answer still to come.
 function sayAtOnce(form) {
   const talk = document.getElementById("talk");
@@ -121,7 +129,7 @@ function sayAtOnce(form) {
     talk.append(article);
   }
   field.value = "";
-  talk.scrollTop = talk.scrollHeight;
+  toTheLast();
 }
 
 async function send(form, submitter) {
@@ -141,8 +149,7 @@ async function send(form, submitter) {
     complain("The daemon did not answer. What you wrote is still in the form.");
   } finally {
     buttons.forEach((one) => (one.disabled = false));
-    const talk = document.getElementById("talk");
-    if (talks && talk) talk.scrollTop = talk.scrollHeight;
+    if (talks) toTheLast();
     if (talks) form.querySelector("textarea").focus({ preventScroll: true });
   }
 }
@@ -160,6 +167,7 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   send(event.target, event.submitter);
 });
+for (const button of document.querySelectorAll("form[data-choose] button")) button.hidden = true;
 document.addEventListener("change", (event) => event.target.closest("form[data-choose]")?.requestSubmit());
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing || !event.target.matches(".say textarea")) return;
@@ -190,5 +198,4 @@ document.addEventListener("pointermove", (event) => {
 addEventListener("scroll", () => (tip.hidden = true), { capture: true, passive: true });
 
 live();
-const talk = document.querySelector(".console .talk");
-if (talk) talk.scrollTop = talk.scrollHeight;
+toTheLast();
