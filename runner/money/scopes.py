@@ -12,13 +12,16 @@ is held against at 23:59:59 it is settled against, whenever it ends.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from runner.money.budget import Measure
 
 WALLET = "wallet"
 _TOKENS = "plan-tokens:"
+_PERIOD = re.compile(r"@(\d{4}-\d{2}(?:-\d{2})?)\Z")
 
 
 class Period(StrEnum):
@@ -35,8 +38,23 @@ def measure_of(name: str) -> Measure:
 
 
 def kind_of(name: str) -> str:
-    """`bot`, `user`, `conversation`, `message`, `team`, `wallet`, `plan` or `plan-tokens`."""
+    """`bot`, `user`, `conversation`, `message`, `team`, `wallet`, `plan`, `plan-tokens`; `model` in alerts only."""
     return name.partition(":")[0]
+
+
+class Parts(NamedTuple):
+    """A name taken apart; `period` is a day or a month, or empty."""
+
+    kind: str
+    whose: str
+    period: str
+
+
+def parts_of(name: str) -> Parts:
+    """The parts of a scope's name; `whose` may itself hold any character."""
+    kind, _, rest = name.partition(":")
+    match = _PERIOD.search(rest)
+    return Parts(kind, rest, "") if match is None else Parts(kind, rest[: match.start()], match[1])
 
 
 def in_period(name: str, period: Period, at_ms: int) -> str:
@@ -80,3 +98,8 @@ def of_plan(plan: str, at_ms: int) -> str:
 def of_plan_tokens(plan: str, at_ms: int) -> str:
     """A plan's tokens in that month."""
     return in_period(f"{_TOKENS}{plan}", Period.MONTH, at_ms)
+
+
+def of_model(provider: str, model: str) -> str:
+    """No scope of money: what an alert about a model is called by."""
+    return f"model:{provider}/{model}"

@@ -1,0 +1,69 @@
+"""An alert as its webhook gets it. Pure.
+
+    {"id": "alert-17", "type": "limit", "scope": "bot:support", "percent": 80, "unit": "USD", "limit": "5.00",
+     "gone": "4.10", "at": "2026-11-22T10:00:00Z", "text": "support has used 80 % of 5.00 USD (4.10 USD)."}
+
+Rule: `text` says all of it in a sentence, so that a chat's incoming webhook can show it as it is.
+"""
+
+from __future__ import annotations
+
+import json
+
+from runner.clock import UnixMs, iso
+from runner.money.alarms import SOFT
+from runner.money.amounts import Money, to_usd
+from runner.money.budget import Measure
+from runner.money.scopes import kind_of, measure_of, parts_of
+from runner.ports.books import Alert, WaitingAlert
+
+
+def body_of(waiting: WaitingAlert) -> bytes:
+    """The JSON body; the same bytes however often it is made."""
+    alert = waiting.alert
+    body = {
+        "id": f"alert-{waiting.id}",
+        "type": "wallet_low" if alert.percent == SOFT else "limit",
+        "scope": alert.scope,
+        "percent": alert.percent,
+        "unit": _unit(alert),
+        "limit": _figure(alert, alert.limit),
+        "gone": _figure(alert, alert.gone),
+        "at": iso(UnixMs(alert.at_ms)),
+        "text": sentence(alert),
+    }
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def sentence(alert: Alert) -> str:
+    """What happened, for a person."""
+    limit, gone, unit = _figure(alert, alert.limit), _figure(alert, alert.gone), _unit(alert)
+    if alert.percent == SOFT:
+        return f"The wallet is low: {gone} of {limit} {unit} are spent."
+    if kind_of(alert.scope) == "model":
+        name = parts_of(alert.scope).whose
+        return f"The model {name} charged {gone} {unit}, more than its bound of {limit}: it is set aside."
+    return f"{_whose(alert.scope)} has used {alert.percent} % of {limit} {unit} ({gone} {unit})."
+
+
+def _whose(scope: str) -> str:
+    kind, name, period = parts_of(scope)
+    when = f" in {period}" if period else ""
+    match kind:
+        case "wallet":
+            return "The wallet"
+        case "plan" | "plan-tokens":
+            return f"The plan {name}{when}"
+        case "user":
+            bot, _, user = name.partition("/")
+            return f"The user {user} of the bot {bot}{when}"
+        case _:
+            return f"The {kind} {name}{when}"
+
+
+def _unit(alert: Alert) -> str:
+    return "tokens" if measure_of(alert.scope) is Measure.TOKENS else "USD"
+
+
+def _figure(alert: Alert, amount: int) -> str:
+    return str(amount) if measure_of(alert.scope) is Measure.TOKENS else to_usd(Money(amount))
