@@ -2,16 +2,19 @@
 
 Rules: a row says all of its price; what it leaves out is not taken from the row that it replaces (its limits
 are: they are facts of the model, not of the price). Amounts are texts of US dollars per million tokens. Every
-fault is found in one go and says where it is. A shipped book has none; a test reads both.
+fault is found in one go and says where it is. A shipped book has none; a test reads both. The version of an
+operator's row changes with each of its prices, so that each ledger row says what was in force.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from hashlib import sha256
 from importlib import resources
 from typing import Any, Literal
 
+from runner.config.price_sanity import doubts
 from runner.config.price_text import UnreadableBook, read_text
 from runner.config.problems import Path, did_you_mean, dotted
 from runner.money.amounts import BadAmount, from_usd
@@ -25,7 +28,7 @@ _NEEDED_RATES = ("input", "output")
 _FLAGS = {"thinks", "temperature"}
 _LIMITS = tuple(limit.name for limit in fields(ModelLimits))
 _ROW_KEYS = (*_RATES, "tiers", "batch_percent", "writes_unasked", "limits", "note", "source")
-_OPERATOR_KEYS = (*_ROW_KEYS, "provider")
+_OPERATOR_KEYS = (*_ROW_KEYS, "provider", "confirm")
 _SHIPPED_KEYS = (*_ROW_KEYS, "aliases", "date")
 _EVERY = "every"
 
@@ -83,7 +86,8 @@ def read_book(name: str, text: str) -> PriceBook:
 def price_rows(raw: Mapping[str, object], shipped: PriceBook) -> PriceRows:
     """Read an operator's `prices:` section: model id → row. Rows without a `provider` hold for every provider.
 
-    Limits that a row does not give are those of the shipped row for that model.
+    Limits that a row does not give are those of the shipped row for that model. A row that is far off its neighbours
+    is refused, unless it is confirmed.
     """
     rows: list[Price] = []
     problems: list[RowProblem] = []
@@ -96,11 +100,21 @@ def price_rows(raw: Mapping[str, object], shipped: PriceBook) -> PriceRows:
         reader = _Reader(value, (model,), _OPERATOR_KEYS, problems)
         provider = reader.text("provider") or ANY_PROVIDER
         known = _known_limits(shipped, provider, model)
-        version = f"bots.yaml {reader.raw.get('input')}/{reader.raw.get('output')}"
-        price = reader.price(provider, model, version, known)
+        price = reader.price(provider, model, "", known)
+        if reader.flag("confirm") is not True and len(problems) == before:
+            problems.extend(RowProblem((model, *d.path), d.message) for d in doubts(price, shipped))
         if len(problems) == before:
-            rows.append(price)
+            rows.append(replace(price, version=_version(price, reader.raw)))
     return PriceRows(tuple(rows), tuple(problems))
+
+
+def _version(price: Price, raw: Mapping[str, object]) -> str:
+    """`bots.yaml 0.10/0.40`, and a short sign of the row's other prices where it has any."""
+    named = f"bots.yaml {raw.get('input')}/{raw.get('output')}"
+    others = (price.rates, price.tiers, price.batch_percent, price.limits.min_audio_seconds)
+    if others == (Rates(price.rates.input, price.rates.output), (), None, None):
+        return named
+    return f"{named} {sha256(repr(others).encode()).hexdigest()[:8]}"
 
 
 def _known_limits(book: PriceBook, provider: str, model: str) -> ModelLimits:
@@ -134,7 +148,7 @@ class _Reader:
             tiers=self._tiers(),
             limits=self._limits(known_limits),
             batch_percent=self._count("batch_percent", most=100),
-            writes_unasked=self._flag("writes_unasked") or False,
+            writes_unasked=self.flag("writes_unasked") or False,
             version=version,
             source=self.text("source"),
             note=self.text("note"),
@@ -210,7 +224,7 @@ class _Reader:
             return known
         reader = _Reader(value, (*self.path, "limits"), _LIMITS, self.problems)
         given: dict[str, Any] = {
-            key: reader._flag(key) if key in _FLAGS else reader._count(key) for key in value if key in _LIMITS
+            key: reader.flag(key) if key in _FLAGS else reader._count(key) for key in value if key in _LIMITS
         }
         return replace(known, **{key: item for key, item in given.items() if item is not None})
 
@@ -230,7 +244,8 @@ class _Reader:
         self._fault(key, f"expected a whole number from 1{f' to {most}' if most else ''}")
         return None
 
-    def _flag(self, key: str) -> bool | None:
+    def flag(self, key: str) -> bool | None:
+        """True or false; None where it is not said."""
         value = self.raw.get(key)
         if key not in self.raw or isinstance(value, bool):
             return value if isinstance(value, bool) else None

@@ -4,6 +4,7 @@ A new difference fails: look at the provider's own page, then mend the book or w
 difference that is gone fails too: take it off the list.
 """
 
+import dataclasses
 import datetime as dt
 import decimal
 
@@ -107,8 +108,10 @@ def differences(price: Price, day: dt.date) -> list[str]:
         found += rate_differences(f"above {cliff} ", price.rates_for(cliff + 1), prices, cliff + 1)
     batch = next((v.prices for v in model.price_variants or [] if v.when == {"processing": "batch"}), None)
     if batch is not None and price.batch_percent is not None:
-        ours = price.rates.input * price.batch_percent // 100
-        found += difference("batch input", ours, their_rate(batch, "input", 0))
+        for name in ("input", "output"):
+            ours, there = getattr(price.rates, name) * price.batch_percent // 100, their_rate(batch, name, 0)
+            if not (ours == 0 and there is None):  # speech has no output
+                found += difference(f"batch {name}", ours, there)
     return found
 
 
@@ -159,3 +162,10 @@ def test_a_changed_price_would_be_seen(book: PriceBook) -> None:
     dearer = Price(price.model, price.provider, Rates(1, 2), price.tiers)
     assert differences(price, dt.date(2026, 11, 22)) == []
     assert len(differences(dearer, dt.date(2026, 11, 22))) == 5
+
+
+def test_a_changed_batch_price_would_be_seen(book: PriceBook) -> None:
+    price = book.rows["openai", "gpt-4o"]
+    assert differences(price, dt.date(2026, 11, 22)) == []
+    dearer = differences(dataclasses.replace(price, batch_percent=51), dt.date(2026, 11, 22))
+    assert [text.split()[:2] for text in dearer] == [["batch", "input"], ["batch", "output"]]
