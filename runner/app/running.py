@@ -12,6 +12,7 @@ from typing import Any
 
 from runner.app.parts import Site
 from runner.app.serving import serving
+from runner.app.supervised import announced
 from runner.app.working import working
 from runner.clock import SystemClock
 from runner.config.hidden import secrets_of
@@ -21,6 +22,7 @@ from runner.config.secret_store import SecretStore
 from runner.config.settings import Settings
 from runner.errors import OperatorError
 from runner.telemetry.logs import LEVEL_NAMES, configure
+from runner.telemetry.systemd import supervised
 from runner.telemetry.watching import Watching
 
 SWITCH_S = 0.0005
@@ -52,11 +54,13 @@ def run_daemon(path: Path, environ: Mapping[str, str]) -> int:
     logger = configure(level, sys.stderr, environ, secrets_of(settings))
     for warning in warnings:
         logger.warning("bots.yaml", problem=warning)
-    site = Site(path, environ, settings, SystemClock(), Watching(logger))
+    clock = SystemClock()
+    site = Site(path, environ, settings, clock, Watching(logger))
+    manager = supervised(environ, os.getpid(), clock)
 
     async def serve() -> None:
         stop = _stop_on_signals()
-        async with working(site, connect=True) as daemon, serving(daemon) as url:
+        async with working(site, connect=True) as daemon, serving(daemon) as url, announced(daemon, manager):
             logger.info(
                 "ready",
                 url=url,

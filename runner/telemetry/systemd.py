@@ -117,6 +117,11 @@ class Supervised:
     notifier: Notifier
     watchdog: Watchdog | None = None
 
+    @property
+    def nobody(self) -> bool:
+        """Whether nobody listens."""
+        return isinstance(self.notifier, NobodyToNotify)
+
 
 def supervised(environ: Mapping[str, str], pid: int, clock: Clock) -> Supervised:
     """Who watches over this process. `pid`: ours; a watchdog of another process is not ours to feed."""
