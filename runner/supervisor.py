@@ -108,6 +108,10 @@ class LiveRoster:
         """The wallet's terms now in force."""
         return self._wallet
 
+    def set_wallet(self, terms: WalletTerms | None) -> None:
+        """Other terms from now on."""
+        self._wallet = terms
+
     def set_cap(self, bot_id: str, cap: Money | None) -> None:
         """Another cap from now on."""
         self._caps[bot_id] = cap

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
 
@@ -15,6 +16,10 @@ from runner.clock import Clock
 from runner.config.settings import Settings
 from runner.ports.tools import Toolbox
 from runner.providers.catalogue import Catalogue, define
+from runner.telemetry.alerts import Hook, Post
+
+ALERT_S = 10.0
+"""How long an alert's webhook may take to answer."""
 
 
 def catalogue_of(settings: Settings, clock: Clock) -> Catalogue:
@@ -48,6 +53,30 @@ def toolbox_of(bot: Bot, sessions: ToolSessions) -> Toolbox:
     if not bot.tools:
         return EmptyToolbox()
     return HttpToolbox(bot.tools, sessions, bot.limits.max_tool_result_chars)
+
+
+def poster_of(shared: Shared) -> Post:
+    """Posts alerts over the session that all share."""
+
+    async def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        from aiohttp import ClientError  # noqa: PLC0415 - with the first alert only
+
+        try:
+            async with (
+                asyncio.timeout(ALERT_S),
+                shared.session.post(url, data=body, headers=headers, allow_redirects=False) as response,
+            ):
+                return response.status
+        except ClientError as error:
+            raise ConnectionError(type(error).__name__) from None
+
+    return post
+
+
+def hook_of(settings: Settings) -> Hook | None:
+    """Where alerts are posted."""
+    webhook = settings.alerts
+    return None if webhook is None else Hook(webhook.url, webhook.secret)
 
 
 def new_id() -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 from adapters.http import Shared
 from runner.agent.loop import AgentLoop
 from runner.agent.meter import Meter
 from runner.agent.tool_sessions import ToolSessions
-from runner.app.making import adapters_of, catalogue_of, new_id, toolbox_of
+from runner.app.making import adapters_of, catalogue_of, hook_of, new_id, poster_of, toolbox_of
 from runner.app.parts import Daemon, Site
 from runner.dispatch.commands import Commands
 from runner.dispatch.console import Console
@@ -23,6 +24,8 @@ from runner.ports.stores import Recovery, Store
 from runner.providers.catalogue import Catalogue
 from runner.store.catalogue import open_store
 from runner.supervisor import LiveBot, LiveRoster
+from runner.telemetry.alerts import Alerts
+from runner.telemetry.everyone import Everyone
 
 SEND_STOP_S = 5.0
 
@@ -55,13 +58,18 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
             for adapter in bot.adapters.values():
                 stack.push_async_callback(adapter.close)
         roster = LiveRoster(live, console, clock, observer)
+        roster.set_wallet(settings.wallet)
+        alerts = Alerts(store, clock, observer, poster_of(shared), lambda: hook_of(settings), roster.wallet)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        site = replace(site, observer=Everyone((observer, alerts)))
         daemon = _assemble(site, store, roster, console, catalogue, recovery, tasks)
+        await daemon.meter.open()
         upkeep = Upkeep(store, settings.retention_days, clock, observer)
         watchers = [
             tasks.create_task(daemon.outbox.watch(), name="outbox watch"),
             tasks.create_task(daemon.lanes.watch(), name="lanes watch"),
             tasks.create_task(upkeep.run(), name="upkeep"),
+            tasks.create_task(alerts.run(), name="alerts"),
         ]
         try:
             yield daemon
