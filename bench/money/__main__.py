@@ -35,6 +35,7 @@ from runner.money.reservation import ReservationState
 from runner.money.usage import Usage
 from runner.ports.books import HoldRequest, Settlement
 from runner.store.sqlite.connection import open_for_writing
+from runner.store.sqlite.deposits import DepositRows
 from runner.store.sqlite.migration import load_migrations
 from runner.store.sqlite.money import MoneyRows
 from runner.store.sqlite.queries import load_queries
@@ -110,7 +111,7 @@ async def grouped(path: Path, pairs: int) -> float:
 async def one_by_one(path: Path, pairs: int) -> float:
     """A transaction for each unit, without a thread between: the best that this can do; seconds."""
     sql = load_queries()
-    rows = MoneyRows(sql, TurnRows(sql))
+    rows = MoneyRows(sql, TurnRows(sql), DepositRows(sql))
     connection = open_for_writing(path, sql, load_migrations(), SystemClock().now_ms())
 
     def alone(unit: Callable[[], object]) -> None:

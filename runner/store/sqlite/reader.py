@@ -120,7 +120,14 @@ class SqliteReader:
         return await asyncio.to_thread(self._verify)
 
     def _verify(self) -> list[Difference]:
-        everything = {"bot": None, "after_ms": -1, "after_seq": -1, "to_ms": END_OF_TIME, "limit": -1}
+        everything = {
+            "bot": None,
+            "state": None,
+            "after_ms": -1,
+            "after_seq": -1,
+            "to_ms": END_OF_TIME,
+            "limit": -1,
+        }
         try:
             connection = sqlite3.connect(
                 read_only_uri(self._path), uri=True, timeout=LOCK_WAIT_S, isolation_level=None

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from runner.money.amounts import Money
-from runner.money.budget import ScopeLimit
+from runner.money.budget import Measure, ScopeLimit
 from runner.money.estimate import Estimate
 from runner.money.ledger import Attempt, LedgerEntry
 from runner.money.reservation import ReservationState
@@ -48,8 +48,13 @@ def attempt(name: str, turn: str = "t1", **others: Any) -> Attempt:
     return replace(plain, **others)
 
 
-def scope(name: str = "bot:bot-1", limit: int | None = 10_000) -> ScopeLimit:
-    return ScopeLimit(name, None if limit is None else Money(limit))
+def scope(name: str = "bot:bot-1", limit: int | None = 10_000, **others: Any) -> ScopeLimit:
+    return ScopeLimit(name, limit, **others)
+
+
+def quota(limit: int | None, name: str = "plan-tokens:starter@2026-01") -> ScopeLimit:
+    """A month's tokens of a plan."""
+    return ScopeLimit(name, limit, Measure.TOKENS)
 
 
 def wish(

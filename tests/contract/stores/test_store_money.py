@@ -11,7 +11,7 @@ from runner.money.budget import Busy, Counter, Exhausted
 from runner.money.ledger import verify
 from runner.money.reservation import ReservationState
 from runner.money.usage import NO_USAGE, Usage
-from runner.ports.books import Held, LedgerFilter, Settlement
+from runner.ports.books import Held, LedgerFilter, Settled, Settlement
 from runner.ports.mail import StoredStep
 from runner.ports.stores import Recovery, Store
 from tests.contract.stores.conftest import Again
@@ -44,26 +44,26 @@ async def books_are_right(store: Store) -> bool:
 
 async def test_a_hold_counts_in_each_scope(store: Store) -> None:
     result = await store.hold(wish("a1", [scope(), scope("wallet", None)]))
-    assert result == Held("a1", 1000, Money(1100))
-    assert await store.counters() == {BOT: Counter(held=Money(1100)), "wallet": Counter(held=Money(1100))}
+    assert result == Held("a1", 1000, Money(1100), 1100, (scope(), scope("wallet", None)))
+    assert await store.counters() == {BOT: Counter(held=1100), "wallet": Counter(held=1100)}
     [row] = await rows(store)
     assert (row.attempt, row.scopes) == (attempt("a1"), (BOT, "wallet"))
     assert (row.state, row.hold, row.cost) == (ReservationState.HELD, 1100, 1100)
 
 
 async def test_a_hold_shrinks_to_what_is_left(store: Store) -> None:
-    result = await store.hold(wish("a1", [scope(limit=900), scope("team", 800)]))
-    assert result == Held("a1", 700, Money(800))
-    assert await counter(store) == Counter(held=Money(800))
+    result = await held(store, "a1", scope(limit=900), scope("team", 800))
+    assert (result.output_tokens, result.amount, result.tokens) == (700, 800, 800)
+    assert await counter(store) == Counter(held=800)
 
 
 async def test_a_full_scope_is_busy_while_others_may_settle_low(store: Store) -> None:
     await held(store, "a1", scope(limit=1200))
     assert await store.hold(wish("a2", [scope("wide"), scope(limit=1200)])) == Busy(BOT)
-    assert (await counter(store, "wide"), await counter(store)) == (Counter(), Counter(held=Money(1100)))
+    assert (await counter(store, "wide"), await counter(store)) == (Counter(), Counter(held=1100))
     assert [row.attempt.id for row in await rows(store)] == ["a1"]
     await store.settle(settled("a1", 100))
-    assert await store.hold(wish("a2", [scope("wide"), scope(limit=1200)])) == Held("a2", 1000, Money(1100))
+    assert (await held(store, "a2", scope("wide"), scope(limit=1200))).amount == 1100
 
 
 async def test_a_spent_scope_is_exhausted(store: Store) -> None:
@@ -87,7 +87,7 @@ async def test_many_at_once_never_pass_the_limit(store: Store) -> None:
     granted = [result for result in results if isinstance(result, Held)]
     assert [result.amount for result in granted] == [1100] * 10 + [950]
     assert {type(result) for result in results[11:]} == {Busy}
-    assert await counter(store) == Counter(held=Money(11_950))
+    assert await counter(store) == Counter(held=11_950)
 
     outcomes = [RELEASED, UNKNOWN, SETTLED]
     await asyncio.gather(
@@ -108,7 +108,7 @@ async def test_an_attempt_exists_once(store: Store) -> None:
     await store.settle(settled("a1"))
     with pytest.raises(IllegalStep):
         await store.hold(wish("a1"))
-    assert await counter(store) == Counter(settled=Money(700))
+    assert await counter(store) == Counter(settled=700)
 
 
 async def test_a_scope_is_named_once(store: Store) -> None:
@@ -120,11 +120,11 @@ async def test_a_scope_is_named_once(store: Store) -> None:
 @pytest.mark.parametrize(
     ("state", "cost", "stands", "then"),
     [
-        (SETTLED, Money(700), 700, Counter(settled=Money(700))),
+        (SETTLED, Money(700), 700, Counter(settled=700)),
         (SETTLED, Money(0), 0, Counter()),
         (RELEASED, None, 0, Counter()),
-        (UNKNOWN, None, 1100, Counter(unknown=Money(1100))),
-        (UNKNOWN, Money(400), 400, Counter(unknown=Money(400))),
+        (UNKNOWN, None, 1100, Counter(unknown=1100)),
+        (UNKNOWN, Money(400), 400, Counter(unknown=400)),
     ],
 )
 async def test_a_hold_ends(
@@ -133,7 +133,7 @@ async def test_a_hold_ends(
     await held(store, "a1", scope(), scope("wallet", None))
     usage = Usage(100, 600, 40, 30, 20, 10)
     end = Settlement("a1", state, cost, usage, "req-9", "length", 321, "because")
-    assert await store.settle(end) == stands
+    assert await store.settle(end) == Settled(Money(stands), {BOT: then, "wallet": then})
     assert await store.counters([BOT, "wallet"]) == {BOT: then, "wallet": then}
     [row] = await rows(store)
     assert (row.state, row.hold, row.cost, row.usage) == (state, 1100, stands, usage)
@@ -142,8 +142,8 @@ async def test_a_hold_ends(
 
 async def test_more_than_was_held_is_the_truth_all_the_same(store: Store) -> None:
     await held(store, "a1", scope(limit=1100))
-    assert await store.settle(settled("a1", 5000)) == 5000
-    assert await counter(store) == Counter(settled=Money(5000))
+    assert (await store.settle(settled("a1", 5000))).amount == 5000
+    assert await counter(store) == Counter(settled=5000)
 
 
 @pytest.mark.parametrize("first", [SETTLED, RELEASED, UNKNOWN])
@@ -167,7 +167,7 @@ async def test_what_ends_no_hold_is_refused(store: Store, end: Settlement) -> No
     await held(store, "a1")
     with pytest.raises(IllegalStep):
         await store.settle(end)
-    assert await counter(store) == Counter(held=Money(1100))
+    assert await counter(store) == Counter(held=1100)
 
 
 async def test_a_price_is_not_stored_without_its_reply(store: Store) -> None:
@@ -177,7 +177,7 @@ async def test_a_price_is_not_stored_without_its_reply(store: Store) -> None:
     await store.settle(settled("a1", step=StoredStep(0, "first")))
     with pytest.raises(IllegalStep):
         await store.settle(settled("a2", step=StoredStep(0, "second")))
-    assert await counter(store) == Counter(settled=Money(700), held=Money(1100))
+    assert await counter(store) == Counter(settled=700, held=1100)
     assert (await work_on(store)).steps == (StoredStep(0, "first"),)
     await store.settle(settled("a2", step=StoredStep(1, "second")))
     assert await books_are_right(store)
@@ -205,7 +205,7 @@ async def test_a_restart_keeps_what_nobody_knows(store: Store, again: Again) -> 
     await later.open()
     try:
         assert await later.recover() == Recovery(holds_unknown=1)
-        assert await counter(later) == Counter(settled=Money(700), unknown=Money(1100))
+        assert await counter(later) == Counter(settled=700, unknown=1100)
         [lost, done] = sorted(await rows(later), key=lambda row: row.attempt.id)
         assert (lost.state, lost.cost, lost.usage) == (UNKNOWN, 1100, NO_USAGE)
         assert lost.why
@@ -241,7 +241,7 @@ async def test_counters_are_told_for_those_asked(store: Store) -> None:
     assert set(await store.counters()) == {"x", "y"}
     asked = await store.counters({"x", "never used"})
     assert asked.pop("never used", Counter()) == Counter()
-    assert asked == {"x": Counter(held=Money(1100))}
+    assert asked == {"x": Counter(held=1100)}
 
 
 async def test_the_ledger_is_read_by_time_and_filter(store: Store) -> None:

@@ -50,7 +50,7 @@ class World:
         values: dict[str, Any] = {
             "request": REQUEST,
             "about": replace(ABOUT, turn=turn),
-            "scopes": lambda: (ScopeLimit("bot:bot", None if limit is None else Money(limit)),),
+            "scopes": lambda _: (ScopeLimit("bot:bot", None if limit is None else Money(limit)),),
             "deadline": self.clock.monotonic() + seconds,
             "attempts_used": 0,
             "step_number": 0,

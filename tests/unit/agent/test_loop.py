@@ -73,7 +73,7 @@ class World:
                 about=Attempt(
                     "", 0, "bot", "fake", "chat", "c1", "ada", work.turn, CHOICE.provider, CHOICE.model, ""
                 ),
-                scopes=lambda: (ScopeLimit("bot:bot", None if limit is None else Money(limit)),),
+                scopes=lambda _: (ScopeLimit("bot:bot", None if limit is None else Money(limit)),),
                 done=tuple(step_from_json(step.payload) for step in work.steps),
                 attempts_used=work.attempts_used,
                 deadline=self.clock.monotonic() + bot_now.limits.timeout_s,

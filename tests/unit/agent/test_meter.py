@@ -14,7 +14,7 @@ from runner.money.budget import Counter
 from runner.money.prices import PriceBook
 from runner.money.reservation import ReservationState
 from runner.money.usage import Usage
-from runner.ports.books import HoldRequest, MoneyStore
+from runner.ports.books import HoldRequest, HoldResult, MoneyStore, Settled, Settlement
 from runner.ports.mail import NewInbound, StoredStep
 from runner.ports.observer import BoundBroken, CallEnded, SpendRefused
 from runner.ports.observer import Fault as Faulty
@@ -54,7 +54,7 @@ async def test_money_is_held_before_a_byte_leaves(world: World) -> None:
     assert (await world.counter()).held == row.hold > 0
     world.clock.advance(5)
     assert isinstance(await calling, Metered)
-    assert await world.counter() == Counter(settled=Money(COST))
+    assert await world.counter() == Counter(settled=COST)
 
 
 async def test_a_model_without_a_price_is_not_called_where_anything_is_limited() -> None:
@@ -76,7 +76,9 @@ async def test_without_any_limit_a_model_without_a_price_is_counted() -> None:
 async def test_a_reached_limit_is_a_value_and_nobody_is_called(world: World) -> None:
     assert await world.call(limit=100) == Refused("bot:bot", limit=True, attempts_used=0)
     assert world.provider.calls == []
-    assert world.observer.of(SpendRefused) == [SpendRefused("bot", "t1", "bot:bot", "limit")]
+    assert world.observer.of(SpendRefused) == [
+        SpendRefused("bot", "t1", "bot:bot", "limit", limit=100, gone=0)
+    ]
 
 
 async def test_a_smaller_budget_shrinks_the_output_limit(world: World) -> None:
@@ -156,7 +158,7 @@ async def test_an_attempt_that_nobody_waits_for_goes_on_to_its_usage(world: Worl
     assert len(world.meter.running) == 1
     world.clock.advance(40)
     await world.observer.until(CallEnded)
-    assert await world.counter() == Counter(settled=Money(COST))
+    assert await world.counter() == Counter(settled=COST)
 
 
 async def test_a_cancelled_turn_leaves_its_attempt_to_the_store(world: World) -> None:
@@ -171,7 +173,7 @@ async def test_a_cancelled_turn_leaves_its_attempt_to_the_store(world: World) ->
     world.clock.advance(5)
     await world.observer.until(CallEnded)
     assert world.observer.of(Faulty) == []
-    assert await world.counter() == Counter(settled=Money(COST))
+    assert await world.counter() == Counter(settled=COST)
 
 
 async def test_a_call_that_never_ends_is_ended(world: World) -> None:
@@ -224,7 +226,7 @@ async def test_a_store_that_fails_to_settle_is_asked_again(world: World) -> None
         world.clock.advance(0.5)
     assert isinstance(await calling, Metered)
     await world.meter.settled("t1")
-    assert await world.counter() == Counter(settled=Money(COST))
+    assert await world.counter() == Counter(settled=COST)
     assert len(world.provider.calls) == 1, "what is paid is not asked for again"
 
 
@@ -236,7 +238,7 @@ async def test_a_reply_whose_place_is_taken_still_ends_its_hold(world: World) ->
         assert session is not None
         await session.save_step(turn, StoredStep(0, "taken"))
     assert isinstance(await world.call(turn=turn), Metered)
-    assert await world.counter() == Counter(settled=Money(COST))
+    assert await world.counter() == Counter(settled=COST)
 
 
 async def test_a_cost_above_its_hold_is_the_truth_and_quarantines_the_model(world: World) -> None:
@@ -267,9 +269,9 @@ class Session:
         self._store = store
         self.over = False
 
-    async def hold(self, request: HoldRequest) -> Any:
+    async def hold(self, request: HoldRequest) -> HoldResult:
         return await self._store.hold(request)
 
-    async def settle(self, settlement: Any) -> Money:
+    async def settle(self, settlement: Settlement) -> Settled:
         assert not self.over, "settled by a session that is over"
         return await self._store.settle(settlement)

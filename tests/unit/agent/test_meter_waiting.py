@@ -79,7 +79,7 @@ async def test_who_waits_too_long_is_told_that_we_are_busy(world: World) -> None
 async def test_a_raised_limit_is_seen_at_once(world: World) -> None:
     least = await hold_of_one(world)
     limits = [COST + least]
-    scopes = lambda: (ScopeLimit("bot:bot", Money(limits[0])),)  # noqa: E731 - the limit as it is now
+    scopes = lambda _: (ScopeLimit("bot:bot", Money(limits[0])),)  # noqa: E731 - the limit as it is now
     world.provider.script(Say("first", latency_s=5, usage=Usage(100, 10)))
     first = world.tasks.create_task(world.call(turn="t1", scopes=scopes), name="first")
     await world.clock.asleep()

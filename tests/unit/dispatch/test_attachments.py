@@ -64,7 +64,7 @@ def an_ear(
     scopes = (ScopeLimit("bot:bot", None if limit is None else Money(limit)),)
     deadline = world.clock.monotonic() + 30
     about = Attempt("", 0, "bot", "fake", "chat", "c1", "ada", "t1", "fake", "model-1", "")
-    return Ear(world.meter, Listening(choice, about, lambda: scopes, deadline, done, used), world.store)
+    return Ear(world.meter, Listening(choice, about, lambda _: scopes, deadline, done, used), world.store)
 
 
 async def listen(adapter: FakeAdapter, ear: Ear, *more: Attachment, text: str = "") -> Perceived:

@@ -12,22 +12,20 @@ WANTED = Estimate(
 
 
 def cap(limit: int | None, settled: int = 0, unknown: int = 0, held: int = 0) -> tuple[ScopeLimit, Counter]:
-    return ScopeLimit("bot", None if limit is None else Money(limit)), Counter(
-        Money(settled), Money(unknown), Money(held)
-    )
+    return ScopeLimit("bot", limit), Counter(settled, unknown, held)
 
 
 @pytest.mark.parametrize(
     ("scope", "decision"),
     [
-        (cap(None, settled=10**18), Granted(1_000, Money(1_100))),
-        (cap(1_100), Granted(1_000, Money(1_100))),
-        (cap(1_099), Granted(999, Money(1_099))),
-        (cap(356), Granted(256, Money(356))),
+        (cap(None, settled=10**18), Granted(1_000, Money(1_100), 1_001)),
+        (cap(1_100), Granted(1_000, Money(1_100), 1_001)),
+        (cap(1_099), Granted(999, Money(1_099), 1_000)),
+        (cap(356), Granted(256, Money(356), 257)),
         (cap(355), Exhausted("bot")),
         (cap(0), Exhausted("bot")),
-        (cap(2_000, held=900), Granted(1_000, Money(1_100))),
-        (cap(2_000, held=1_644), Granted(256, Money(356))),
+        (cap(2_000, held=900), Granted(1_000, Money(1_100), 1_001)),
+        (cap(2_000, held=1_644), Granted(256, Money(356), 257)),
         (cap(2_000, held=1_645), Busy("bot")),
         (cap(2_000, settled=1_000, unknown=600, held=300), Busy("bot")),
         (cap(2_000, settled=1_000, unknown=645, held=0), Exhausted("bot")),
@@ -44,7 +42,7 @@ def named(name: str, scope: tuple[ScopeLimit, Counter]) -> tuple[ScopeLimit, Cou
 
 def test_the_tightest_scope_decides() -> None:
     assert decide(WANTED, [cap(5_000), named("user", cap(400)), named("team", cap(700))]) == Granted(
-        300, Money(400)
+        300, Money(400), 301
     )
 
 
@@ -61,10 +59,10 @@ def test_the_first_busy_scope_is_named() -> None:
 
 
 def test_no_scope_no_limit() -> None:
-    assert decide(WANTED, []) == Granted(1_000, Money(1_100))
+    assert decide(WANTED, []) == Granted(1_000, Money(1_100), 1_001)
 
 
 def test_a_free_call_needs_no_room_but_a_limit_that_is_kept() -> None:
     free = Estimate(1, 1_000, 256, Money(0), 0)
-    assert decide(free, [cap(5, settled=5)]) == Granted(1_000, Money(0))
+    assert decide(free, [cap(5, settled=5)]) == Granted(1_000, Money(0), 1_001)
     assert decide(free, [cap(4, settled=5)]) == Exhausted("bot")

@@ -34,8 +34,8 @@ ROWS = [
     entry(ReservationState.RELEASED, 0, "bot", "team"),
 ]
 TOTALS = {
-    "bot": Counter(Money(30), Money(100), Money(7)),
-    "user": Counter(Money(40), Money(0), Money(7)),
+    "bot": Counter(30, 100, 7),
+    "user": Counter(40, 0, 7),
     "team": Counter(),
 }
 
@@ -54,15 +54,15 @@ def test_right_books_have_no_difference() -> None:
     ("counters", "said"),
     [
         (
-            TOTALS | {"user": Counter(Money(41), Money(0), Money(7))},
+            TOTALS | {"user": Counter(41, 0, 7)},
             "user: settled 0.000000000041 (rows: 0.00000000004)",
         ),
         (
-            TOTALS | {"bot": Counter(Money(30), Money(99), Money(7))},
+            TOTALS | {"bot": Counter(30, 99, 7)},
             "bot: unknown 0.000000000099 (rows: 0.0000000001)",
         ),
-        (TOTALS | {"team": Counter(held=Money(1))}, "team: held 0.000000000001 (rows: 0.00)"),
-        (TOTALS | {"ghost": Counter(Money(1))}, "ghost: settled 0.000000000001 (rows: 0.00)"),
+        (TOTALS | {"team": Counter(held=1)}, "team: held 0.000000000001 (rows: 0.00)"),
+        (TOTALS | {"ghost": Counter(1)}, "ghost: settled 0.000000000001 (rows: 0.00)"),
         (
             {"user": TOTALS["user"], "team": Counter()},
             (

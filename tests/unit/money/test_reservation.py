@@ -3,12 +3,11 @@
 import pytest
 
 from runner.errors import IllegalStep
-from runner.money.amounts import Money
 from runner.money.budget import Counter
 from runner.money.reservation import LEGAL_STEPS, ReservationState, charge, check_step, hold, resolve
 
 FINAL = [ReservationState.SETTLED, ReservationState.RELEASED, ReservationState.UNKNOWN]
-BEFORE = Counter(Money(10), Money(20), Money(30))
+BEFORE = Counter(10, 20, 30)
 
 
 def test_the_table_knows_every_state() -> None:
@@ -26,36 +25,35 @@ def test_only_a_hold_goes_anywhere(now: ReservationState, then: ReservationState
 
 
 def test_a_hold_is_held() -> None:
-    assert hold(BEFORE, Money(5)) == Counter(Money(10), Money(20), Money(35))
+    assert hold(BEFORE, 5) == Counter(10, 20, 35)
 
 
 @pytest.mark.parametrize(
     ("then", "cost", "after"),
     [
-        (ReservationState.SETTLED, 3, Counter(Money(13), Money(20), Money(25))),
-        (ReservationState.SETTLED, 9, Counter(Money(19), Money(20), Money(25))),
-        (ReservationState.RELEASED, 3, Counter(Money(10), Money(20), Money(25))),
-        (ReservationState.RELEASED, None, Counter(Money(10), Money(20), Money(25))),
-        (ReservationState.UNKNOWN, None, Counter(Money(10), Money(25), Money(25))),
-        (ReservationState.UNKNOWN, 3, Counter(Money(10), Money(23), Money(25))),
-        (ReservationState.UNKNOWN, 0, Counter(Money(10), Money(25), Money(25))),
+        (ReservationState.SETTLED, 3, Counter(13, 20, 25)),
+        (ReservationState.SETTLED, 9, Counter(19, 20, 25)),
+        (ReservationState.RELEASED, 3, Counter(10, 20, 25)),
+        (ReservationState.RELEASED, None, Counter(10, 20, 25)),
+        (ReservationState.UNKNOWN, None, Counter(10, 25, 25)),
+        (ReservationState.UNKNOWN, 3, Counter(10, 23, 25)),
+        (ReservationState.UNKNOWN, 0, Counter(10, 25, 25)),
     ],
 )
 def test_how_a_hold_ends(then: ReservationState, cost: int | None, after: Counter) -> None:
-    real = None if cost is None else Money(cost)
-    assert resolve(BEFORE, then, Money(5), real) == after
-    assert charge(then, Money(5), real) == after.gone - BEFORE.gone
+    assert resolve(BEFORE, then, 5, cost) == after
+    assert charge(then, 5, cost) == after.gone - BEFORE.gone
 
 
 def test_nothing_is_settled_without_its_cost() -> None:
     with pytest.raises(IllegalStep, match="without its cost"):
-        charge(ReservationState.SETTLED, Money(5), None)
+        charge(ReservationState.SETTLED, 5, None)
 
 
 def test_a_hold_that_goes_nowhere_changes_nothing() -> None:
     with pytest.raises(IllegalStep):
-        resolve(BEFORE, ReservationState.HELD, Money(5), Money(3))
-    assert Counter(Money(10), Money(20), Money(30)) == BEFORE
+        resolve(BEFORE, ReservationState.HELD, 5, 3)
+    assert Counter(10, 20, 30) == BEFORE
 
 
 def test_what_is_taken_and_what_is_gone() -> None:
