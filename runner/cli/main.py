@@ -1,8 +1,10 @@
 """The door: from arguments to an exit code.
 
     0  well        1  a fault was found        2  the command was not understood
+    70 a bug of ours, with its traceback       75 the store failed: worth another try
 
-Rules: a plain `run` goes straight to the daemon, for whatever is imported here stays in its memory for months
+Rules: a service manager starts the daemon again after 70 and 75, and not after 1 and 2, which a person must
+mend; a plain `run` goes straight to the daemon, for whatever is imported here stays in its memory for months
 and is waited for at each start; all else goes through typer, in `commands`. What an operator can mend is one
 sentence and a hint on stderr, never a traceback; a bug of ours is a traceback.
 """
@@ -17,7 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.cli.place import find_config
-from runner.errors import BotrunnerError, IllegalStep
+from runner.errors import BotrunnerError, IllegalStep, StoreError, StoreRefused
+
+FAULT = 1
+BUG = 70
+TRY_AGAIN = 75
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +35,19 @@ class PlainRun:
 
 def main() -> None:
     """`botrunner`, as installed."""
-    sys.exit(execute(sys.argv[1:], os.environ))
+    try:
+        code = execute(sys.argv[1:], os.environ)
+    except Exception:  # noqa: BLE001 - told whole; left to Python it would end with 1, like a faulty file
+        import traceback
+
+        traceback.print_exc()
+        code = BUG
+    sys.exit(code)
 
 
 def execute(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Do what the arguments say; returns the exit code."""
+    code = FAULT
     try:
         plain = plain_run(arguments)
         if plain is None:
@@ -53,7 +67,11 @@ def execute(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
             print(f"error: {error}", file=sys.stderr)
             if hint := getattr(error, "hint", ""):
                 print(f"hint: {hint}", file=sys.stderr)
-    return 1
+        if all(
+            isinstance(error, StoreError) and not isinstance(error, StoreRefused) for error in leaves(errors)
+        ):
+            code = TRY_AGAIN
+    return code
 
 
 def plain_run(arguments: Sequence[str]) -> PlainRun | None:

@@ -2,8 +2,8 @@
 
     2 bots up, 1 refused (support: the token is not valid), 1.23 USD today
 
-Rules: what is well is counted, what is not is named with its reason; the line is told anew every ten seconds, so
-that it is true without anybody having to remember to tell it.
+Rules: what is well is counted, what is not is named with its reason; the line is told anew every ten seconds (at
+the start, when connections come up, sooner), so that it is true without anybody having to remember to tell it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from runner.errors import StoreError
 from runner.money.amounts import Money, to_cents
 from runner.ports.notifier import Notifier
 
+FIRST_WAIT_S = 1.0
 EVERY_S = 10.0
 LONGEST_WHY = 80
 """Characters of one bot's reason: the line is to hold several."""
@@ -50,10 +51,12 @@ class StatusLine:
 
     async def run(self) -> None:
         """Say it now and again, for ever."""
+        wait_s = FIRST_WAIT_S
         while True:
             with suppress(StoreError):
                 self._notifier.status(await self._tell())
-            await self._clock.sleep(self._every_s)
+            await self._clock.sleep(wait_s)
+            wait_s = min(self._every_s, wait_s * 2)
 
 
 def status_text(connections: Iterable[BotState], spent_today: Money, trouble: str = "") -> str:

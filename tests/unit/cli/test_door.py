@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from runner import __version__
-from runner.cli.main import PlainRun, leaves, plain_run
+from runner.cli.main import PlainRun, leaves, main, plain_run
+from runner.errors import IllegalStep, OperatorError, StoreError, StoreRefused
 from tests.guards.tree import ROOT
 from tests.unit.cli.desk import Desk
 
@@ -49,6 +50,31 @@ def test_a_faulty_file_keeps_the_daemon_from_starting(desk: Desk) -> None:
     assert "bots.yaml:3: bots.hello.llm_modle: unknown field, did you mean llm_model?" in done.err
     assert "hint: " in done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OperatorError("the port is taken"), 1),
+        (StoreRefused("a newer schema"), 1),
+        (StoreError("the disk is full"), 75),
+        (ExceptionGroup("", [StoreError("the disk is full"), OperatorError("the port is taken")]), 1),
+        (IllegalStep("held twice"), 70),
+        (ValueError("a bug"), 70),
+    ],
+)
+def test_what_is_worth_another_start(desk: Desk, error: Exception, code: int) -> None:
+    """systemd starts the daemon again but for 1 and 2."""
+
+    def run_daemon(*_: object) -> int:
+        raise error
+
+    desk.monkeypatch.setattr("runner.app.run_daemon", run_daemon)
+    desk.monkeypatch.setattr(sys, "argv", ["botrunner", "run"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == code
+    assert ("Traceback" in desk.capsys.readouterr().err) == (code == 70)
 
 
 def test_leaves_of_groups_in_groups() -> None:

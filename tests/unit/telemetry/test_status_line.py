@@ -89,3 +89,18 @@ async def test_it_is_told_again_and_again_and_a_store_that_fails_ends_nothing() 
             assert told.lines == lines
             clock.advance(10.0)
         telling.cancel()
+
+
+async def test_it_is_told_sooner_at_the_start() -> None:
+    clock, told = ManualClock(), Told()
+
+    async def tell() -> str:
+        return "well"
+
+    async with asyncio.TaskGroup() as tasks:
+        telling = tasks.create_task(StatusLine(told, clock, tell).run())
+        for _ in range(6):
+            await clock.asleep()
+            clock.advance(10.0)
+        telling.cancel()
+    assert clock.sleeps == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
