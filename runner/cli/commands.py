@@ -12,12 +12,15 @@ from typing import Annotated
 import typer
 
 import runner
+from runner.cli import wallet
 from runner.cli.begin import init, schema
 from runner.cli.bench import bench
 from runner.cli.cap import cap
 from runner.cli.chat import chat
 from runner.cli.check import check
 from runner.cli.ledger import verify
+from runner.cli.ledger_export import export
+from runner.cli.ledger_fix import quarantine, reconcile
 from runner.cli.options import ConfigBefore
 from runner.cli.prices import prices
 from runner.cli.run import run
@@ -58,7 +61,19 @@ def application() -> typer.Typer:
     )(bench)
     ledger = typer.Typer(no_args_is_help=True, help="The record of every model call and its money.")
     ledger.command(epilog="Example: botrunner ledger verify")(verify)
+    ledger.command(epilog="Example: botrunner ledger reconcile t17-1 --released --reason 'not on the bill'")(
+        reconcile
+    )
+    ledger.command(epilog="Example: botrunner ledger export --format jsonl --from 2026-11-01")(export)
+    ledger.command(epilog="Example: botrunner ledger quarantine --clear openai/gpt-5-mini")(quarantine)
     app.add_typer(ledger, name="ledger")
+    purse = typer.Typer(
+        no_args_is_help=True, help="Money that is paid in ahead, for bots with billing_mode: wallet."
+    )
+    purse.command(epilog="Example: botrunner wallet show")(wallet.show)
+    purse.command(epilog="Example: botrunner wallet top-up 20.00 --key invoice-77")(wallet.top_up)
+    purse.command(epilog="Example: botrunner wallet history")(wallet.history)
+    app.add_typer(purse, name="wallet")
     return app
 
 

@@ -55,28 +55,29 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """All bots with their connections and money, and the counts of the store."""
-        return self._call("GET", "/api/status")
+        return self.call("GET", "/api/status")
 
     def bot_ids(self) -> list[str]:
         """The bots that it runs."""
-        return [bot["id"] for bot in self._call("GET", "/api/bots")["bots"]]
+        return [bot["id"] for bot in self.call("GET", "/api/bots")["bots"]]
 
     def set_cap(self, bot_id: str, cents: int | None) -> dict[str, Any]:
         """Change a cap in its bots.yaml, in force at once; the bot as it is then."""
-        return self._call("PATCH", f"/api/bots/{quote(bot_id, safe='')}", {"spending_cap_cents": cents})
+        return self.call("PATCH", f"/api/bots/{quote(bot_id, safe='')}", {"spending_cap_cents": cents})
 
     def say(self, bot_id: str, text: str, user: str, timeout_s: float) -> dict[str, Any]:
         """Say something to a bot; its answer with its figures."""
         body = {"message": text, "user_id": user}
-        return self._call("POST", f"/api/bots/{quote(bot_id, safe='')}/chat", body, timeout_s)
+        return self.call("POST", f"/api/bots/{quote(bot_id, safe='')}/chat", body, timeout_s)
 
-    def _call(
+    def call(
         self,
         method: str,
         path: str,
         body: Mapping[str, object] | None = None,
         timeout_s: float = ANSWER_WITHIN_S,
     ) -> dict[str, Any]:
+        """Ask its admin API; `path` is percent-encoded already."""
         connection = http.client.HTTPConnection(self.note.host, self.note.port, timeout=timeout_s)
         try:
             connection.request(
