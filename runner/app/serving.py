@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 
+from runner.app.defining import NotYet, definitions_of
 from runner.app.parts import Daemon
 from runner.app.working import stop
 from runner.clock import iso
@@ -33,12 +34,14 @@ async def serving(daemon: Daemon) -> AsyncIterator[str]:
         store=daemon.store,
         console=daemon.console,
         deliver=daemon.inbox.deliver,
-        set_cap=daemon.set_cap,
+        definitions=definitions_of(site, NotYet(clock)),
+        defined=lambda: settings.bots,
         lag=lag,
         clock=clock,
         jwt_secret=load_secret(settings.state_dir, settings.server.jwt_secret),
         started_ms=clock.now_ms(),
         pid=os.getpid(),
+        public_url=settings.server.public_url,
     )
     server = Server(parts, site.observer)
     url = await server.start(settings.server.host, settings.server.port)

@@ -1,5 +1,7 @@
 """How the HTTP side says yes and no: JSON, errors in one shape, headers that a browser needs.
 
+Rule: a response may do nothing in a browser but what a page of ours needs, and that page says so itself.
+
 Error shape: {"error": {"code": "...", "message": "...", "details": [...]}}.
 """
 
@@ -16,6 +18,10 @@ SAFE_HEADERS: Mapping[str, str] = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
 }
 
 
@@ -39,3 +45,8 @@ def refusal(
     response = answer(body, status)
     response.headers.update(headers or {})
     return response
+
+
+def moved(path: str) -> web.Response:
+    """Look there instead, with a GET."""
+    return web.Response(status=303, headers={**SAFE_HEADERS, "Location": path})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -92,8 +93,16 @@ def make_token(secret: bytes, scope: Scope, days: int, now_s: int) -> str:
     return jwt.encode(claims, secret, algorithm=_ALGORITHM)
 
 
-def check_token(secret: bytes, header: str, needed: Scope) -> None:
-    """Let an `Authorization` header pass, or raise NoEntry."""
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a token opens, and until when, in Unix seconds."""
+
+    scope: Scope
+    ends_s: int
+
+
+def check_token(secret: bytes, header: str, needed: Scope) -> Grant:
+    """What the token in an `Authorization` header opens; raises NoEntry where that is not enough."""
     _load_library()
     import jwt  # noqa: PLC0415 - as said there
 
@@ -108,6 +117,7 @@ def check_token(secret: bytes, header: str, needed: Scope) -> None:
         raise NoEntry(401, f"the token is not good: {type(error).__name__}") from error
     if claims["scope"] not in SCOPES or (needed == "admin" and claims["scope"] != "admin"):
         raise NoEntry(403, "the token's scope does not allow this")
+    return Grant(claims["scope"], int(claims["exp"]))
 
 
 def _load_library() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -19,6 +20,7 @@ MAX_BODY = 1024 * 1024
 MAX_HOOK = 4 * 1024 * 1024
 """Bytes: Meta gathers up to 3 MiB in one webhook. Adapters whose platforms post less take less."""
 BODY_S = 5.0
+MOST_FIELDS = 100
 
 
 async def body_of(request: web.Request, most: int = MAX_BODY) -> bytes | web.Response:
@@ -55,9 +57,25 @@ async def json_object(request: web.Request) -> dict[str, Any] | web.Response:
     if isinstance(raw, web.Response):
         return raw
     try:
-        body = json.loads(raw.decode())
+        body = json.loads(raw.decode(), parse_constant=_no_number)
     except (ValueError, RecursionError):
         return refusal(400, "invalid", "the body must be JSON in UTF-8")
     if not isinstance(body, dict):
         return refusal(400, "invalid", "the body must be a JSON object")
     return body
+
+
+async def form_of(request: web.Request) -> dict[str, str] | web.Response:
+    """The fields of a form that a page of ours sent, or what to answer instead; of two of one name the last one."""
+    raw = await body_of(request)
+    if isinstance(raw, web.Response):
+        return raw
+    try:
+        fields = parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
+    except ValueError:
+        return refusal(400, "invalid", "the body must be the fields of a form, in UTF-8")
+    return dict(fields)
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")

@@ -1,5 +1,8 @@
 """Webhooks: what a platform posts is handed to its adapter as raw as it came.
 
+    /api/bots/webhook/{platform}/{bot}              the bot's first channel of that platform that takes webhooks
+    /api/bots/webhook/{platform}/{bot}/{channel}    one by its name; ?channel={channel} says the same
+
 Rule: whether a request came from this machine is told by its peer AND by the name it asked for, so that a page in
 the user's browser cannot reach a bot without a secret through a name that it made point here; a sign of a proxy
 says that it came from elsewhere, for then the peer is only the proxy.
@@ -39,11 +42,11 @@ def _is_a_proxys(header: str) -> bool:
 
 
 def routes(parts: WebParts) -> list[web.RouteDef]:
-    """`/api/bots/webhook/{platform}/{bot_id}`."""
+    """Both ways of naming a channel."""
 
     async def hook(request: web.Request) -> web.StreamResponse:
         platform, bot_id = request.match_info["platform"], request.match_info["bot_id"]
-        found = _adapter(parts, platform, bot_id)
+        found = _adapter(parts, platform, bot_id, _named(request))
         if found is None:
             return refusal(404, "not_found", f"there is no {platform} bot {bot_id!r} that takes webhooks")
         channel, adapter = found
@@ -67,7 +70,13 @@ def routes(parts: WebParts) -> list[web.RouteDef]:
             headers={**SAFE_HEADERS, **told.headers},
         )
 
-    return [web.route("*", "/api/bots/webhook/{platform}/{bot_id}", hook)]
+    path = "/api/bots/webhook/{platform}/{bot_id}"
+    return [web.route("*", path, hook), web.route("*", f"{path}/{{channel}}", hook)]
+
+
+def _named(request: web.Request) -> str | None:
+    """The channel that the address names; None: it names none."""
+    return request.match_info.get("channel") or request.query.get("channel") or None
 
 
 async def _streamed(request: web.Request, told: WebhookResponse, stream: WebhookStream) -> web.StreamResponse:
@@ -86,11 +95,14 @@ async def _streamed(request: web.Request, told: WebhookResponse, stream: Webhook
     return response
 
 
-def _adapter(parts: WebParts, platform: str, bot_id: str) -> tuple[str, WebhookAdapter] | None:
-    """The bot's first channel on that platform that takes webhooks."""
+def _adapter(
+    parts: WebParts, platform: str, bot_id: str, name: str | None
+) -> tuple[str, WebhookAdapter] | None:
+    """The bot's channel of that name, or its first one, on that platform that takes webhooks."""
     bot = parts.roster.bot(bot_id)
     for channel in bot.channels if bot is not None else ():
         adapter = parts.roster.adapter(bot_id, channel.name)
-        if channel.platform == platform and adapter is not None and hasattr(adapter, "handle"):
+        wanted = channel.platform == platform and name in {None, channel.name}
+        if wanted and adapter is not None and hasattr(adapter, "handle"):
             return channel.name, cast("WebhookAdapter", adapter)
     return None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from runner.bots import Bot
 from runner.clock import Clock, UnixMs
 from runner.dispatch.console import Console, DeliverTo
+from runner.ports.definitions import Definitions
 from runner.ports.stores import Store
 from runner.supervisor import LiveRoster
 from runner.telemetry.lag import LoopLag
@@ -17,15 +19,23 @@ SetCap = Callable[[str, int | None], Awaitable[str | None]]
 
 @dataclass(frozen=True, slots=True)
 class WebParts:
-    """All of it."""
+    """All of it.
+
+    Attributes:
+        definitions: bots.yaml, to be changed.
+        defined: all bots that are in force, disabled ones included, in the file's order.
+        public_url: where this server is reached from outside; None: not told.
+    """
 
     roster: LiveRoster
     store: Store
     console: Console
     deliver: DeliverTo
-    set_cap: SetCap
+    definitions: Definitions
+    defined: Callable[[], Sequence[Bot]]
     lag: LoopLag
     clock: Clock
     jwt_secret: bytes
     started_ms: UnixMs
     pid: int
+    public_url: str | None = None

@@ -16,10 +16,10 @@ from aiohttp.typedefs import Handler
 
 from runner.errors import OperatorError
 from runner.ports.observer import Fault, Observer
-from runner.web import hooks, page
+from runner.web import hooks
 from runner.web.answers import answer, refusal
-from runner.web.api import AdminApi
 from runner.web.bodies import MAX_HOOK
+from runner.web.building import build
 from runner.web.parts import WebParts
 
 KEEP_ALIVE_S = 30.0
@@ -34,8 +34,8 @@ class Server:
     def __init__(self, parts: WebParts, observer: Observer) -> None:
         self._observer = observer
         app = web.Application(middlewares=[self._catch], client_max_size=MAX_HOOK)
-        app.add_routes([*hooks.routes(parts), *page.routes(parts), *AdminApi(parts).routes()])
-        app.add_routes([web.get("/health/live", _alive)])
+        build(app, parts)
+        app.add_routes([*hooks.routes(parts), web.get("/health/live", _alive)])
         self._runner = web.AppRunner(
             app,
             access_log=None,

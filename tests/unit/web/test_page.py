@@ -8,7 +8,12 @@ from runner.bots import Channel
 from runner.testing.scenes import a_bot
 from tests.unit.web.web_stage import CUSTOM, Stage
 
-FILES = {"/": "text/html", "/static/chat.css": "text/css", "/static/chat.js": "text/javascript"}
+FILES = {
+    "/": "text/html",
+    "/chat": "text/html",
+    "/static/chat.css": "text/css",
+    "/static/chat.js": "text/javascript",
+}
 
 
 class _Sources(HTMLParser):
@@ -54,7 +59,9 @@ async def test_nothing_on_the_page_is_from_elsewhere_or_stands_in_it() -> None:
         sources = _Sources()
         sources.feed((await stage.ask("GET", "/"))[1])
         assert sources.inline == []
-        assert {source for source in sources.loads if not source.startswith("data:")} == set(FILES) - {"/"}
+        assert {source for source in sources.loads if not source.startswith("data:")} == (
+            set(FILES) - {"/", "/chat"} | {"/login"}
+        )
         for path in FILES:
             assert "http://" not in (text := (await stage.ask("GET", path))[1])
             assert "https://" not in text
@@ -67,9 +74,11 @@ async def test_nothing_on_the_page_is_from_elsewhere_or_stands_in_it() -> None:
 )
 async def test_from_elsewhere_there_is_no_page_and_no_list_of_bots(headers: dict[str, str]) -> None:
     async with Stage() as stage:
-        for path in ("/", "/chat/bots"):
+        for path in ("/chat", "/chat/bots"):
             status, body, _ = await stage.ask("GET", path, headers=headers)
             assert (status, body["error"]["code"]) == (403, "loopback_only")
+        async with stage.http.get("/", headers=headers, allow_redirects=False) as response:
+            assert (response.status, response.headers["Location"]) == (303, "/login")
 
 
 @pytest.mark.parametrize(

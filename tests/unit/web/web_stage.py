@@ -1,8 +1,8 @@
 """The real HTTP server on a real socket, around parts that a test holds in its hands."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,10 +18,12 @@ from runner.bots import Bot, Channel
 from runner.clock import SystemClock
 from runner.dispatch.console import CONSOLE, Console
 from runner.money.amounts import from_cents
+from runner.ports.definitions import Definitions
 from runner.store.memory import MemoryStore
 from runner.supervisor import LiveBot, LiveRoster
 from runner.telemetry.lag import LoopLag
 from runner.testing.clock import ManualClock
+from runner.testing.definitions import MemoryDefinitions
 from runner.testing.observer import RecordingObserver
 from runner.testing.scenes import a_bot
 from runner.web.auth import Scope, make_token
@@ -46,14 +48,12 @@ class Stage:
     Attributes:
         told: every message that was delivered, with its bot and channel.
         fate: what becomes of the next messages; accepted and answered where nothing is said.
-        caps: what `set_cap` was called with; `cap_problem`: what it says.
+        file: bots.yaml in memory, where only a cap comes into force; or a real one, in force as a whole.
     """
 
     bots: tuple[Bot, ...] = (a_bot("shop", channels=(CUSTOM,), cap=from_cents(500)),)
     fate: Delivery = field(default_factory=lambda: Delivery(DeliveryState.ACCEPTED))
     told: list[tuple[str, str, InboundMessage]] = field(default_factory=list)
-    caps: list[tuple[str, int | None]] = field(default_factory=list)
-    cap_problem: str | None = None
     answering: bool = True
     broken: Exception | None = None
     heard: asyncio.Event = field(default_factory=asyncio.Event)
@@ -61,36 +61,33 @@ class Stage:
     observer: RecordingObserver = field(default_factory=RecordingObserver)
     store: MemoryStore = field(default_factory=MemoryStore)
     host: str = "127.0.0.1"
+    public_url: str | None = None
+    definitions: Definitions | None = None
 
     async def __aenter__(self) -> Self:
         numbers = iter(range(10**6))
         shared = Shared(self.clock, lambda: f"id{next(numbers)}")
         self.console = Console(lambda: f"c{next(numbers)}")
-        live = [
-            LiveBot(
-                bot,
-                {
-                    channel.name: self.adapter_of(channel, shared)
-                    for channel in bot.channels
-                    if channel.platform == "custom"
-                },
-                EmptyToolbox(),
-            )
-            for bot in self.bots
-        ]
+        self.shared = shared
+        live = [self.live(bot) for bot in self.bots if bot.enabled]
         self.roster = LiveRoster(live, self.console, self.clock, self.observer)
         await self.store.open()
+        self.file = self.definitions or MemoryDefinitions(
+            *(bot.id for bot in self.bots), applied=self.set_cap
+        )
         parts = WebParts(
             roster=self.roster,
             store=self.store,
             console=self.console,
             deliver=self.deliver,
-            set_cap=self.set_cap,
+            definitions=self.file,
+            defined=lambda: self.bots,
             lag=LoopLag(self.clock),
             clock=self.clock,
             jwt_secret=SECRET,
             started_ms=self.clock.now_ms(),
             pid=4711,
+            public_url=self.public_url,
         )
         self.server = Server(parts, self.observer)
         self.url = await self.server.start(self.host, 0)
@@ -134,12 +131,26 @@ class Stage:
             )
         return self.fate
 
-    async def set_cap(self, bot: str, cents: int | None) -> str | None:
-        """Take note; set it unless there is a problem."""
-        self.caps.append((bot, cents))
-        if self.cap_problem is None:
-            self.roster.set_cap(bot, None if cents is None else from_cents(cents))
-        return self.cap_problem
+    def live(self, bot: Bot) -> LiveBot:
+        """The bot with its adapters."""
+        adapters = {
+            channel.name: self.adapter_of(channel, self.shared)
+            for channel in bot.channels
+            if channel.platform == "custom"
+        }
+        return LiveBot(bot, adapters, EmptyToolbox())
+
+    def set_cap(self, bot_id: str) -> None:
+        """Put the cap that the file in memory says in force."""
+        assert isinstance(self.file, MemoryDefinitions)
+        cents = self.file.bots.get(bot_id, {}).get("spending_cap_cents")
+        cap = from_cents(cents) if isinstance(cents, int) and cents >= 0 else None
+        self.put_in_force([replace(bot, cap=cap) if bot.id == bot_id else bot for bot in self.bots])
+
+    def put_in_force(self, bots: Sequence[Bot]) -> None:
+        """These are the bots from now on."""
+        self.bots = tuple(bots)
+        self.roster.swap([self.live(bot) for bot in bots if bot.enabled], None)
 
     async def ask(
         self,

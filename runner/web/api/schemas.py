@@ -1,0 +1,67 @@
+"""Schemas made of those of bots.yaml: a bot that is new, a change of one, and one that is shown. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from runner.web.api.models import BotLine
+
+Schema = dict[str, Any]
+_AS_WRITTEN = {"type": "string", "pattern": r"\$\{", "description": "A reference, as bots.yaml has it."}
+_MERGED = ("platform_config", "access", "llm_config")
+_ID = {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,62}$"}
+
+
+def bot_schemas(definitions: Mapping[str, Any]) -> Schema:
+    """`NewBot`, `BotChange` and `Bot`, and all that they refer to. `definitions`: as `ports.definitions` gives them."""
+    section = definitions["BotSection"]
+    fields: Schema = section["properties"]
+    others = {name: schema for name, schema in definitions.items() if name != "BotSection"}
+    named = {"id": {**_ID, "description": "Made of the name where it is missing."}, "slug": _ID}
+    line = BotLine.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+    return {
+        **others,
+        **line.pop("$defs", {}),
+        "NewBot": {
+            "type": "object",
+            "description": "A bot to be made; the fields are those of bots.yaml.",
+            "properties": {**named, **fields},
+            "required": ["name", "system_prompt"],
+            "anyOf": [{"required": ["platform"]}, {"required": ["channels"]}],
+            "allOf": section.get("allOf", []),
+            "additionalProperties": False,
+        },
+        "BotChange": {
+            "type": "object",
+            "description": (
+                "A JSON merge patch (RFC 7386): what is missing stays, null takes a field away, objects are merged. "
+                "*** in a secret's place leaves that secret as it is."
+            ),
+            "properties": {name: _or_null(name, schema) for name, schema in fields.items()},
+            "additionalProperties": False,
+        },
+        "Bot": {
+            **line,
+            "description": "A bot with all its fields; secrets are shown as ***.",
+            "properties": {
+                **{name: {"anyOf": [_bare(schema), _AS_WRITTEN]} for name, schema in fields.items()},
+                **line["properties"],
+                "warnings": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "description": "What is odd about what was just written.",
+                },
+            },
+        },
+    }
+
+
+def _or_null(name: str, schema: Mapping[str, Any]) -> Schema:
+    inner = {"type": "object"} if name in _MERGED else _bare(schema)
+    return {"anyOf": [inner, {"type": "null"}]}
+
+
+def _bare(schema: Mapping[str, Any]) -> Schema:
+    """Without what is said of fields that are missing."""
+    return {key: value for key, value in schema.items() if key not in {"default", "writeOnly"}}

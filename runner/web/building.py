@@ -1,0 +1,42 @@
+"""All that the server answers, put together from the parts it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from runner.web import page
+from runner.web.api.bots import Bots
+from runner.web.api.showing import Showing
+from runner.web.api.status import Status
+from runner.web.api.talking import Talking
+from runner.web.calls import AnyCall, routes_of
+from runner.web.entry import Doorkeeper
+from runner.web.login import Login
+from runner.web.pages import Pages
+from runner.web.parts import WebParts
+from runner.web.reference import Reference
+from runner.web.sessions import SESSIONS, Sessions
+
+
+def build(app: web.Application, parts: WebParts) -> None:
+    """Add the admin API, the pages, and who is signed in."""
+    sessions = Sessions(parts.jwt_secret, parts.clock, parts.public_url)
+    door = Doorkeeper(parts.jwt_secret, sessions, parts.clock)
+    pages = Pages(parts.clock)
+    app[SESSIONS] = sessions
+    calls = calls_of(parts, door)
+    app.add_routes(routes_of([*calls, *Reference(parts, calls).calls()], door))
+    app.add_routes([*page.routes(parts), *pages.routes()])
+    app.add_routes(Login(parts.jwt_secret, sessions, door, pages).routes())
+
+
+def calls_of(parts: WebParts, door: Doorkeeper) -> Sequence[AnyCall]:
+    """Every call of the admin API."""
+    showing = Showing(parts)
+    return [
+        *Bots(parts, showing).calls(),
+        *Talking(parts, door).calls(),
+        *Status(parts, showing).calls(),
+    ]
