@@ -16,7 +16,16 @@ from runner.money.ledger import Attempt, LedgerEntry
 from runner.money.reservation import ReservationState, charge, check_step, corrected, hold, resolve
 from runner.money.scopes import measure_of
 from runner.money.usage import NO_USAGE
-from runner.ports.books import GROUPINGS, Correction, Held, HoldRequest, HoldResult, Settlement, UsageSum
+from runner.ports.books import (
+    GROUPINGS,
+    Correction,
+    Deposit,
+    Held,
+    HoldRequest,
+    HoldResult,
+    Settlement,
+    UsageSum,
+)
 from runner.ports.mail import LEGAL_OUTBOX_STEPS, OutboxState
 from runner.ports.stores import Lease
 
@@ -39,12 +48,23 @@ def scope_names(scopes: Sequence[ScopeLimit]) -> tuple[str, ...]:
     """The names of a request's scopes.
 
     Raises:
-        ValueError: one is named twice: it would be checked once and counted twice.
+        ValueError: one is named twice (it would be checked once and counted twice), or counts something else than
+            its name says (it would be held in one measure and settled in another).
     """
     names = tuple(scope.name for scope in scopes)
     if len(set(names)) != len(names):
         raise ValueError(f"a scope is named twice in {names}")
+    for scope in scopes:
+        if scope.measure is not measure_of(scope.name):
+            raise ValueError(f"the scope {scope.name} does not count {scope.measure}")
     return names
+
+
+def check_deposit(deposit: Deposit, funds: Money | None) -> None:
+    """Raise IllegalStep where nothing is paid in, StoreError where all of it together cannot be kept."""
+    if deposit.amount <= 0:
+        raise IllegalStep("what is paid in is more than 0")
+    keepable((funds or 0) + deposit.amount)
 
 
 def in_force(scopes: Sequence[ScopeLimit], funds: Money | None) -> tuple[ScopeLimit, ...]:
@@ -224,3 +244,15 @@ def check_groupings(by: Sequence[str]) -> None:
 def dearest_first(group: UsageSum) -> tuple[int, int, tuple[str, ...]]:
     """What usage is sorted by: cost, then what may have been spent, then the key's text."""
     return (-group.cost, -group.unknown, group.key)
+
+
+def add_usage(one: UsageSum, other: UsageSum) -> UsageSum:
+    """Two sums of one group as one."""
+    return UsageSum(
+        key=one.key,
+        cost=Money(one.cost + other.cost),
+        calls=one.calls + other.calls,
+        retries=one.retries + other.retries,
+        usage=one.usage + other.usage,
+        unknown=Money(one.unknown + other.unknown),
+    )

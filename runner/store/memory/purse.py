@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from runner.money.amounts import Money
 from runner.ports.books import Alert, Deposit, Deposited, Quarantine, WaitingAlert
-from runner.store.rules import keepable
+from runner.store.rules import check_deposit
 
 
 class Purse:
@@ -25,9 +25,12 @@ class Purse:
 
     def deposit(self, deposit: Deposit) -> Deposited:
         """As `BookStore.deposit`."""
-        keepable((self.funds() or 0) + deposit.amount)
-        fresh = deposit.key not in self._deposits
-        return Deposited(self._deposits.setdefault(deposit.key, deposit), fresh)
+        known = self._deposits.get(deposit.key)
+        if known is not None:
+            return Deposited(known, fresh=False)
+        check_deposit(deposit, self.funds())
+        self._deposits[deposit.key] = deposit
+        return Deposited(deposit, fresh=True)
 
     def deposits(self) -> list[Deposit]:
         """As `BookStore.deposits`."""

@@ -6,7 +6,7 @@ import sqlite3
 
 from runner.money.amounts import Money
 from runner.ports.books import Alert, Deposit, Deposited, Quarantine, WaitingAlert
-from runner.store.rules import keepable
+from runner.store.rules import check_deposit
 from runner.store.sqlite.queries import Queries
 
 
@@ -23,12 +23,12 @@ class DepositRows:
 
     def deposit(self, connection: sqlite3.Connection, deposit: Deposit) -> Deposited:
         """As `BookStore.deposit`."""
-        keepable((self.funds(connection) or 0) + deposit.amount)
-        added = connection.execute(
-            self._sql["deposit"], (deposit.key, deposit.amount, deposit.at_ms, deposit.note)
-        )
-        row = connection.execute(self._sql["deposit_of"], (deposit.key,)).fetchone()
-        return Deposited(Deposit(*row), fresh=added.rowcount == 1)
+        known = connection.execute(self._sql["deposit_of"], (deposit.key,)).fetchone()
+        if known is not None:
+            return Deposited(Deposit(*known), fresh=False)
+        check_deposit(deposit, self.funds(connection))
+        connection.execute(self._sql["deposit"], (deposit.key, deposit.amount, deposit.at_ms, deposit.note))
+        return Deposited(deposit, fresh=True)
 
     def deposits(self, connection: sqlite3.Connection) -> list[Deposit]:
         """As `BookStore.deposits`."""

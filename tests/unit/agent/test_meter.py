@@ -9,7 +9,6 @@ import pytest
 from runner.agent.asks import Failed, Metered, Refused
 from runner.bots import Secret
 from runner.errors import StoreError
-from runner.money.amounts import Money
 from runner.money.budget import Counter
 from runner.money.prices import PriceBook
 from runner.money.reservation import ReservationState
