@@ -24,6 +24,7 @@ from runner.cli.ledger_fix import quarantine, reconcile
 from runner.cli.options import ConfigBefore
 from runner.cli.prices import prices
 from runner.cli.run import run
+from runner.cli.secret import list_secrets, remove_secret, rotate_key, set_secret
 from runner.cli.service import install_service, uninstall_service
 from runner.cli.status import status
 from runner.cli.tokens import token
@@ -74,7 +75,21 @@ def application() -> typer.Typer:
     purse.command(epilog="Example: botrunner wallet top-up 20.00 --key invoice-77")(wallet.top_up)
     purse.command(epilog="Example: botrunner wallet history")(wallet.history)
     app.add_typer(purse, name="wallet")
+    app.add_typer(_secrets(), name="secret")
     return app
+
+
+def _secrets() -> typer.Typer:
+    group = typer.Typer(no_args_is_help=True, help="Secrets, kept encrypted: what ${secret:NAME} stands for.")
+    group.command(
+        "set",
+        epilog="Example: botrunner secret set openai",
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )(set_secret)
+    group.command("list", epilog="Example: botrunner secret list")(list_secrets)
+    group.command("rm", epilog="Example: botrunner secret rm openai")(remove_secret)
+    group.command("rotate", epilog="Example: botrunner secret rotate")(rotate_key)
+    return group
 
 
 def dispatch(arguments: Sequence[str]) -> int:

@@ -1,11 +1,15 @@
-"""A file is replaced in one step: whoever reads it sees the old content or the new, after a crash too."""
+"""A file is replaced in one step: whoever reads it sees the old content or the new, after a crash too.
+
+Whoever reads several files, or one to change it, is alone in their folder for that time.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
@@ -47,6 +51,26 @@ def replace_file(
         Path(temporary).unlink(missing_ok=True)
     _sync_folder(target.parent)
     return True
+
+
+def owner_of(path: Path) -> tuple[int, int]:
+    """User and group id: what root puts into another's folder belongs to that other. Raises OSError."""
+    status = path.stat()
+    return status.st_uid, status.st_gid
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other process, and nobody else in this one, is in here. Raises OSError.
+
+    The lock is the kernel's and goes with its holder, however that ends.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _sync_folder(folder: Path) -> None:

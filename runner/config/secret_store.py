@@ -1,13 +1,14 @@
 """Secrets that are kept encrypted: what `${secret:NAME}` reads and `botrunner secret` writes.
 
     state folder/secrets.json     {"version": 1, "secrets": {NAME: Fernet token}}, mode 0600
-    the key, first one found      $CREDENTIALS_DIRECTORY/botrunner-key
-                                  $BOTRUNNER_SECRETS_KEY
-                                  state folder/secrets.key, mode 0600, made with the first secret
+    the keys                      see `secret_keys`
 
 Rules: a secret is in memory only while it is asked for; each token holds the secret's name too, so that one
-cannot be put in another's place; the file is replaced in one step; a wrong key or a damaged file is told
-apart from a missing secret. `cryptography` is imported when the first secret is read or written.
+cannot be put in another's place; both files are replaced in one step, and by one process at a time; a wrong key or
+a damaged file is told apart from a missing secret, and nothing is written under a key that does not open what is
+there. A new key is tried on every secret before it is written anywhere; until each of them is encrypted with it the
+old one stands behind it, so that a crash at any moment leaves all of them readable.
+`cryptography` is imported when the first secret is read or written.
 """
 
 from __future__ import annotations
@@ -15,22 +16,55 @@ from __future__ import annotations
 import json
 import os
 import re
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.config.files import replace_file
+from runner.config.files import alone_in, owner_of, replace_file
+from runner.config.secret_keys import KeyPlace, Keys
 from runner.config.secrets import SecretsUnreadable
 
 if TYPE_CHECKING:
-    from cryptography.fernet import Fernet
+    from cryptography.fernet import MultiFernet
 
 VERSION = 1
-KEY_VARIABLE = "BOTRUNNER_SECRETS_KEY"
-CREDENTIAL = "botrunner-key"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 LONGEST_SECRET = 65_536
 _PRIVATE = 0o600
+_TIME = slice(1, 9)
+"""Where in a Fernet token its time stands, in seconds; it is not encrypted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A secret that is kept; `set_at_s`: Unix seconds, None where its token is damaged."""
+
+    name: str
+    set_at_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """Every secret is encrypted with the first key now.
+
+    Attributes:
+        secrets: how many there are.
+        source: where the keys come from.
+        old_keys: how many further keys stand there, which nothing needs any more.
+    """
+
+    secrets: int
+    source: str
+    old_keys: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NoNewKey:
+    """Nothing was done: the key comes from outside, where only its owner can put a new one before it."""
+
+    source: str
 
 
 class SecretStore:
@@ -38,27 +72,22 @@ class SecretStore:
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self._folder = folder
-        self._environ = environ
+        self._keys = KeyPlace(folder, environ)
 
     def names(self) -> list[str]:
         """The names, in order. Raises SecretsUnreadable."""
         return sorted(self._tokens())
 
+    def entries(self) -> list[Kept]:
+        """All that are kept, by name; no key is needed. Raises SecretsUnreadable."""
+        return [Kept(name, _set_at(token)) for name, token in sorted(self._tokens().items())]
+
     def lookup(self, name: str) -> str | None:
         """The secret, or None where there is none of that name. Raises SecretsUnreadable."""
-        token = self._tokens().get(name)
-        if token is None:
-            return None
-        from cryptography.fernet import InvalidToken  # noqa: PLC0415 - megabytes that most daemons never need
-
         try:
-            plain = self._cipher(make=False).decrypt(token.encode()).decode()
-        except InvalidToken:
-            raise SecretsUnreadable("it was encrypted with another key") from None
-        owner, _, text = plain.partition("\n")
-        if owner != name:
-            raise SecretsUnreadable("it was stored under another name")
-        return text
+            return self._read(name)
+        except SecretsUnreadable:
+            return self._read(name)  # a rotation may have come between the two files: both are read once more
 
     def set(self, name: str, text: str) -> None:
         """Keep a secret, in place of the one of that name.
@@ -72,25 +101,59 @@ class SecretStore:
             raise ValueError("a secret's name is 1 to 100 letters, digits, _, . or -")
         if not text or len(text) > LONGEST_SECRET:
             raise ValueError(f"a secret is 1 to {LONGEST_SECRET} characters")
-        tokens = self._tokens()
-        tokens[name] = self._cipher(make=True).encrypt(f"{name}\n{text}".encode()).decode()
-        self._write(tokens)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with alone_in(self._folder):
+            tokens = self._tokens()
+            cipher = self._cipher(self._needed() if tokens else self._keys.find() or self._made())
+            for other, token in tokens.items():
+                _opened(cipher, other, token)
+            tokens[name] = cipher.encrypt(f"{name}\n{text}".encode()).decode()
+            self._write(tokens)
 
     def remove(self, name: str) -> bool:
         """Forget a secret; False where there was none. Raises SecretsUnreadable and OSError."""
-        tokens = self._tokens()
-        found = tokens.pop(name, None) is not None
-        if found:
+        if name not in self._tokens():
+            return False
+        with alone_in(self._folder):
+            tokens = self._tokens()
+            found = tokens.pop(name, None) is not None
             self._write(tokens)
         return found
+
+    def rotate(self) -> Rotation | NoNewKey:
+        """Encrypt everything with a new key: one of our own making, or the first of those from outside.
+
+        Raises:
+            SecretsUnreadable: a secret cannot be opened, or there is no key; nothing was changed.
+            OSError: it cannot be written; everything can be read all the same.
+        """
+        from cryptography.fernet import Fernet  # noqa: PLC0415 - megabytes that most daemons never need
+
+        if not self._folder.is_dir():
+            raise SecretsUnreadable(self._keys.missing())
+        with alone_in(self._folder):
+            old, tokens = self._needed(), self._tokens()
+            if not old.ours and len(old.texts) == 1:
+                return NoNewKey(old.source)
+            texts = (Fernet.generate_key(), *old.texts) if old.ours else old.texts
+            cipher = self._cipher(Keys(texts, old.source, old.ours))
+            for name, token in tokens.items():
+                _opened(cipher, name, token)
+            renewed = {name: cipher.rotate(token).decode() for name, token in tokens.items()}
+            if old.ours:
+                self._keys.write(texts)
+            self._write(renewed)
+            if old.ours:
+                self._keys.write(texts[:1])
+        return Rotation(len(tokens), old.source, 0 if old.ours else len(old.texts) - 1)
+
+    def _read(self, name: str) -> str | None:
+        token = self._tokens().get(name)
+        return None if token is None else _opened(self._cipher(self._needed()), name, token)
 
     @property
     def _file(self) -> Path:
         return self._folder / "secrets.json"
-
-    @property
-    def _key_file(self) -> Path:
-        return self._folder / "secrets.key"
 
     def _tokens(self) -> dict[str, str]:
         try:
@@ -108,33 +171,46 @@ class SecretStore:
         return dict(tokens)
 
     def _write(self, tokens: Mapping[str, str]) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         text = json.dumps({"version": VERSION, "secrets": dict(sorted(tokens.items()))}, indent=1)
-        replace_file(self._file, f"{text}\n".encode(), _PRIVATE)
+        replace_file(self._file, f"{text}\n".encode(), _PRIVATE, owner=owner_of(self._folder))
 
-    def _cipher(self, *, make: bool) -> Fernet:
-        from cryptography.fernet import Fernet  # noqa: PLC0415 - as in lookup
+    def _needed(self) -> Keys:
+        keys = self._keys.find()
+        if keys is None:
+            raise SecretsUnreadable(self._keys.missing())
+        return keys
+
+    def _made(self) -> Keys:
+        from cryptography.fernet import Fernet  # noqa: PLC0415 - as in rotate
+
+        return self._keys.write([Fernet.generate_key()])
+
+    def _cipher(self, keys: Keys) -> MultiFernet:
+        from cryptography.fernet import Fernet, MultiFernet  # noqa: PLC0415 - as in rotate
 
         try:
-            return Fernet(self._key(make=make))
+            return MultiFernet([Fernet(text) for text in keys.texts])
         except ValueError:
-            raise SecretsUnreadable("the key of the secrets is no Fernet key") from None
-        except OSError as fault:
-            raise SecretsUnreadable(f"the key: {os.strerror(fault.errno or 0)}") from None
+            raise SecretsUnreadable(f"{keys.source} holds what is no Fernet key") from None
 
-    def _key(self, *, make: bool) -> bytes:
-        directory = self._environ.get("CREDENTIALS_DIRECTORY")
-        if directory and (credential := Path(directory) / CREDENTIAL).exists():
-            return credential.read_bytes().strip()
-        if given := self._environ.get(KEY_VARIABLE):
-            return given.strip().encode()
-        if not self._key_file.exists() and make:
-            from cryptography.fernet import Fernet  # noqa: PLC0415 - as in lookup
 
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            replace_file(self._key_file, Fernet.generate_key(), _PRIVATE)
-        if not self._key_file.exists():
-            raise SecretsUnreadable(f"there is no key: neither ${KEY_VARIABLE} nor {self._key_file}")
-        if self._key_file.stat().st_mode & 0o077:
-            raise SecretsUnreadable(f"{self._key_file} can be read by others: chmod 600 it")
-        return self._key_file.read_bytes().strip()
+def _opened(cipher: MultiFernet, name: str, token: str) -> str:
+    """The secret in a token. Raises SecretsUnreadable."""
+    from cryptography.fernet import InvalidToken  # noqa: PLC0415 - as in rotate
+
+    try:
+        plain = cipher.decrypt(token.encode()).decode()
+    except InvalidToken:
+        raise SecretsUnreadable(f"{name} was encrypted with another key") from None
+    owner, _, text = plain.partition("\n")
+    if owner != name:
+        raise SecretsUnreadable(f"{name} was stored under another name")
+    return text
+
+
+def _set_at(token: str) -> int | None:
+    try:
+        raw = urlsafe_b64decode(token)
+    except ValueError:
+        return None
+    return int.from_bytes(raw[_TIME]) if len(raw) >= _TIME.stop else None

@@ -60,7 +60,7 @@ def test_what_is_far_too_dear() -> None:
 
 
 @pytest.mark.parametrize("provider", [{}, {"provider": "house"}, {"provider": "openai"}])
-def test_a_model_is_the_same_at_any_provider(provider: dict[str, str]) -> None:
+def test_a_model_is_the_same_at_any_provider(provider: dict[str, Any]) -> None:
     assert read("gpt-4o", input="0.0026", output="10", **provider).rows
     assert "the shipped price" in only_doubt(read("gpt-4o", input="0.0025", output="10", **provider))[1]
 
@@ -83,7 +83,7 @@ def test_exactly_the_bounds() -> None:
 
 
 def test_caches_and_tiers_are_looked_at_too() -> None:
-    row = {"input": "3", "output": "15", "cache_read": "0.0000003"}
+    row: dict[str, Any] = {"input": "3", "output": "15", "cache_read": "0.0000003"}
     rows = read(
         "claude-sonnet-4-6",
         **row,

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from runner.config.secret_store import KEY_VARIABLE, SecretStore
+from runner.config.secret_keys import KEY_VARIABLE
+from runner.config.secret_store import SecretStore
 from runner.config.secrets import SecretsUnreadable
 
 
