@@ -192,10 +192,13 @@ class BookStore(MoneyStore, Protocol):
     def ledger(self, which: LedgerFilter) -> AsyncIterator[LedgerEntry]:
         """Rows by time, without holding up writers."""
 
-    async def usage(self, which: LedgerFilter, by: Sequence[str]) -> list[UsageSum]:
+    async def usage(
+        self, which: LedgerFilter, by: Sequence[str], limit: int | None = None
+    ) -> list[UsageSum]:
         """Rows added up by some of `GROUPINGS`, dearest first. Calls that have not ended are not in it.
 
-        Whole UTC days of one bot or all MAY come from the daily sums.
+        Whole UTC days of one bot or all come from the daily sums: fast over a year. `limit`: no more than so many
+        groups; of those that are equal at its edge, any.
         """
 
     async def correct(self, correction: Correction) -> tuple[LedgerEntry, ...]:
@@ -205,7 +208,10 @@ class BookStore(MoneyStore, Protocol):
         """
 
     async def deposit(self, deposit: Deposit) -> Deposited:
-        """Pay in, once for each key."""
+        """Pay in, once for each key.
+
+        MUST raise IllegalStep, changing nothing, where the amount is not more than 0.
+        """
 
     async def deposits(self) -> list[Deposit]:
         """All that was paid in, the latest first."""

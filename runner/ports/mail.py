@@ -142,6 +142,7 @@ class FinishedTurn:
         messages: message JSON to append, numbered from the conversation's old `next_seq`.
         first_state: `sending` where the outbox tries at once, `sent` where the platform collects its answers.
         report: JSON of the turn's figures, for traces.
+        platform: what its traffic counts for; empty: the channel's name.
     """
 
     inbox_id: int
@@ -157,3 +158,4 @@ class FinishedTurn:
     outbox: tuple[NewOutbound, ...] = ()
     first_state: OutboxState = OutboxState.SENDING
     report: str = "{}"
+    platform: str = ""

@@ -13,6 +13,9 @@ from typing import Protocol
 from runner.money.amounts import ZERO, Money
 from runner.ports.books import LedgerFilter, UsageSum
 
+MOST_TURNS = 500
+"""Turns of a transcript that are brought at once, unless more are asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class DayTraffic:
@@ -45,7 +48,12 @@ class BotFacts:
 
 @dataclass(frozen=True, slots=True)
 class ConversationLine:
-    """A conversation in a list. `cost` and `unknown` are those of its model calls so far."""
+    """A conversation in a list. `cost` and `unknown` are those of its model calls so far.
+
+    Attributes:
+        user: who began it; others may have joined where a channel shares one.
+        turns: that are remembered, as are its `messages`.
+    """
 
     id: str
     bot: str
@@ -84,7 +92,7 @@ class TranscriptTurn:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """A conversation, turn by turn, the oldest first."""
+    """A conversation, turn by turn, the oldest first; `line.turns` tells how many there are in all."""
 
     line: ConversationLine
     turns: tuple[TranscriptTurn, ...]
@@ -108,16 +116,21 @@ class ReportStore(Protocol):
     async def conversations(
         self, bot: str | None, limit: int, before: tuple[int, str] | None = None, user: str | None = None
     ) -> list[ConversationLine]:
-        """The latest first; `before` is the last line's (last_ms, id) of the page before."""
+        """The latest first; `before` is the last line's (last_ms, id) of the page before.
 
-    async def transcript(self, conversation: str) -> Transcript | None:
-        """One conversation; None: there is none of that id (any more)."""
+        `user`: those in which that user had a turn.
+        """
+
+    async def transcript(self, conversation: str, latest: int = MOST_TURNS) -> Transcript | None:
+        """One conversation with its latest turns; None: there is none of that id (any more)."""
 
     async def top_users(self, which: LedgerFilter, limit: int) -> list[UsageSum]:
         """The users who cost most, dearest first; `key` is (bot, user)."""
 
     async def forget_user(self, bot: str | None, user: str) -> int:
-        """Remove what a user said and was told: messages, turns, inbox and outbox rows; returns rows removed.
+        """Remove what a user said and was told: messages, turns, steps, inbox and outbox rows; returns rows removed.
 
-        The ledger keeps the money, it has no content. What belongs to a turn that is not done yet stays.
+        The ledger keeps the money, it has no content, and so do the counts by day. What belongs to a turn that is
+        not done yet, or whose reply is on its way, stays: forget again. Where others spoke in a conversation, their
+        turns stay, whole.
         """

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from runner.clock import UnixMs, utc_day
 from runner.errors import IllegalStep
-from runner.money.amounts import ZERO, Money
+from runner.money.amounts import ZERO
 from runner.money.budget import Counter
 from runner.money.ledger import LedgerEntry
 from runner.money.reservation import ReservationState
@@ -25,6 +25,7 @@ from runner.store.memory.purse import Purse
 from runner.store.rules import (
     Counters,
     Hold,
+    add_usage,
     check_groupings,
     correct,
     dearest_first,
@@ -35,6 +36,7 @@ from runner.store.rules import (
     take,
 )
 
+_ALL = LedgerFilter()
 _COLUMNS: Mapping[str, Callable[[LedgerEntry], str]] = {
     "bot": lambda row: row.attempt.bot,
     "feature": lambda row: row.attempt.feature,
@@ -148,16 +150,31 @@ class Books:
             (row for row in self._rows.values() if _passes(row, which)), key=lambda row: row.attempt.time_ms
         )
 
-    def usage(self, which: LedgerFilter, by: Sequence[str]) -> list[UsageSum]:
+    def usage(self, which: LedgerFilter, by: Sequence[str], limit: int | None) -> list[UsageSum]:
         """As `Store.usage`."""
         check_groupings(by)
+        groups = self._sums(which, lambda row: tuple(_COLUMNS[name](row) for name in by))
+        return sorted(groups.values(), key=dearest_first)[:limit]
+
+    def by_conversation(self) -> dict[str, UsageSum]:
+        """What each conversation has cost."""
+        return {
+            name: sums for (name,), sums in self._sums(_ALL, lambda row: (row.attempt.conversation,)).items()
+        }
+
+    def by_turn(self) -> dict[str, UsageSum]:
+        """What each turn has cost."""
+        return {name: sums for (name,), sums in self._sums(_ALL, lambda row: (row.attempt.turn,)).items()}
+
+    def _sums(
+        self, which: LedgerFilter, key_of: Callable[[LedgerEntry], tuple[str, ...]]
+    ) -> dict[tuple[str, ...], UsageSum]:
         groups: dict[tuple[str, ...], UsageSum] = {}
         for row in self.rows(which):
-            if row.state is ReservationState.HELD:
-                continue
-            key = tuple(_COLUMNS[name](row) for name in by)
-            groups[key] = _with(groups.get(key, UsageSum(key)), row)
-        return sorted(groups.values(), key=dearest_first)
+            if row.state is not ReservationState.HELD:
+                key = key_of(row)
+                groups[key] = add_usage(groups.get(key, UsageSum(key)), _alone(row))
+        return groups
 
 
 def _passes(row: LedgerEntry, which: LedgerFilter) -> bool:
@@ -171,15 +188,14 @@ def _passes(row: LedgerEntry, which: LedgerFilter) -> bool:
     )
 
 
-def _with(total: UsageSum, row: LedgerEntry) -> UsageSum:
-    settled = row.cost if row.state is ReservationState.SETTLED else ZERO
-    unknown = row.cost if row.state is ReservationState.UNKNOWN else ZERO
+def _alone(row: LedgerEntry) -> UsageSum:
+    """A row as a sum of one."""
     attempted = 0 if row.corrects else 1
     return UsageSum(
-        key=total.key,
-        cost=Money(total.cost + settled),
-        calls=total.calls + attempted,
-        retries=total.retries + (attempted if row.attempt.number > 1 else 0),
-        usage=total.usage + row.usage,
-        unknown=Money(total.unknown + unknown),
+        key=(),
+        cost=row.cost if row.state is ReservationState.SETTLED else ZERO,
+        calls=attempted,
+        retries=attempted if row.attempt.number > 1 else 0,
+        usage=row.usage,
+        unknown=row.cost if row.state is ReservationState.UNKNOWN else ZERO,
     )

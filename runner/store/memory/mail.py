@@ -120,10 +120,13 @@ class Inbox:
             if letter.finished_ms is not None and letter.finished_ms < moment_ms
         ]
 
-    def forget(self, inbox_id: int) -> None:
-        """Remove a message."""
-        letter = self._letters.pop(inbox_id)
+    def forget(self, inbox_id: int) -> int:
+        """Remove a message that is done; how many there were."""
+        letter = self._letters.pop(inbox_id, None)
+        if letter is None:
+            return 0
         del self._by_event[_event(letter.message)]
+        return 1
 
 
 class Outbox:
@@ -207,6 +210,12 @@ class Outbox:
     def is_forgettable(self, inbox_id: int) -> bool:
         """Whether no part of the message's reply needs more care."""
         return all(part.state in _FORGETTABLE for part in self.answers(inbox_id))
+
+    def is_on_its_way(self, inbox_id: int) -> bool:
+        """Whether a part of the message's reply is still to be sent."""
+        return any(
+            part.state in (OutboxState.PENDING, OutboxState.SENDING) for part in self.answers(inbox_id)
+        )
 
     def forget(self, inbox_id: int) -> int:
         """Remove the parts of a message's reply; how many there were."""

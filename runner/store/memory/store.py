@@ -7,7 +7,7 @@ which is how tests make a store fail. Closing forgets nothing: opened again, the
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from runner.errors import StoreError
@@ -28,11 +28,15 @@ from runner.ports.books import (
     WaitingAlert,
 )
 from runner.ports.mail import Acceptance, FinishedTurn, NewInbound, OutboxState, Outgoing, StoredStep, Work
+from runner.ports.reports import MOST_TURNS, BotFacts, ConversationLine, DayTraffic, Transcript
 from runner.ports.stores import LaneSession, Lease, Recovery, StoreFigures, TurnRecord
+from runner.store.days import ACTIVE_USERS_DAYS, day_of
 from runner.store.lanes import OwnLanes
 from runner.store.memory.books import Books
 from runner.store.memory.mail import Inbox, Outbox
 from runner.store.memory.talk import Conversations
+from runner.store.memory.traffic import Traffic
+from runner.store.memory.transcripts import page, transcript
 from runner.store.rules import next_lease, turn_id
 
 
@@ -50,6 +54,7 @@ class MemoryStore:
         self._outbox = Outbox()
         self._talks = Conversations()
         self._books = Books()
+        self._traffic = Traffic()
         self._leases: dict[str, Lease] = {}
         self._lanes = OwnLanes(self)
 
@@ -132,7 +137,9 @@ class MemoryStore:
         """As `LaneSession.finish`."""
         self._begin("finish")
         letter = self._inbox.open_letter(turn.inbox_id)
+        begins = not self._talks.is_begun(turn.conversation.id)
         self._inbox.finish(letter, turn.at_ms)
+        self._traffic.count(turn, letter.message.at_ms, begins=begins)
         self._talks.remember(turn)
         return self._outbox.add(turn)
 
@@ -166,10 +173,10 @@ class MemoryStore:
         for row in self._books.rows(which):
             yield row
 
-    async def usage(self, which: LedgerFilter, by: Sequence[str]) -> list[UsageSum]:
+    async def usage(self, which: LedgerFilter, by: Sequence[str], limit: int | None = None) -> list[UsageSum]:
         """As the port says. Raises ValueError for a grouping that there is not."""
         self._begin("usage")
-        return self._books.usage(which, by)
+        return self._books.usage(which, by, limit)
 
     async def correct(self, correction: Correction) -> tuple[LedgerEntry, ...]:
         """As the port says."""
@@ -247,6 +254,55 @@ class MemoryStore:
         self._begin("resend")
         self._outbox.resend(outbox_id)
 
+    # ── reports ──────────────────────────────────────────────────────────────────────────────────────────
+    async def define_bots(self, digests: Mapping[str, str], now_ms: int) -> None:
+        """As the port says."""
+        self._begin("define_bots")
+        self._traffic.define(digests, now_ms)
+
+    async def bot_facts(self, bots: Collection[str]) -> dict[str, BotFacts]:
+        """As the port says."""
+        self._begin("bot_facts")
+        return self._traffic.facts(bots)
+
+    async def traffic(self, bot: str | None, first_day: str, last_day: str) -> list[DayTraffic]:
+        """As the port says. Raises ValueError for a text that is no day."""
+        self._begin("traffic")
+        return self._traffic.by_day(bot, first_day, last_day)
+
+    async def unique_users(self, bot: str | None, first_day: str, last_day: str) -> int:
+        """As the port says. Raises ValueError for a text that is no day."""
+        self._begin("unique_users")
+        return self._traffic.users(bot, first_day, last_day)
+
+    async def conversations(
+        self, bot: str | None, limit: int, before: tuple[int, str] | None = None, user: str | None = None
+    ) -> list[ConversationLine]:
+        """As the port says."""
+        self._begin("conversations")
+        return page(self._talks, self._books, bot, user, before)[:limit]
+
+    async def transcript(self, conversation: str, latest: int = MOST_TURNS) -> Transcript | None:
+        """As the port says."""
+        self._begin("transcript")
+        return transcript(self._talks, self._books, conversation, latest)
+
+    async def top_users(self, which: LedgerFilter, limit: int) -> list[UsageSum]:
+        """As the port says."""
+        self._begin("top_users")
+        return self._books.usage(which, ("bot", "user"), limit)
+
+    async def forget_user(self, bot: str | None, user: str) -> int:
+        """As the port says."""
+        self._begin("forget_user")
+        removed = 0
+        for turn in self._talks.turns_of(bot, user):
+            inbox_id = int(turn.turn.removeprefix("t"))
+            if not self._outbox.is_on_its_way(inbox_id):
+                removed += self._talks.forget_turn(turn.turn, self._inbox.has_work)
+                removed += self._outbox.forget(inbox_id) + self._inbox.forget(inbox_id)
+        return removed
+
     # ── traces, figures, leases, upkeep ──────────────────────────────────────────────────────────────────
     async def turn(self, turn: str) -> TurnRecord | None:
         """As the port says."""
@@ -279,6 +335,7 @@ class MemoryStore:
         removed = 0
         for inbox_id in self._inbox.finished_before(finished_before_ms):
             if self._outbox.is_forgettable(inbox_id):
-                self._inbox.forget(inbox_id)
-                removed += 1 + self._outbox.forget(inbox_id) + self._talks.forget_steps(turn_id(inbox_id))
-        return removed + self._talks.forget_idle(conversations_before_ms, self._inbox.has_work)
+                removed += self._inbox.forget(inbox_id) + self._outbox.forget(inbox_id)
+                removed += self._talks.forget_steps(turn_id(inbox_id))
+        removed += self._talks.forget_idle(conversations_before_ms, self._inbox.has_work)
+        return removed + self._traffic.forget_users(day_of(finished_before_ms) - ACTIVE_USERS_DAYS)

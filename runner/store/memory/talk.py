@@ -7,16 +7,29 @@ from dataclasses import dataclass, field, replace
 
 from runner.errors import IllegalStep
 from runner.ports.mail import ConversationState, FinishedTurn, StoredStep
+from runner.ports.reports import ConversationLine, TranscriptTurn
 from runner.ports.stores import TurnRecord
 
 
 @dataclass(slots=True)
 class _Talk:
-    """A conversation with all that was said in it, from number 0."""
+    """A conversation: its messages by number, of which some may be forgotten, and the ids of its turns."""
 
     lane: str
+    bot: str
+    channel: str
+    user: str
     state: ConversationState
-    messages: list[str] = field(default_factory=list)
+    messages: dict[int, str] = field(default_factory=dict)
+    turns: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A turn and the numbers of its messages."""
+
+    record: TurnRecord
+    said: range
 
 
 class Conversations:
@@ -24,40 +37,103 @@ class Conversations:
 
     def __init__(self) -> None:
         self._talks: dict[str, _Talk] = {}
-        self._latest: dict[str, str] = {}
-        self._turns: dict[str, TurnRecord] = {}
+        self._lanes: dict[str, list[str]] = {}
+        self._turns: dict[str, _Turn] = {}
         self._steps: dict[str, dict[int, StoredStep]] = {}
 
     def latest(self, lane: str) -> tuple[ConversationState | None, tuple[str, ...]]:
         """The lane's latest conversation, and what of it a model may see."""
-        talk = self._talks.get(self._latest.get(lane, ""))
-        if talk is None:
+        names = self._lanes.get(lane)
+        if not names:
             return None, ()
-        return talk.state, tuple(talk.messages[talk.state.first_seq :])
+        talk = self._talks[names[-1]]
+        first = talk.state.first_seq
+        return talk.state, tuple(text for seq, text in talk.messages.items() if seq >= first)
+
+    def is_begun(self, conversation: str) -> bool:
+        """Whether a turn of it is over."""
+        return conversation in self._talks
 
     def remember(self, turn: FinishedTurn) -> None:
         """A turn, its conversation's new state and its messages."""
-        talk = self._talks.get(turn.conversation.id)
+        now = turn.conversation
+        talk = self._talks.get(now.id)
         if talk is None:
-            talk = self._talks[turn.conversation.id] = _Talk(turn.lane, turn.conversation)
-            self._latest[turn.lane] = turn.conversation.id
-        talk.messages += turn.messages
-        talk.state = replace(turn.conversation, started_ms=talk.state.started_ms, next_seq=len(talk.messages))
-        self._turns[turn.turn] = TurnRecord(
+            begun = _Talk(turn.lane, turn.bot, turn.channel, turn.user, replace(now, next_seq=0))
+            talk = self._talks[now.id] = begun
+            self._lanes.setdefault(turn.lane, []).append(now.id)
+        first = talk.state.next_seq
+        said = range(first, first + len(turn.messages))
+        talk.messages.update(zip(said, turn.messages, strict=True))
+        talk.turns.append(turn.turn)
+        talk.state = replace(now, started_ms=talk.state.started_ms, next_seq=said.stop)
+        record = TurnRecord(
             turn=turn.turn,
             bot=turn.bot,
             channel=turn.channel,
-            conversation=turn.conversation.id,
+            conversation=now.id,
             user=turn.user,
             stop_reason=turn.stop_reason,
             at_ms=turn.at_ms,
             report=turn.report,
         )
+        self._turns[turn.turn] = _Turn(record, said)
 
     def turn(self, turn: str) -> TurnRecord | None:
         """As `Store.turn`."""
-        return self._turns.get(turn)
+        found = self._turns.get(turn)
+        return None if found is None else found.record
 
+    # ── for people ───────────────────────────────────────────────────────────────────────────────────────
+    def lines(self, bot: str | None, user: str | None) -> list[ConversationLine]:
+        """All conversations of a bot and a user, the latest first, without their cost."""
+        found = [
+            self._line(name, talk)
+            for name, talk in self._talks.items()
+            if bot in (None, talk.bot)
+            and (user is None or any(self._turns[turn].record.user == user for turn in talk.turns))
+        ]
+        return sorted(found, key=lambda line: (line.last_ms, line.id), reverse=True)
+
+    def line(self, conversation: str) -> ConversationLine | None:
+        """One of them."""
+        talk = self._talks.get(conversation)
+        return None if talk is None else self._line(conversation, talk)
+
+    def transcript(self, conversation: str) -> list[TranscriptTurn]:
+        """Its turns, the oldest first, without their cost."""
+        talk = self._talks[conversation]
+        turns = [self._turns[turn] for turn in talk.turns]
+        return [
+            TranscriptTurn(
+                turn=turn.record.turn,
+                user=turn.record.user,
+                stop_reason=turn.record.stop_reason,
+                at_ms=turn.record.at_ms,
+                report=turn.record.report,
+                messages=tuple(talk.messages[seq] for seq in turn.said),
+            )
+            for turn in turns
+        ]
+
+    def turns_of(self, bot: str | None, user: str) -> list[TurnRecord]:
+        """A user's turns."""
+        records = (turn.record for turn in self._turns.values())
+        return [record for record in records if record.user == user and bot in (None, record.bot)]
+
+    def _line(self, name: str, talk: _Talk) -> ConversationLine:
+        return ConversationLine(
+            id=name,
+            bot=talk.bot,
+            channel=talk.channel,
+            user=talk.user,
+            started_ms=talk.state.started_ms,
+            last_ms=talk.state.last_ms,
+            turns=len(talk.turns),
+            messages=len(talk.messages),
+        )
+
+    # ── steps ────────────────────────────────────────────────────────────────────────────────────────────
     def steps(self, turn: str) -> tuple[StoredStep, ...]:
         """The turn's steps, in order."""
         found = self._steps.get(turn, {})
@@ -73,19 +149,43 @@ class Conversations:
         self.check_step(turn, step)
         self._steps.setdefault(turn, {})[step.number] = step
 
+    # ── forgetting ───────────────────────────────────────────────────────────────────────────────────────
     def forget_steps(self, turn: str) -> int:
         """Remove a turn's steps; how many there were."""
         return len(self._steps.pop(turn, ()))
 
+    def forget_turn(self, turn: str, has_work: Callable[[str], bool]) -> int:
+        """Remove a turn with its messages, and its conversation where it was the last of it; how many rows."""
+        gone = self._turns.pop(turn)
+        name = gone.record.conversation
+        talk = self._talks[name]
+        talk.turns.remove(turn)
+        for seq in gone.said:
+            del talk.messages[seq]
+        removed = 1 + len(gone.said) + self.forget_steps(turn)
+        if not talk.turns and not has_work(talk.lane):
+            self._drop(name)
+            removed += 1
+        return removed
+
     def forget_idle(self, before_ms: int, has_work: Callable[[str], bool]) -> int:
         """Remove idle conversations of lanes without work, with their messages and turns; how many rows."""
-        idle = {
+        idle = [
             name
             for name, talk in self._talks.items()
             if talk.state.last_ms < before_ms and not has_work(talk.lane)
-        }
-        turns = [name for name, record in self._turns.items() if record.conversation in idle]
-        for name in turns:
-            del self._turns[name]
-        self._latest = {lane: name for lane, name in self._latest.items() if name not in idle}
-        return len(turns) + sum(1 + len(self._talks.pop(name).messages) for name in idle)
+        ]
+        removed = 0
+        for name in idle:
+            talk = self._drop(name)
+            removed += 1 + len(talk.messages) + len(talk.turns)
+            for turn in talk.turns:
+                del self._turns[turn]
+        return removed
+
+    def _drop(self, conversation: str) -> _Talk:
+        talk = self._talks.pop(conversation)
+        self._lanes[talk.lane].remove(conversation)
+        if not self._lanes[talk.lane]:
+            del self._lanes[talk.lane]
+        return talk

@@ -2,16 +2,18 @@
 
 Rules: each read has a connection of its own that can only read and is gone when it ends (its thread would keep
 a process alive that forgot to close it); it needs no lock; between two pages of the ledger nothing is open, so a
-slow reader does not stop the database from tidying up. `verify_books` sees counters and rows of one moment.
+slow reader does not stop the database from tidying up. What takes several queries (reports, `verify_books`) sees
+all of it at one moment.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiosqlite
 
@@ -20,9 +22,10 @@ from runner.money.budget import Counter
 from runner.money.ledger import Difference, LedgerEntry, verify
 from runner.ports.books import LedgerFilter, UsageSum
 from runner.ports.mail import OutboxState, Outgoing
+from runner.ports.reports import MOST_TURNS, BotFacts, ConversationLine, DayTraffic, Transcript
 from runner.ports.stores import StoreFigures
-from runner.store.rules import dearest_first
 from runner.store.sqlite.connection import LOCK_WAIT_S, check_readable, check_there, read_only_uri
+from runner.store.sqlite.conversations import ConversationReads
 from runner.store.sqlite.faults import store_error
 from runner.store.sqlite.migration import load_migrations
 from runner.store.sqlite.money import (
@@ -30,11 +33,13 @@ from runner.store.sqlite.money import (
     counters_from,
     entry_from,
     filter_arguments,
-    usage_arguments,
-    usage_sum_from,
 )
 from runner.store.sqlite.outbox import outgoing_from
 from runner.store.sqlite.queries import Queries, load_queries
+from runner.store.sqlite.traffic import TrafficRows
+from runner.store.sqlite.usage import UsageReads
+
+T = TypeVar("T")
 
 PAGE = 500
 """Ledger rows read at once."""
@@ -57,6 +62,9 @@ class SqliteReader:
         self._path = path
         self._newest = newest
         self._sql = sql
+        self._usage = UsageReads(sql)
+        self._traffic = TrafficRows(sql)
+        self._talks = ConversationReads(sql)
         self._is_open = False
 
     async def open(self) -> None:
@@ -92,10 +100,35 @@ class SqliteReader:
                 yield entry_from(row)
             after = {**after, "after_ms": page[-1][2], "after_seq": page[-1][0]}
 
-    async def usage(self, which: LedgerFilter, by: Sequence[str]) -> list[UsageSum]:
+    async def usage(self, which: LedgerFilter, by: Sequence[str], limit: int | None = None) -> list[UsageSum]:
         """As `Store.usage`."""
-        rows = await self._rows(self._sql["usage"], usage_arguments(which, by))
-        return sorted((usage_sum_from(row, by) for row in rows), key=dearest_first)
+        return await self._look(lambda c: self._usage.usage(c, which, by, limit))
+
+    async def top_users(self, which: LedgerFilter, limit: int) -> list[UsageSum]:
+        """As `Store.top_users`."""
+        return await self.usage(which, ("bot", "user"), limit)
+
+    async def bot_facts(self, bots: Collection[str]) -> dict[str, BotFacts]:
+        """As `Store.bot_facts`."""
+        return await self._look(lambda c: self._traffic.facts(c, bots))
+
+    async def traffic(self, bot: str | None, first_day: str, last_day: str) -> list[DayTraffic]:
+        """As `Store.traffic`."""
+        return await self._look(lambda c: self._traffic.by_day(c, bot, first_day, last_day))
+
+    async def unique_users(self, bot: str | None, first_day: str, last_day: str) -> int:
+        """As `Store.unique_users`."""
+        return await self._look(lambda c: self._traffic.users(c, bot, first_day, last_day))
+
+    async def conversations(
+        self, bot: str | None, limit: int, before: tuple[int, str] | None = None, user: str | None = None
+    ) -> list[ConversationLine]:
+        """As `Store.conversations`."""
+        return await self._look(lambda c: self._talks.page(c, bot, user, limit, before))
+
+    async def transcript(self, conversation: str, latest: int = MOST_TURNS) -> Transcript | None:
+        """As `Store.transcript`."""
+        return await self._look(lambda c: self._talks.transcript(c, conversation, latest))
 
     async def outgoing(self, state: OutboxState, limit: int, after_id: int = 0) -> list[Outgoing]:
         """As `Store.outgoing`."""
@@ -116,10 +149,7 @@ class SqliteReader:
         return StoreFigures(dict(waiting), dict(outbox), doubled)
 
     async def verify_books(self) -> list[Difference]:
-        """Each scope whose counter is not the sum of its rows, all of them seen at one moment."""
-        return await asyncio.to_thread(self._verify)
-
-    def _verify(self) -> list[Difference]:
+        """Each scope whose counter is not the sum of its rows."""
         everything = {
             "bot": None,
             "state": None,
@@ -128,18 +158,30 @@ class SqliteReader:
             "to_ms": END_OF_TIME,
             "limit": -1,
         }
+
+        def unit(connection: sqlite3.Connection) -> list[Difference]:
+            counters = counters_from(connection.execute(self._sql["counters"]))
+            rows = connection.execute(self._sql["ledger_page"], everything)
+            return verify(counters, map(entry_from, rows))
+
+        return await asyncio.to_thread(self._at_once, unit)
+
+    async def _look(self, unit: Callable[[sqlite3.Connection], T]) -> T:
+        """Run reads at one moment of the store, in a thread."""
+        if not self._is_open:
+            raise StoreError("the store is not open for reading")
+        return await asyncio.to_thread(self._at_once, unit)
+
+    def _at_once(self, unit: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            connection = sqlite3.connect(
-                read_only_uri(self._path), uri=True, timeout=LOCK_WAIT_S, isolation_level=None
-            )
-            try:
-                connection.execute(self._sql["begin_read"])
-                counters = counters_from(connection.execute(self._sql["counters"]))
-                return verify(
-                    counters, map(entry_from, connection.execute(self._sql["ledger_page"], everything))
+            with closing(
+                sqlite3.connect(
+                    read_only_uri(self._path), uri=True, timeout=LOCK_WAIT_S, isolation_level=None
                 )
-            finally:
-                connection.close()
+            ) as connection:
+                connection.execute(self._sql["cache_much"])
+                connection.execute(self._sql["begin_read"])
+                return unit(connection)
         except sqlite3.Error as error:
             raise store_error(error) from error
 

@@ -2,7 +2,7 @@
 
     every method but the long reads ──▶ Writer (one thread, group commit) ──▶ units in inbox, turns, outbox,
                                                                                money, leases, upkeep
-    ledger, usage, all counters ──────▶ SqliteReader (read-only, beside it)
+    ledger, reports, all counters ────▶ SqliteReader (read-only, beside it)
 
 Rule: one daemon a file, held by a lock beside it for as long as the store is open.
 """
@@ -10,7 +10,7 @@ Rule: one daemon a file, held by a lock beside it for as long as the store is op
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -32,7 +32,9 @@ from runner.ports.books import (
     WaitingAlert,
 )
 from runner.ports.mail import Acceptance, FinishedTurn, NewInbound, OutboxState, Outgoing, StoredStep, Work
+from runner.ports.reports import MOST_TURNS, BotFacts, ConversationLine, DayTraffic, Transcript
 from runner.ports.stores import LaneSession, Lease, Recovery, StoreFigures, TurnRecord
+from runner.store.days import ACTIVE_USERS_DAYS, day_of
 from runner.store.lanes import OwnLanes
 from runner.store.sqlite.connection import make_private_file, open_for_writing
 from runner.store.sqlite.deposits import AlertRows, DepositRows, QuarantineRows
@@ -44,9 +46,10 @@ from runner.store.sqlite.money import MoneyRows
 from runner.store.sqlite.outbox import OutboxRows
 from runner.store.sqlite.queries import load_queries
 from runner.store.sqlite.reader import SqliteReader
+from runner.store.sqlite.traffic import TrafficRows
 from runner.store.sqlite.turns import TurnRows
 from runner.store.sqlite.upkeep import Upkeep
-from runner.store.sqlite.writer import Writer
+from runner.store.sqlite.writer import Unit, Writer
 
 
 class SqliteStore:
@@ -61,6 +64,7 @@ class SqliteStore:
         self._lock = FileLock(path)
         self._inbox = InboxRows(sql)
         self._turns = TurnRows(sql)
+        self._traffic = TrafficRows(sql)
         self._outbox = OutboxRows(sql)
         self._deposits = DepositRows(sql)
         self._quarantine = QuarantineRows(sql)
@@ -163,9 +167,9 @@ class SqliteStore:
         """As the port says."""
         return self._reader.ledger(which)
 
-    async def usage(self, which: LedgerFilter, by: Sequence[str]) -> list[UsageSum]:
+    async def usage(self, which: LedgerFilter, by: Sequence[str], limit: int | None = None) -> list[UsageSum]:
         """As the port says. Raises ValueError for a grouping that there is not."""
-        return await self._reader.usage(which, by)
+        return await self._reader.usage(which, by, limit)
 
     async def correct(self, correction: Correction) -> tuple[LedgerEntry, ...]:
         """As the port says."""
@@ -241,6 +245,41 @@ class SqliteStore:
             ),
         )
 
+    # ── reports ──────────────────────────────────────────────────────────────────────────────────────────
+    async def define_bots(self, digests: Mapping[str, str], now_ms: int) -> None:
+        """As the port says."""
+        await self._writer.write(lambda c: self._traffic.define(c, digests, now_ms))
+
+    async def bot_facts(self, bots: Collection[str]) -> dict[str, BotFacts]:
+        """As the port says."""
+        return await self._reader.bot_facts(bots)
+
+    async def traffic(self, bot: str | None, first_day: str, last_day: str) -> list[DayTraffic]:
+        """As the port says. Raises ValueError for a text that is no day."""
+        return await self._reader.traffic(bot, first_day, last_day)
+
+    async def unique_users(self, bot: str | None, first_day: str, last_day: str) -> int:
+        """As the port says. Raises ValueError for a text that is no day."""
+        return await self._reader.unique_users(bot, first_day, last_day)
+
+    async def conversations(
+        self, bot: str | None, limit: int, before: tuple[int, str] | None = None, user: str | None = None
+    ) -> list[ConversationLine]:
+        """As the port says."""
+        return await self._reader.conversations(bot, limit, before, user)
+
+    async def transcript(self, conversation: str, latest: int = MOST_TURNS) -> Transcript | None:
+        """As the port says."""
+        return await self._reader.transcript(conversation, latest)
+
+    async def top_users(self, which: LedgerFilter, limit: int) -> list[UsageSum]:
+        """As the port says."""
+        return await self._reader.top_users(which, limit)
+
+    async def forget_user(self, bot: str | None, user: str) -> int:
+        """As the port says, but in several transactions, as `prune`."""
+        return await self._all_of(lambda c: self._upkeep.forget_user(c, bot, user))
+
     # ── one holder ───────────────────────────────────────────────────────────────────────────────────────
     async def lease(self, name: str, holder: str, ttl_ms: int, now_ms: int) -> Lease | None:
         """As the port says."""
@@ -254,11 +293,16 @@ class SqliteStore:
     # ── upkeep ───────────────────────────────────────────────────────────────────────────────────────────
     async def prune(self, finished_before_ms: int, conversations_before_ms: int) -> int:
         """As the port says, but in several transactions, so that messages need not wait for all of it."""
+        before_day = day_of(finished_before_ms) - ACTIVE_USERS_DAYS
+        return (
+            await self._all_of(lambda c: self._upkeep.forget_messages(c, finished_before_ms))
+            + await self._all_of(lambda c: self._upkeep.forget_conversations(c, conversations_before_ms))
+            + await self._all_of(lambda c: self._upkeep.forget_active_users(c, before_day))
+        )
+
+    async def _all_of(self, some: Unit[int]) -> int:
+        """Run a unit that forgets some until nothing is left; how many rows went."""
         removed = 0
-        while some := await self._writer.write(lambda c: self._upkeep.forget_messages(c, finished_before_ms)):
-            removed += some
-        while some := await self._writer.write(
-            lambda c: self._upkeep.forget_conversations(c, conversations_before_ms),
-        ):
-            removed += some
+        while gone := await self._writer.write(some):
+            removed += gone
         return removed

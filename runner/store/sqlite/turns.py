@@ -9,13 +9,15 @@ from runner.ports.mail import FinishedTurn, StoredStep
 from runner.ports.stores import TurnRecord
 from runner.store.rules import first_tries
 from runner.store.sqlite.queries import Queries
+from runner.store.sqlite.traffic import TrafficRows
 
 
 class TurnRows:
-    """The tables `turns`, `steps`, `conversations` and `messages`."""
+    """The tables `turns`, `steps`, `conversations` and `messages`; a turn that ends is counted as traffic."""
 
     def __init__(self, sql: Queries) -> None:
         self._sql = sql
+        self._traffic = TrafficRows(sql)
 
     def save_step(self, connection: sqlite3.Connection, turn: str, step: StoredStep) -> None:
         """As `LaneSession.save_step`."""
@@ -25,9 +27,13 @@ class TurnRows:
 
     def finish(self, connection: sqlite3.Connection, turn: FinishedTurn) -> tuple[int, ...]:
         """As `LaneSession.finish`."""
-        if connection.execute(self._sql["finish_message"], (turn.at_ms, turn.inbox_id)).rowcount != 1:
+        done = connection.execute(self._sql["finish_message"], (turn.at_ms, turn.inbox_id)).fetchall()
+        if not done:
             raise IllegalStep(f"message {turn.inbox_id} is done already or was never there")
+        begun = connection.execute(self._sql["conversation_begun"], (turn.conversation.id,)).fetchone()
         self._remember(connection, turn)
+        [(accepted_ms,)] = done
+        self._traffic.count(connection, turn, accepted_ms, begins=begun is None)
         state = turn.first_state
         ids = []
         for part in turn.outbox:
@@ -43,7 +49,10 @@ class TurnRows:
         added = len(turn.messages)
         [(next_seq,)] = connection.execute(
             self._sql["save_conversation"],
-            (now.id, turn.lane, turn.bot, turn.channel, now.started_ms, now.last_ms, now.first_seq, added),
+            (
+                *(now.id, turn.lane, turn.bot, turn.channel, turn.user, now.started_ms, now.last_ms),
+                *(now.first_seq, added, added),
+            ),
         ).fetchall()
         for number, message in enumerate(turn.messages, next_seq - added):
             connection.execute(self._sql["add_message"], (now.id, number, message))
@@ -58,6 +67,8 @@ class TurnRows:
                 turn.stop_reason,
                 turn.at_ms,
                 turn.report,
+                next_seq - added,
+                added,
             ),
         )
 

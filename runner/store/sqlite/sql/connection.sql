@@ -12,6 +12,10 @@ PRAGMA foreign_keys = ON;
 -- name: keep_wal_small
 PRAGMA journal_size_limit = 67108864;
 
+-- name: cache_much
+-- For one large read: 32 MiB, so that a sort of a month's users stays in memory; given back when the read ends.
+PRAGMA cache_size = -32768;
+
 -- name: quick_check
 PRAGMA quick_check(1);
 

@@ -52,7 +52,7 @@ LIMIT 1;
 UPDATE inbox SET due_ms = ? WHERE id = ? AND finished_ms IS NULL;
 
 -- name: finish_message
-UPDATE inbox SET finished_ms = ? WHERE id = ? AND finished_ms IS NULL;
+UPDATE inbox SET finished_ms = ? WHERE id = ? AND finished_ms IS NULL RETURNING accepted_ms;
 
 -- name: waiting_by_bot
 SELECT bot, count(*) FROM inbox INDEXED BY inbox_open WHERE finished_ms IS NULL GROUP BY bot;

@@ -1,9 +1,10 @@
 -- name: save_conversation
--- The last value is how many messages are added; what comes back is the number after the last of them.
-INSERT INTO conversations (id, lane, bot, channel, started_ms, last_ms, first_seq, next_seq)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+-- The last two values are how many messages are added; what comes back is the number after the last of them.
+INSERT INTO conversations (id, lane, bot, channel, user, started_ms, last_ms, first_seq, next_seq, messages, turns)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
 ON CONFLICT (id) DO UPDATE SET
-    last_ms = excluded.last_ms, first_seq = excluded.first_seq, next_seq = next_seq + excluded.next_seq
+    last_ms = excluded.last_ms, first_seq = excluded.first_seq, next_seq = next_seq + excluded.next_seq,
+    messages = messages + excluded.messages, turns = turns + 1
 RETURNING next_seq;
 
 -- name: history
@@ -19,8 +20,8 @@ SELECT number, payload FROM steps WHERE turn = ? ORDER BY number;
 INSERT INTO steps (turn, number, payload) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
 
 -- name: save_turn
-INSERT INTO turns (turn, bot, channel, conversation, user, stop_reason, at_ms, report)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO turns (turn, bot, channel, conversation, user, stop_reason, at_ms, report, first_seq, messages)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: turn
 SELECT turn, bot, channel, conversation, user, stop_reason, at_ms, report FROM turns WHERE turn = ?;

@@ -1,4 +1,4 @@
--- Forgetting, some rows at a time. The ledger is never touched.
+-- Forgetting, some rows at a time. The ledger and its sums by day are never touched.
 
 -- name: forgettable_messages
 SELECT id FROM inbox
@@ -34,3 +34,50 @@ DELETE FROM turns WHERE conversation IN (SELECT value FROM json_each(?));
 
 -- name: forget_conversations
 DELETE FROM conversations WHERE id IN (SELECT value FROM json_each(?));
+
+-- name: forget_conversation_sums
+DELETE FROM conversation_sums WHERE conversation IN (SELECT value FROM json_each(?));
+
+-- name: forgettable_turns
+-- Of one user; a turn whose reply is on its way is not done yet.
+SELECT turn, CAST(substr(turn, 2) AS INTEGER), conversation FROM turns
+WHERE user = :user AND (:bot IS NULL OR bot = :bot)
+  AND NOT EXISTS (
+      SELECT 1 FROM outbox
+      WHERE outbox.inbox_id = CAST(substr(turn, 2) AS INTEGER) AND outbox.state IN ('pending', 'sending')
+  )
+LIMIT :limit;
+
+-- name: forget_messages_of_turns
+DELETE FROM messages WHERE (conversation, seq) IN (
+    SELECT messages.conversation, messages.seq
+    FROM json_each(?) AS asked
+    CROSS JOIN turns ON turns.turn = asked.value
+    CROSS JOIN messages ON messages.conversation = turns.conversation
+        AND messages.seq >= turns.first_seq AND messages.seq < turns.first_seq + turns.messages
+);
+
+-- name: forget_these_turns
+DELETE FROM turns WHERE turn IN (SELECT value FROM json_each(?));
+
+-- name: count_what_is_left
+UPDATE conversations SET
+    turns = (SELECT count(*) FROM turns WHERE turns.conversation = conversations.id),
+    messages = (SELECT count(*) FROM messages WHERE messages.conversation = conversations.id)
+WHERE id IN (SELECT value FROM json_each(?));
+
+-- name: emptied_conversations
+SELECT id FROM conversations
+WHERE id IN (SELECT value FROM json_each(?))
+  AND NOT EXISTS (SELECT 1 FROM turns WHERE turns.conversation = conversations.id);
+
+-- name: conversations_without_work
+SELECT id FROM conversations
+WHERE id IN (SELECT value FROM json_each(?))
+  AND NOT EXISTS (
+      SELECT 1 FROM inbox WHERE inbox.lane = conversations.lane AND inbox.finished_ms IS NULL
+  );
+
+-- name: forget_active_users
+-- One day at a time.
+DELETE FROM active_users WHERE day < ? AND day = (SELECT min(day) FROM active_users);
