@@ -22,6 +22,7 @@ from runner.money.budget import Measure
 WALLET = "wallet"
 _TOKENS = "plan-tokens:"
 _PERIOD = re.compile(r"@(\d{4}-\d{2}(?:-\d{2})?)\Z")
+_LIKE_A_PERIOD = re.compile(r"@\d{4}-\d{2}(?:-\d{2})?@*\Z")
 
 
 class Period(StrEnum):
@@ -71,8 +72,12 @@ def of_bot(bot: str) -> str:
 
 
 def of_user(bot: str, platform: str, user: str) -> str:
-    """What one user of a bot spends; ids of two platforms are two users."""
-    return f"user:{bot}/{platform}/{user}"
+    """What one user of a bot spends; ids of two platforms are two users.
+
+    A platform's ids are anybody's choice: one that ends like a period is kept apart from another's month by an `@`.
+    """
+    apart = "@" if _LIKE_A_PERIOD.search(user) else ""
+    return f"user:{bot}/{platform}/{user}{apart}"
 
 
 def of_conversation(conversation: str) -> str:

@@ -37,6 +37,43 @@ def test_the_spending_limit_has_a_text_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
+    ("scope", "text"),
+    [
+        ("bot:bot", "Bot has reached its spending limit."),
+        ("bot:bot@2026-11-22", "Bot has reached its spending limit."),
+        ("team:bot@2026-11", "Bot has reached its spending limit."),
+        ("wallet", "The bot's wallet is empty."),
+        ("plan:starter@2026-11", "The bot's quota for this month is used up."),
+        ("plan-tokens:starter@2026-11", "The bot's quota for this month is used up."),
+        ("user:bot/telegram/42@2026-11-22", "You have reached your spending limit with this bot."),
+        ("conversation:c17", "This conversation has reached its spending limit."),
+        ("message:t1", "This message has reached its cost limit."),
+    ],
+)
+def test_each_kind_of_limit_has_a_text(scope: str, text: str) -> None:
+    assert closing_text(a_bot(), LoopResult(StopReason.BUDGET, detail=scope)) == text
+
+
+@pytest.mark.parametrize(
+    ("scope", "text"),
+    [("bot:b", "1"), ("team:b", "1"), ("wallet", "2"), ("plan:p", "3"), ("plan-tokens:p", "3"), ("user:u", "4"),
+     ("conversation:c", "5"), ("message:t", "0")],
+)  # fmt: skip
+def test_an_operator_may_say_it_otherwise(scope: str, text: str) -> None:
+    bot = a_bot(
+        texts=Texts(
+            fallback="0",
+            cap_reached="1",
+            wallet_empty="2",
+            quota_spent="3",
+            allowance_spent="4",
+            conversation_spent="5",
+        )
+    )
+    assert closing_text(bot, LoopResult(StopReason.BUDGET, detail=scope)) == text
+
+
+@pytest.mark.parametrize(
     ("stop", "text"),
     [
         (StopReason.ANSWERED, "Yes."),
