@@ -108,7 +108,8 @@ class TurnHandler:
             await session.postpone(work.inbox_id, self._clock.now_ms() + GONE_WAIT_MS)
             return
         scene = scene_of(work, bot, self._roster.adapter(work.bot, work.channel), self._clock.monotonic())
-        answer = await self._commands.answer(bot, scene.message)
+        asked = replace(about(scene), time_ms=self._clock.now_ms())
+        answer = await self._commands.answer(bot, scene.message, asked)
         if answer is not None:
             state = new_conversation(work) if answer.new_conversation else scene.state
             await self._finish(scene, LoopResult(StopReason.COMMAND), answer.text, state, session)
