@@ -27,7 +27,7 @@ from runner.clock import Clock
 from runner.errors import StoreError
 from runner.money.alarms import is_told, reached
 from runner.money.amounts import Money
-from runner.money.budget import Busy, Counter, Exhausted, ScopeLimit
+from runner.money.budget import Busy, Counter, Exhausted, Measure, ScopeLimit
 from runner.money.estimate import Estimate, Unbounded, estimate
 from runner.money.ledger import Attempt
 from runner.money.prices import ModelLimits, Price, PriceBook, Rates
@@ -297,7 +297,7 @@ class Meter:
         call.ended.set()  # who waits goes on only after this task has given way: after the settlement was asked for
         settled = await self._settle(call, settlement)
         self._tell(call, settlement, settled.amount)
-        if settled.amount > call.held.amount:
+        if _is_broken(call.held, settlement, settled.amount):
             await self._put_aside(call, settled.amount)
         self._warn(call, settled.counters)
         self._room.changed(scope.name for scope in call.held.scopes)
@@ -332,8 +332,7 @@ class Meter:
                 state=settlement.state,
                 held=held,
                 cost=charged,
-                input_tokens=settlement.usage.input_tokens,
-                output_tokens=settlement.usage.output_tokens,
+                usage=settlement.usage,
                 latency_ms=settlement.latency_ms,
                 why=settlement.why,
             ),
@@ -363,6 +362,14 @@ class Meter:
             await self._store.quarantine(which)
         except StoreError as error:
             self._observer.note(Fault("quarantine", str(error), attempt.bot, attempt.turn))
+
+
+def _is_broken(held: Held, settlement: Settlement, charged: Money) -> bool:
+    """Whether a call took more than was held for it, in a measure that it is held in."""
+    if charged > held.amount:
+        return True
+    counts_tokens = any(scope.measure is Measure.TOKENS for scope in held.scopes)
+    return counts_tokens and settlement.usage.total_tokens > held.tokens
 
 
 def _verdict(outcome: Outcome | None, number: int, remaining_s: float, used: int) -> retry.Again | Failed:
