@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from runner.money.amounts import Money
+from runner.money.usage import Usage
+from runner.ports.reloads import Reloaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class MessageTurnedAway:
 
 @dataclass(frozen=True, slots=True)
 class CallEnded:
-    """One attempt at a model has ended; `state` as in the ledger."""
+    """One attempt at a model has ended; `state` as in the ledger. `cost`: what stands against its limits for it."""
 
     bot: str
     turn: str
@@ -42,8 +44,7 @@ class CallEnded:
     state: str
     held: Money
     cost: Money
-    input_tokens: int
-    output_tokens: int
+    usage: Usage
     latency_ms: int
     why: str = ""
 

@@ -93,6 +93,8 @@ class StoreFigures:
     """Outbox rows by state, without `sent`."""
     possibly_doubled: int = 0
     """Sends that a restart repeated without knowing the fate of the first."""
+    oldest_ms: Mapping[str, int] = field(default_factory=dict)
+    """When the oldest of `waiting` was accepted, Unix ms, by bot."""
 
 
 class Store(BookStore, ReportStore, Protocol):

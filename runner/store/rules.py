@@ -6,7 +6,7 @@ fit a signed 64-bit column is refused, never wrapped; a step that a table does n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from runner.errors import IllegalStep, StoreError
@@ -27,7 +27,7 @@ from runner.ports.books import (
     UsageSum,
 )
 from runner.ports.mail import LEGAL_OUTBOX_STEPS, OutboxState
-from runner.ports.stores import Lease
+from runner.ports.stores import Lease, StoreFigures
 
 Counters = dict[str, Counter]
 
@@ -231,6 +231,20 @@ def next_lease(now: Lease | None, wanted: Lease, now_ms: int) -> Lease | None:
     if now.holder and now.until_ms > now_ms:
         return None
     return Lease(wanted.name, wanted.holder, now.epoch + 1, wanted.until_ms)
+
+
+# ── figures ──────────────────────────────────────────────────────────────────────────────────────────────
+def figures_of(
+    waiting: Iterable[tuple[str, int, int]], outbox: Mapping[str, int], possibly_doubled: int
+) -> StoreFigures:
+    """A store's counts; `waiting`: of each bot how many messages, and when the oldest was accepted, Unix ms."""
+    rows = list(waiting)
+    return StoreFigures(
+        waiting={bot: count for bot, count, _ in rows},
+        outbox=outbox,
+        possibly_doubled=possibly_doubled,
+        oldest_ms={bot: at_ms for bot, _, at_ms in rows},
+    )
 
 
 # ── usage ────────────────────────────────────────────────────────────────────────────────────────────────

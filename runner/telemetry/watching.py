@@ -131,8 +131,8 @@ class Watching:
             state=event.state,
             held_usd=to_usd(event.held),
             cost_usd=to_usd(event.cost),
-            input_tokens=event.input_tokens,
-            output_tokens=event.output_tokens,
+            input_tokens=event.usage.input_tokens,
+            output_tokens=event.usage.output_tokens,
             latency_ms=event.latency_ms,
             why=_unquoting(event.why),
         )

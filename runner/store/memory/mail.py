@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from runner.errors import IllegalStep
@@ -15,6 +15,7 @@ from runner.store.rules import (
     WHY_LEFT,
     check_end_of_sending,
     check_resend,
+    figures_of,
     first_tries,
 )
 
@@ -108,9 +109,13 @@ class Inbox:
         if not lane:
             del self._lanes[letter.message.lane]
 
-    def waiting(self) -> dict[str, int]:
-        """Messages that are not done, by bot."""
-        return dict(Tally(letter.message.bot for lane in self._lanes.values() for letter in lane))
+    def waiting(self) -> list[tuple[str, int, int]]:
+        """Each bot with messages that are not done: how many, and when the oldest was accepted, Unix ms."""
+        waiting: dict[str, tuple[int, int]] = {}
+        for letter in sorted((one for lane in self._lanes.values() for one in lane), key=lambda one: one.id):
+            count, at_ms = waiting.get(letter.message.bot, (0, letter.message.at_ms))
+            waiting[letter.message.bot] = (count + 1, at_ms)
+        return [(bot, count, at_ms) for bot, (count, at_ms) in waiting.items()]
 
     def finished_before(self, moment_ms: int) -> list[int]:
         """Ids of messages that were done before that."""
@@ -202,10 +207,10 @@ class Outbox:
             )
         return len(found)
 
-    def figures(self, waiting: dict[str, int]) -> StoreFigures:
+    def figures(self, waiting: Iterable[tuple[str, int, int]]) -> StoreFigures:
         """As `Store.figures`."""
         states = Tally(str(part.state) for part in self._parts.values() if part.state is not OutboxState.SENT)
-        return StoreFigures(waiting, dict(states), sum(part.crashes > 0 for part in self._parts.values()))
+        return figures_of(waiting, dict(states), sum(part.crashes > 0 for part in self._parts.values()))
 
     def is_forgettable(self, inbox_id: int) -> bool:
         """Whether no part of the message's reply needs more care."""

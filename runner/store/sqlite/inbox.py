@@ -94,6 +94,6 @@ class InboxRows:
         if connection.execute(self._sql["postpone"], (until_ms, inbox_id)).rowcount != 1:
             raise IllegalStep(f"message {inbox_id} does not wait: it is done or was never there")
 
-    def waiting(self, connection: sqlite3.Connection) -> dict[str, int]:
-        """Messages that are not done, by bot."""
-        return dict(connection.execute(self._sql["waiting_by_bot"]).fetchall())
+    def waiting(self, connection: sqlite3.Connection) -> list[tuple[str, int, int]]:
+        """Each bot with messages that are not done: how many, and when the oldest was accepted, Unix ms."""
+        return connection.execute(self._sql["waiting_by_bot"]).fetchall()

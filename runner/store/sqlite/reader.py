@@ -24,6 +24,7 @@ from runner.ports.books import LedgerFilter, UsageSum
 from runner.ports.mail import OutboxState, Outgoing
 from runner.ports.reports import MOST_TURNS, BotFacts, ConversationLine, DayTraffic, Transcript
 from runner.ports.stores import StoreFigures
+from runner.store.rules import figures_of
 from runner.store.sqlite.connection import LOCK_WAIT_S, check_readable, check_there, read_only_uri
 from runner.store.sqlite.conversations import ConversationReads
 from runner.store.sqlite.faults import store_error
@@ -146,7 +147,7 @@ class SqliteReader:
         waiting = await self._rows(self._sql["waiting_by_bot"], ())
         outbox = await self._rows(self._sql["unsent_by_state"], ())
         [(doubled,)] = await self._rows(self._sql["possibly_doubled"], ())
-        return StoreFigures(dict(waiting), dict(outbox), doubled)
+        return figures_of(waiting, dict(outbox), doubled)
 
     async def verify_books(self) -> list[Difference]:
         """Each scope whose counter is not the sum of its rows."""

@@ -36,6 +36,7 @@ from runner.ports.reports import MOST_TURNS, BotFacts, ConversationLine, DayTraf
 from runner.ports.stores import LaneSession, Lease, Recovery, StoreFigures, TurnRecord
 from runner.store.days import ACTIVE_USERS_DAYS, day_of
 from runner.store.lanes import OwnLanes
+from runner.store.rules import figures_of
 from runner.store.sqlite.connection import make_private_file, open_for_writing
 from runner.store.sqlite.deposits import AlertRows, DepositRows, QuarantineRows
 from runner.store.sqlite.inbox import InboxRows
@@ -240,7 +241,7 @@ class SqliteStore:
     async def figures(self) -> StoreFigures:
         """As the port says."""
         return await self._writer.read(
-            lambda c: StoreFigures(
+            lambda c: figures_of(
                 self._inbox.waiting(c), self._outbox.by_state(c), self._outbox.possibly_doubled(c)
             ),
         )

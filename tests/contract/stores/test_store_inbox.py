@@ -29,6 +29,20 @@ async def test_two_deliveries_at_one_moment_are_one_message(store: Store) -> Non
     assert (await store.figures()).waiting == {"bot-1": 1}
 
 
+async def test_figures_tell_how_long_the_oldest_waits(store: Store) -> None:
+    for event, bot, at_ms in (("e1", "bot-1", NOON), ("e2", "bot-1", NOON + 5), ("e3", "bot-2", NOON + 7)):
+        await store.accept(inbound(event, lane=f"lane-{event}", bot=bot, at_ms=at_ms))
+    figures = await store.figures()
+    assert figures.waiting == {"bot-1": 2, "bot-2": 1}
+    assert figures.oldest_ms == {"bot-1": NOON, "bot-2": NOON + 7}
+    async with store.lane("lane-e1") as session:
+        assert session is not None
+        work = await session.next(NOON + 9)
+        assert work is not None
+        await session.finish(finished(work))
+    assert (await store.figures()).oldest_ms == {"bot-1": NOON + 5, "bot-2": NOON + 7}
+
+
 @pytest.mark.parametrize("other", [{"bot": "bot-2"}, {"channel": "slack"}, {"account": "b"}, {"event": "e2"}])
 async def test_messages_differ_by_bot_channel_account_and_event(store: Store, other: dict[str, str]) -> None:
     await store.accept(inbound())

@@ -10,6 +10,7 @@ import pytest
 
 from adapters.testing.fake import FakeAdapter
 from runner.money.amounts import Money
+from runner.money.usage import Usage
 from runner.ports.observer import (
     BoundBroken,
     CallEnded,
@@ -37,12 +38,12 @@ EXAMPLES: list[tuple[Event, str, tuple[str, str]]] = [
     (MessageAccepted("shop", "web", "t1", fresh=True), "debug", ("accepted", "shop")),
     (MessageTurnedAway("shop", "web", "limited"), "debug", ("turned_away", "limited")),
     (
-        CallEnded("shop", "t1", "a1", "openai", "m", "settled", USD, USD, 3, 4, 5),
+        CallEnded("shop", "t1", "a1", "openai", "m", "settled", USD, USD, Usage(3, 4), 5),
         "debug",
         ("calls", "settled"),
     ),
     (
-        CallEnded("shop", "t1", "a1", "openai", "m", "unknown", USD, USD, 3, 4, 5, "it broke"),
+        CallEnded("shop", "t1", "a1", "openai", "m", "unknown", USD, USD, Usage(3, 4), 5, "it broke"),
         "warning",
         ("calls", "unknown"),
     ),
@@ -187,7 +188,7 @@ def test_what_a_provider_said_is_told_where_it_cannot_be_a_users_words(
     told: bool,
 ) -> None:
     watch = watching(stream, "debug")
-    watch.note(CallEnded("shop", "t1", "a1", "openai", "m", "released", USD, USD, 3, 4, 5, why))
+    watch.note(CallEnded("shop", "t1", "a1", "openai", "m", "released", USD, USD, Usage(3, 4), 5, why))
     watch.note(TurnFinished("shop", "web", "c1", "t1", "provider_error", 1, 0, USD, 12, why))
     above = [line["why"] for line in lines(stream) if line["level"] != "debug"]
     assert len(above) == 2

@@ -55,4 +55,10 @@ UPDATE inbox SET due_ms = ? WHERE id = ? AND finished_ms IS NULL;
 UPDATE inbox SET finished_ms = ? WHERE id = ? AND finished_ms IS NULL RETURNING accepted_ms;
 
 -- name: waiting_by_bot
-SELECT bot, count(*) FROM inbox INDEXED BY inbox_open WHERE finished_ms IS NULL GROUP BY bot;
+-- With the time of the oldest: ids grow as messages are accepted.
+SELECT waiting.bot, waiting.number, inbox.accepted_ms
+FROM (
+    SELECT bot, count(*) AS number, min(id) AS oldest
+    FROM inbox INDEXED BY inbox_open WHERE finished_ms IS NULL GROUP BY bot
+) AS waiting
+CROSS JOIN inbox ON inbox.id = waiting.oldest;
