@@ -4,6 +4,8 @@
 # make bench  all benchmarks beside their baselines, some twenty minutes (docs/benchmarks.md)
 # make fmt    lets ruff fix and format the code
 # make lock   brings the locks up to pyproject.toml (UPGRADE=1: and everything to its newest release)
+# make install    makes botrunner a service of this machine (as root), or brings it up to date (docs/operations.md)
+# make uninstall  takes it away again, but for bots.yaml and the data (PURGE=1: and those)
 # make clean  removes the virtual environment and all caches
 # make help   this
 
@@ -13,10 +15,11 @@ SHELL := /bin/bash
 
 CONFIG ?= bots.yaml
 WORKERS ?= 2
+PREFIX ?= /opt/botrunner
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint bench fmt lock clean help
+.PHONY: run test lint bench fmt lock install uninstall clean help
 
 run: $(VENV)/.ready-to-run
 	@exec $(BIN)/botrunner run --config $(CONFIG)
@@ -45,6 +48,9 @@ lock: $(VENV)/.made
 	@$(PIP) install --quiet uv==0.13.9
 	@$(UV_COMPILE) --output-file requirements.lock
 	@$(UV_COMPILE) --group dev --constraint requirements.lock --output-file requirements-dev.lock
+
+install uninstall:
+	@PREFIX=$(PREFIX) PYTHON=$(PYTHON) PURGE=$(PURGE) systemd/install.sh $@
 
 clean:
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* build dist
