@@ -1,6 +1,7 @@
 """docs/bots-yaml.md knows every field, no others, and their true defaults."""
 
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -13,6 +14,9 @@ from adapters import registry
 from runner.config import models
 from runner.config.caps import CapsSection
 from runner.config.known import PROVIDERS
+from runner.config.loader import parse
+from runner.config.secrets import Sources
+from runner.config.settings import Loaded
 
 DOC = (Path(__file__).parents[3] / "docs" / "bots-yaml.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `([a-z_]+)` \| (.*?) ?\| ", re.MULTILINE)
@@ -92,6 +96,14 @@ def test_each_kind_of_cap_is_there_with_all_that_it_may_hold() -> None:
         section = next(part for part in get_args(CapsSection.model_fields[name].annotation) if part)
         known = section.model_fields.items()
         assert sorted(re.findall(r"`(\w+)`", said)) == sorted(field.alias or key for key, field in known)
+
+
+def test_the_example_of_caps_is_one() -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", dict(chapters("##"))["caps"], re.DOTALL)
+    text = "bots: {b: {platform: custom, llm_provider: echo, llm_model: echo}}\ndefaults:\n"
+    result = parse(text + textwrap.indent(example, "  "), "bots.yaml", Sources({"HOME": "/home/op"}))
+    assert isinstance(result, Loaded), str(result)
+    assert len(result.settings.bots[0].caps) == 7
 
 
 def test_fields_of_small_mappings_are_named() -> None:
