@@ -24,6 +24,15 @@ prices:
   my-model:
     input: "0.10"
     output: "0.40"
+plans:
+  starter:
+    monthly_tokens: 1000
+wallet:
+  hard_limit_cents: -100
+  soft_limit_cents: 500
+alerts:
+  webhook: https://example.com/${KEY}
+  secret: ${JWT}-and-more-of-it
 defaults:
   timeout_ms: 20000
   max_tool_calls: 5
@@ -41,12 +50,23 @@ bots:
       bot_token: ${TOKEN}
     access:
       groups: all
+    caps:
+      bot:
+        day_cents: 50
+      user:
+        month_cents: 20
+        except:
+          boss:
+            month_cents: 30
   second:
     name: Second
     platform: custom
     llm_provider: echo
     llm_model: echo
     rate_limit_per_minute: 5
+    billing_mode: plan_quota
+    plan: starter
+    quota_message: No more.
     tools:
       - name: look_up
         description: Looks something up.
@@ -57,7 +77,7 @@ LINES = GOOD.splitlines()
 ENVIRON = {"HOME": "/h", "JWT": "jwt-hush-1", "KEY": "key-hush-2", "TOKEN": "123:token-hush-3"}
 SECRETS = ("jwt-hush-1", "key-hush-2", "token-hush-3")
 FIELD = re.compile(r"^(\s+)(- )?([a-z_]+):(?: (.+))?$")
-FREE_KEYS = {"my-model", "openai", "first", "second"}
+FREE_KEYS = {"my-model", "openai", "first", "second", "starter", "boss"}
 NUMBERS = {
     "port",
     "timeout_ms",
@@ -65,6 +85,9 @@ NUMBERS = {
     "spending_cap_cents",
     "rate_limit_per_minute",
     "conversation_ttl_hours",
+    "day_cents",
+    "month_cents",
+    "monthly_tokens",
 }
 
 

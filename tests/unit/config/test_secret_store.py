@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
+from runner.config.loader import load
+from runner.config.reload import difference
 from runner.config.secret_keys import KEY_VARIABLE
 from runner.config.secret_store import SecretStore
 from runner.config.secrets import SecretsUnreadable
+from runner.config.settings import Loaded, Settings
 
 
 def mode(path: Path) -> int:
@@ -108,3 +111,29 @@ def test_what_cannot_be_kept_is_refused(tmp_path: Path, name: str, text: str) ->
     with pytest.raises(ValueError, match="a secret"):
         SecretStore(tmp_path, {}).set(name, text)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_changed_secret_is_in_the_next_reading_and_a_new_key_changes_nothing(tmp_path: Path) -> None:
+    """What a daemon does at a reload: only the bot whose secret is another one has changed."""
+    environ = {"BOTRUNNER_STATE": str(tmp_path)}
+    file, store = tmp_path / "bots.yaml", SecretStore(tmp_path, environ)
+    file.write_text(
+        "defaults: {platform: custom, llm_provider: echo, llm_model: echo, billing_mode: byok}\n"
+        "bots: {a: {llm_api_key: '${secret:a}'}, b: {llm_api_key: '${secret:b}'}}\n",
+        encoding="utf-8",
+    )
+    for name in "ab":
+        store.set(name, "one")
+    before = read(file, environ)
+    store.rotate()
+    assert difference(before, read(file, environ)).is_empty
+    store.set("b", "two")
+    (change,) = difference(before, read(file, environ)).changed
+    assert (change.bot, change.fields, change.channels) == ("b", ("llm_api_key",), ())
+
+
+def read(file: Path, environ: dict[str, str]) -> Settings:
+    loaded = load(file, environ)
+    assert isinstance(loaded, Loaded), str(loaded)
+    assert loaded.warnings == ()
+    return loaded.settings
