@@ -33,6 +33,14 @@ async def check_all(reader: SqliteReader) -> None:
     assert [part.id for part in await reader.outgoing(OutboxState.SENT, 9)] == [2]
     figures = await reader.figures()
     assert (figures.waiting, figures.outbox) == ({"bot-1": 1}, {"unknown": 1})
+    assert [line.id for line in await reader.conversations("bot-1", 9)] == ["c1"]
+    assert [day.received for day in await reader.traffic("bot-1", "2026-01-01", "2026-01-01")] == [1]
+    assert await reader.unique_users(None, "2026-01-01", "2026-01-01") == 1
+    assert [top.key for top in await reader.top_users(ALL, 9)] == [("bot-1", "anna")]
+    assert (await reader.bot_facts(["bot-1"]))["bot-1"].messages == 3
+    found = await reader.transcript("c1")
+    assert found is not None
+    assert [(turn.turn, turn.calls) for turn in found.turns] == [("t1", 1)]
     assert await reader.verify_books() == []
 
 
@@ -115,6 +123,8 @@ async def test_a_closed_reader_refuses(path: Path) -> None:
     reader = reader_of(path)
     with pytest.raises(StoreError, match="not open"):
         await reader.counters()
+    with pytest.raises(StoreError, match="not open"):
+        await reader.usage(ALL, ["bot"])
     await reader.open()
     await reader.close()
     await reader.close()
