@@ -21,6 +21,7 @@ SAFE_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Server": "botrunner",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
 }
 

@@ -15,9 +15,9 @@ _ID = {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,62}$"}
 
 def bot_schemas(definitions: Mapping[str, Any]) -> Schema:
     """`NewBot`, `BotChange` and `Bot`, and all that they refer to. `definitions`: as `ports.definitions` gives them."""
-    section = definitions["BotSection"]
-    fields: Schema = section["properties"]
-    others = {name: schema for name, schema in definitions.items() if name != "BotSection"}
+    plain = {name: _with_any_platform(schema) for name, schema in definitions.items()}
+    fields: Schema = plain["BotSection"]["properties"]
+    others = {name: schema for name, schema in plain.items() if name != "BotSection"}
     named = {"id": {**_ID, "description": "Made of the name where it is missing."}, "slug": _ID}
     line = BotLine.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
     return {
@@ -29,7 +29,6 @@ def bot_schemas(definitions: Mapping[str, Any]) -> Schema:
             "properties": {**named, **fields},
             "required": ["name", "system_prompt"],
             "anyOf": [{"required": ["platform"]}, {"required": ["channels"]}],
-            "allOf": section.get("allOf", []),
             "additionalProperties": False,
         },
         "BotChange": {
@@ -55,6 +54,16 @@ def bot_schemas(definitions: Mapping[str, Any]) -> Schema:
             },
         },
     }
+
+
+def _with_any_platform(section: Mapping[str, Any]) -> Schema:
+    """The schema in which a platform's config is one of those there are: which one it must be is left to checking."""
+    conditions = section.get("allOf", [])
+    configs = [condition["then"]["properties"]["platform_config"] for condition in conditions]
+    made = {key: value for key, value in section.items() if key != "allOf"}
+    if configs:
+        made["properties"] = {**made["properties"], "platform_config": {"anyOf": configs}}
+    return made
 
 
 def _or_null(name: str, schema: Mapping[str, Any]) -> Schema:

@@ -63,6 +63,7 @@ class Stage:
     host: str = "127.0.0.1"
     public_url: str | None = None
     definitions: Definitions | None = None
+    takes_posts: tuple[str, ...] = ("custom",)
 
     async def __aenter__(self) -> Self:
         numbers = iter(range(10**6))
@@ -91,7 +92,7 @@ class Stage:
         )
         self.server = Server(parts, self.observer)
         self.url = await self.server.start(self.host, 0)
-        self.http = aiohttp.ClientSession(self.url)
+        self.http = aiohttp.ClientSession(self.url, cookie_jar=aiohttp.CookieJar(unsafe=True))
         return self
 
     async def __aexit__(
@@ -136,7 +137,7 @@ class Stage:
         adapters = {
             channel.name: self.adapter_of(channel, self.shared)
             for channel in bot.channels
-            if channel.platform == "custom"
+            if channel.platform in self.takes_posts
         }
         return LiveBot(bot, adapters, EmptyToolbox())
 
