@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -41,6 +42,7 @@ class Machine:
         self.environ = {
             **os.environ,
             "BOTRUNNER_STATE": str(folder / "state"),
+            "PYTHONFAULTHANDLER": "1",
             "PYTHONPATH": str(ROOT),
             "TERM": "xterm",
         }
@@ -105,13 +107,17 @@ class Terminal:
         os.write(self._ours, keys.encode())
 
     def end(self) -> int:
+        late = Timer(WITHIN_S, self.process.send_signal, [signal.SIGABRT])  # it then shows where it stands
+        late.start()
         try:
             while piece := os.read(self._ours, 4096):
                 self.shown += piece.decode()
         except OSError:  # how Linux says that the other side is closed
             pass
+        code = self.process.wait(WITHIN_S)
+        late.cancel()
         os.close(self._ours)
-        return self.process.wait(WITHIN_S)
+        return code
 
 
 def test_everything_that_talks_to_the_daemon(machine: Machine) -> None:
@@ -175,7 +181,7 @@ def test_leaving_by_a_key(machine: Machine, key: str, code: int) -> None:
         terminal.process.send_signal(signal.SIGINT)
         # A signal between the prompt and the reading of keys is seen with the next line.
         terminal.press("\n")
-    assert terminal.end() == code
+    assert terminal.end() == code, terminal.shown
     assert "Traceback" not in terminal.shown
     assert machine.type("ledger", "verify").returncode == 0
 
