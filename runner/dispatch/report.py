@@ -5,12 +5,16 @@ Rule: `cost_usd` is exact; `cost_cents` is the ceiling of this one figure and is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from runner.agent.loop import LoopResult
 from runner.money.amounts import to_cents, to_usd
 
 
-def turn_report(turn: str, conversation: str, result: LoopResult, latency_ms: int) -> dict[str, object]:
-    """JSON values by the names of the bot API."""
+def turn_report(
+    turn: str, conversation: str, result: LoopResult, latency_ms: int, breakdown: Mapping[str, int]
+) -> dict[str, object]:
+    """JSON values by the names of the bot API; `breakdown` as in `runner.dispatch.breakdown`."""
     usage, cost = result.usage, result.cost
     last = result.replies[-1] if result.replies else None
     return {
@@ -31,6 +35,7 @@ def turn_report(turn: str, conversation: str, result: LoopResult, latency_ms: in
             "cache_write": usage.cache_write_5m_tokens + usage.cache_write_1h_tokens,
             "reasoning": usage.reasoning_tokens,
         },
+        "token_breakdown": dict(breakdown),
         "cost_cents": to_cents(cost),
         "cost_usd": to_usd(cost),
         "latency_ms": latency_ms,

@@ -23,12 +23,13 @@ def test_all_steps_are_added_up_and_the_last_one_s_route_is_told() -> None:
         paid(Usage(200, 20), 5 * 10**9, "m2", "fallback"),
     )
     result = LoopResult(StopReason.ANSWERED, "hi", (), replies, (run,))
-    report = turn_report("t1", "c1", result, 1234)
+    report = turn_report("t1", "c1", result, 1234, {"total": 330})
     assert report == {
         "tool_calls": [
             {"toolName": "look", "arguments": '{"a":1}', "result": "no", "latencyMs": 12, "success": False},
         ],
         "tokens": {"input": 300, "output": 30, "cache_read": 20, "cache_write": 12, "reasoning": 3},
+        "token_breakdown": {"total": 330},
         "cost_cents": 2,
         "cost_usd": "0.015",
         "latency_ms": 1234,
@@ -42,6 +43,6 @@ def test_all_steps_are_added_up_and_the_last_one_s_route_is_told() -> None:
 
 
 def test_a_turn_without_a_call_cost_nothing() -> None:
-    report = turn_report("t1", "c1", LoopResult(StopReason.BUDGET), 0)
+    report = turn_report("t1", "c1", LoopResult(StopReason.BUDGET), 0, {})
     assert (report["cost_cents"], report["cost_usd"], report["route"]) == (0, "0.00", None)
     assert (report["tool_calls"], report["loop_iterations"]) == ([], 0)
