@@ -18,6 +18,7 @@ from runner.cli.bench import bench
 from runner.cli.cap import cap
 from runner.cli.chat import chat
 from runner.cli.check import check
+from runner.cli.dashboard import dashboard
 from runner.cli.ledger import verify
 from runner.cli.ledger_export import export
 from runner.cli.ledger_fix import quarantine, reconcile
@@ -51,6 +52,7 @@ def application() -> typer.Typer:
         (usage, "botrunner usage --by bot,day --from 2026-11-01"),
         (prices, "botrunner prices claude-haiku-4-5"),
         (token, "botrunner token --scope admin --days 1"),
+        (dashboard, "botrunner dashboard"),
         (schema, "botrunner schema > bots.schema.json"),
         (install_service, "botrunner install-service --user --dry-run"),
         (uninstall_service, "botrunner uninstall-service --user"),

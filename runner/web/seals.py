@@ -51,3 +51,8 @@ def new_link(secret: bytes, now_ms: int) -> str:
 
 def _packed(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def link_to(address: str, key: str) -> str:
+    """What a browser is given: `address` is the server's."""
+    return f"{address.rstrip('/')}/login?token={key}"

@@ -15,7 +15,7 @@ from runner.bots import Channel
 from runner.ports.observer import Fault
 from runner.testing.scenes import a_bot
 from runner.web import bodies, hooks
-from tests.unit.web.web_stage import GUARDED, Stage
+from tests.unit.web.web_stage import CUSTOM, GUARDED, Stage
 
 HOOK = "/api/bots/webhook/custom/shop"
 HELLO = {"text": "hello", "user_id": "u"}
@@ -239,3 +239,17 @@ async def test_what_an_adapter_says_comes_back_with_headers_that_browsers_heed()
         assert (status, headers["Allow"]) == (405, "POST")
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Cache-Control"] == "no-store"
+
+
+async def test_each_channel_of_a_bot_has_an_address_of_its_own() -> None:
+    other = Channel("custom2", "custom", GUARDED.config)
+    knows = {"Authorization": "Bearer s3cret-of-the-shop"}
+    async with Stage((a_bot("shop", channels=(CUSTOM, other)),)) as stage:
+        assert (await stage.ask("POST", HOOK, json=HELLO))[0] == 200
+        for address in (f"{HOOK}/custom2", f"{HOOK}?channel=custom2"):
+            assert (await stage.ask("POST", address, json=HELLO))[0] == 401
+            assert (await stage.ask("POST", address, json=HELLO, headers=knows))[0] == 200
+        assert (await stage.ask("POST", f"{HOOK}/custom", json=HELLO))[0] == 200
+        assert [channel for _, channel, _ in stage.told] == ["custom", "custom2", "custom2", "custom"]
+        for address in (f"{HOOK}/custom3", f"{HOOK}?channel=telegram", f"{HOOK}/custom/custom"):
+            assert (await stage.ask("POST", address, json=HELLO))[0] == 404
