@@ -6,11 +6,15 @@ Nothing lost, nothing doubled but what the store lists, nothing paid twice, over
 import asyncio
 import json
 from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from aiohttp import web
 
+from runner.testing.model_script import Say
 from runner.testing.model_server import ModelServer
 from tests.faults import systemd_steps as steps
 from tests.faults.reckoning import books, check_bill, listed, say_again
@@ -67,8 +71,13 @@ class Load:
         return {f"re {word}" for word in self.said if word.startswith("posted")} <= set(self.posted)
 
 
+def say_slowly(body: Mapping[str, Any]) -> Say:
+    """Slow enough that there are always calls under way, whatever happens to the daemon."""
+    return replace(say_again(body), latency_s=0.2)
+
+
 async def drive() -> None:
-    model = ModelServer(standing=say_again)
+    model = ModelServer(standing=say_slowly)
     async with aiohttp.ClientSession() as session:
         load = Load(session)
         app = web.Application()
