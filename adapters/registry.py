@@ -54,6 +54,11 @@ def build(platform: str, config: BaseModel, shared: Shared, bot_id: str = "") ->
     return cast("Adapter", _face(platform, "adapter").build(config, shared.for_bot(bot_id)))
 
 
+def load(platform: str) -> None:
+    """Import what this platform's adapters need: it takes a while, so not on the loop. Raises UnknownPlatform."""
+    _face(platform, "adapter")
+
+
 def _face(platform: str, face: str) -> Any:  # noqa: ANN401 - a module; the contract suite checks its faces
     try:
         room = _ROOMS[platform]

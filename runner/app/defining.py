@@ -5,34 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runner.app.parts import Site
-from runner.clock import Clock
 from runner.config.edit_bots import BotsFile
 from runner.config.secret_store import SecretStore
 from runner.ports.definitions import Definitions
-from runner.ports.reloads import ConfigState, Reloaded, Reloads, Unusable
+from runner.ports.reloads import Reloads, Unusable
 
 
 def definitions_of(site: Site, reloads: Reloads) -> Definitions:
     """The bots of the site's file."""
 
     async def apply() -> Sequence[str]:
-        done = await reloads.reload("api")
+        done = await reloads.reload("the admin API")
         return done.problems if isinstance(done, Unusable) else ()
 
     return BotsFile(site.config, site.environ, SecretStore(site.settings.state_dir, site.environ), apply)
-
-
-class NotYet:
-    """Stands in for whoever reads the file again: what is written holds with the next start. A `ports.reloads`."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._started = clock.now_ms()
-
-    @property
-    def state(self) -> ConfigState:
-        """As at the start."""
-        return ConfigState(self._started)
-
-    async def reload(self, reason: str) -> Reloaded:
-        """Nothing is done."""
-        return Reloaded()

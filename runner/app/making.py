@@ -5,26 +5,67 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from adapters import registry
-from adapters.contract import Adapter
 from adapters.http import Shared
 from runner.agent.tool_sessions import ToolSessions
 from runner.agent.tools import EmptyToolbox, HttpToolbox
+from runner.app.in_force import InForce
 from runner.bots import Bot
 from runner.clock import Clock
+from runner.config.reload import kept_channels
 from runner.config.settings import Settings
 from runner.ports.tools import Toolbox
-from runner.providers.catalogue import Catalogue, define
+from runner.providers.catalogue import Catalogue, ProviderDefinition, define
+from runner.supervisor import LiveBot
 from runner.telemetry.alerts import Hook, Post
 
 ALERT_S = 10.0
 """How long an alert's webhook may take to answer."""
 
 
-def catalogue_of(settings: Settings, clock: Clock) -> Catalogue:
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What bots are made with.
+
+    Attributes:
+        connect: whether they get adapters; without, they are reached at the console only.
+    """
+
+    shared: Shared
+    sessions: ToolSessions
+    connect: bool
+
+    def live(self, bot: Bot, before: LiveBot | None = None) -> LiveBot:
+        """The bot with its adapters, not yet connected, and its tools; those of `before` where they are the same."""
+        kept = frozenset() if before is None else kept_channels(before.bot, bot)
+        return LiveBot(
+            bot,
+            {
+                channel.name: before.adapters[channel.name]
+                if before is not None and channel.name in kept
+                else registry.build(channel.platform, channel.config, self.shared, bot.id)
+                for channel in bot.channels
+                if self.connect
+            },
+            self._toolbox(bot),
+        )
+
+    def _toolbox(self, bot: Bot) -> Toolbox:
+        if not bot.tools:
+            return EmptyToolbox()
+        return HttpToolbox(bot.tools, self.sessions, bot.limits.max_tool_result_chars)
+
+
+def catalogue_of(in_force: InForce, clock: Clock) -> Catalogue:
     """All providers of the file."""
-    definitions = {
+    return Catalogue(provider_definitions(in_force.settings), clock=clock, find_price=in_force.find_price)
+
+
+def provider_definitions(settings: Settings) -> dict[str, ProviderDefinition]:
+    """The file's providers, by name."""
+    return {
         name: define(
             name,
             kind=provider.kind,
@@ -35,24 +76,14 @@ def catalogue_of(settings: Settings, clock: Clock) -> Catalogue:
         for name, provider in settings.providers.items()
         if provider.kind != "echo"
     }
-    return Catalogue(definitions, clock=clock, find_price=settings.prices.find)
 
 
-def adapters_of(bot: Bot, shared: Shared, *, connect: bool) -> Mapping[str, Adapter]:
-    """An adapter for each of the bot's channels, not yet connected; without `connect` none."""
-    if not connect:
-        return {}
-    return {
-        channel.name: registry.build(channel.platform, channel.config, shared, bot.id)
-        for channel in bot.channels
+def providers_used(settings: Settings) -> set[str]:
+    """The names of the providers that the enabled bots ask first."""
+    bots = [bot for bot in settings.bots if bot.enabled]
+    return {bot.choice.provider for bot in bots} | {
+        speech.provider for bot in bots if (speech := bot.transcription)
     }
-
-
-def toolbox_of(bot: Bot, sessions: ToolSessions) -> Toolbox:
-    """The bot's tools."""
-    if not bot.tools:
-        return EmptyToolbox()
-    return HttpToolbox(bot.tools, sessions, bot.limits.max_tool_result_chars)
 
 
 def poster_of(shared: Shared) -> Post:

@@ -2,42 +2,70 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from adapters.contract import Delivery
+from adapters.messages import InboundMessage
 from runner.agent.meter import Meter
+from runner.app.in_force import InForce
+from runner.app.reloading import Mark, Reloader
 from runner.bots import Bot
 from runner.clock import Clock
-from runner.config import edit
-from runner.config.secret_store import SecretStore
 from runner.config.settings import Settings
 from runner.dispatch.console import Console
 from runner.dispatch.inbox import Inbox
 from runner.dispatch.lanes import Lanes
 from runner.dispatch.outbox import Outbox
 from runner.errors import OperatorError
-from runner.money.amounts import from_cents
 from runner.ports.observer import Observer
 from runner.ports.stores import Recovery, Store
 from runner.providers.catalogue import Catalogue
-from runner.supervisor import LiveRoster
+from runner.supervisor import LiveRoster, Supervisor
+from runner.telemetry.logs import Cut
+from runner.telemetry.tally import Tally
 
 ANSWER_MARGIN_S = 15.0
+SEND_STOP_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where a daemon runs: its file, its surroundings, its time."""
+    """Where a daemon runs: its file, its surroundings, its time.
+
+    Attributes:
+        settings: as they were at the start; `Daemon.in_force` has those of now.
+        cut: keeps secrets out of the log.
+        mark: the file's state before `settings` were read.
+    """
 
     config: Path
     environ: Mapping[str, str]
     settings: Settings
     clock: Clock
     observer: Observer
+    cut: Cut
+    mark: Mark = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """What stands behind the connections. A `runner.supervisor.Flow`."""
+
+    inbox: Inbox
+    lanes: Lanes
+    outbox: Outbox
+
+    async def deliver(self, bot_id: str, channel: str, message: InboundMessage) -> Delivery:
+        """Take a message in."""
+        return await self.inbox.deliver(bot_id, channel, message)
+
+    async def ended(self, bot_id: str) -> None:
+        """Wait until the bot's running turns have ended and have sent what can be sent now."""
+        await self.lanes.ended(bot_id)
+        await self.outbox.ended(bot_id, SEND_STOP_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +82,10 @@ class Daemon:
     meter: Meter
     catalogue: Catalogue
     recovery: Recovery
+    in_force: InForce
+    supervisor: Supervisor
+    reloader: Reloader
+    tally: Tally
 
     async def say(self, bot: Bot, user: str, text: str) -> dict[str, Any]:
         """Say something to a bot at the console; the answer's JSON."""
@@ -68,16 +100,3 @@ class Daemon:
         if isinstance(said, Delivery):
             raise OperatorError(f"the message was not taken: {said.state}", "Wait a moment and try again.")
         return {"response": said.text, **said.report}
-
-    async def set_cap(self, bot_id: str, cents: int | None) -> str | None:
-        """Write a cap to the file and apply it; what is wrong, or None."""
-        site = self.site
-        secrets = SecretStore(site.settings.state_dir, site.environ)
-        problem = await asyncio.to_thread(
-            edit.set_cap, site.config, bot_id, cents, environ=site.environ, secrets=secrets
-        )
-        if problem is not None:
-            return str(problem)
-        self.roster.set_cap(bot_id, None if cents is None else from_cents(cents))
-        self.meter.limit_changed(f"bot:{bot_id}")
-        return None

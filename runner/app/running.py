@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
 import sys
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
 from runner.app.parts import Site
+from runner.app.reloading import mark_of
 from runner.app.serving import serving
+from runner.app.signals import Signals
 from runner.app.supervised import announced
 from runner.app.working import working
 from runner.clock import SystemClock
@@ -21,7 +21,7 @@ from runner.config.problems import Problems
 from runner.config.secret_store import SecretStore
 from runner.config.settings import Settings
 from runner.errors import OperatorError
-from runner.telemetry.logs import LEVEL_NAMES, configure
+from runner.telemetry.logs import LEVEL_NAMES, Cut, configure
 from runner.telemetry.systemd import supervised
 from runner.telemetry.watching import Watching
 
@@ -47,20 +47,27 @@ def settings_of(path: Path, environ: Mapping[str, str]) -> tuple[Settings, tuple
 
 def run_daemon(path: Path, environ: Mapping[str, str]) -> int:
     """The daemon, until a signal; returns the exit code."""
+    mark = mark_of(path)
     settings, warnings = settings_of(path, environ)
     level = environ.get("BOTRUNNER_LOG", "info").lower()
     if level not in LEVEL_NAMES:
         raise OperatorError(f"$BOTRUNNER_LOG is {level!r}", f"One of {', '.join(LEVEL_NAMES)}.")
-    logger = configure(level, sys.stderr, environ, secrets_of(settings))
+    cut = Cut(secrets_of(settings))
+    logger = configure(level, sys.stderr, environ, cut)
     for warning in warnings:
         logger.warning("bots.yaml", problem=warning)
     clock = SystemClock()
-    site = Site(path, environ, settings, clock, Watching(logger))
+    site = Site(path, environ, settings, clock, Watching(logger), cut, mark)
     manager = supervised(environ, os.getpid(), clock)
 
     async def serve() -> None:
-        stop = _stop_on_signals()
-        async with working(site, connect=True) as daemon, serving(daemon) as url, announced(daemon, manager):
+        signals = Signals()
+        async with (
+            working(site, connect=True) as daemon,
+            serving(daemon, manager.notifier) as url,
+            announced(daemon, manager),
+        ):
+            signals.on_hangup(daemon.reloader.ask)
             logger.info(
                 "ready",
                 url=url,
@@ -70,27 +77,12 @@ def run_daemon(path: Path, environ: Mapping[str, str]) -> int:
                 sends_again=daemon.recovery.sends_again,
                 sends_unknown=daemon.recovery.sends_unknown,
             )
-            await stop.wait()
+            await signals.stop.wait()
             logger.info("stopping")
         logger.info("stopped")
 
     _run(serve())
     return 0
-
-
-def _stop_on_signals() -> asyncio.Event:
-    """Set at the first SIGTERM or SIGINT; the second ends the process on the spot."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def asked(number: signal.Signals) -> None:
-        if stop.is_set():
-            os._exit(128 + number)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked, number)
-    return stop
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:

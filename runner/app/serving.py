@@ -8,21 +8,25 @@ import os
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 
-from runner.app.defining import NotYet, definitions_of
+from runner.app.defining import definitions_of
+from runner.app.file_watch import FileWatch
+from runner.app.making import providers_used
 from runner.app.parts import Daemon
 from runner.app.working import stop
 from runner.clock import iso
+from runner.dispatch.treasury import Treasury
 from runner.errors import OperatorError
+from runner.ports.notifier import Notifier
 from runner.presence import Presence
 from runner.providers.catalogue import Catalogue
-from runner.supervisor import Supervisor
 from runner.telemetry.lag import LoopLag
+from runner.telemetry.standing import Probes
 from runner.web.auth import load_secret
 from runner.web.parts import WebParts
 
 
 @asynccontextmanager
-async def serving(daemon: Daemon) -> AsyncIterator[str]:
+async def serving(daemon: Daemon, notifier: Notifier) -> AsyncIterator[str]:
     """HTTP and the platforms' connections, around a working daemon; yields the address."""
     from runner.web.server import Server  # noqa: PLC0415 - aiohttp.web is for the daemon, not for `chat`
 
@@ -34,9 +38,16 @@ async def serving(daemon: Daemon) -> AsyncIterator[str]:
         store=daemon.store,
         console=daemon.console,
         deliver=daemon.inbox.deliver,
-        definitions=definitions_of(site, NotYet(clock)),
-        defined=lambda: settings.bots,
+        definitions=definitions_of(site, daemon.reloader),
+        defined=lambda: daemon.in_force.settings.bots,
+        treasury=Treasury(
+            daemon.store, clock, daemon.roster.wallet, daemon.meter.limit_changed, daemon.meter.clear
+        ),
         lag=lag,
+        probes=Probes(
+            daemon.store, daemon.roster, lag, lambda: daemon.reloader.state, clock, f"{os.getpid()}"
+        ),
+        tally=daemon.tally,
         clock=clock,
         jwt_secret=load_secret(settings.state_dir, settings.server.jwt_secret),
         started_ms=clock.now_ms(),
@@ -45,18 +56,16 @@ async def serving(daemon: Daemon) -> AsyncIterator[str]:
     )
     server = Server(parts, site.observer)
     url = await server.start(settings.server.host, settings.server.port)
-    supervisor = Supervisor(
-        daemon.roster, daemon.inbox.deliver, daemon.store, clock, site.observer, holder=f"{os.getpid()}"
-    )
-    used = {live.bot.choice.provider for live in daemon.roster.live()}
-    used |= {speech.provider for live in daemon.roster.live() if (speech := live.bot.transcription)}
+    watch = FileWatch(site.config, daemon.reloader, daemon.in_force, clock, site.observer)
     presence = Presence(settings.state_dir, os.getpid(), url, iso(parts.started_ms))
     try:
         async with asyncio.TaskGroup() as group:
             running = [
-                group.create_task(supervisor.run(), name="supervisor"),
+                group.create_task(daemon.supervisor.run(), name="supervisor"),
                 group.create_task(lag.run(), name="loop lag"),
-                group.create_task(_warm(daemon.catalogue, used), name="warm"),
+                group.create_task(_warm(daemon.catalogue, providers_used(settings)), name="warm"),
+                group.create_task(daemon.reloader.run(notifier), name="reload"),
+                group.create_task(watch.run(), name="file watch"),
             ]
             _announce(presence)
             try:
@@ -68,11 +77,9 @@ async def serving(daemon: Daemon) -> AsyncIterator[str]:
                     task.cancel()
     finally:
         presence.withdraw()
-        await stop(daemon, settings.server.stop_timeout_s)
+        await stop(daemon)
         await daemon.console.close()
-        for live in daemon.roster.live():  # who still waits for an answer is told to ask again
-            for adapter in live.adapters.values():
-                await adapter.close()
+        await daemon.roster.close()  # who still waits for an answer is told to ask again
         await server.close()
 
 

@@ -49,4 +49,10 @@ async def _line(daemon: Daemon) -> str:
         for bot_id in daemon.roster.bot_ids()
         for connection in daemon.roster.connections(bot_id)
     ]
-    return status_text(states, Money(sum(day.cost for day in today)))
+    fault = daemon.reloader.fault
+    trouble = (
+        ""
+        if fault is None
+        else f"bots.yaml cannot be used ({len(fault)} problems): the last good one goes on"
+    )
+    return status_text(states, Money(sum(day.cost for day in today)), trouble)

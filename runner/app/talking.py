@@ -14,7 +14,7 @@ from runner.app.working import working
 from runner.clock import SystemClock
 from runner.config.hidden import secrets_of
 from runner.errors import OperatorError
-from runner.telemetry.logs import configure
+from runner.telemetry.logs import Cut, configure
 from runner.telemetry.watching import Watching
 
 
@@ -35,8 +35,9 @@ async def chat_session(
         raise OperatorError(
             f"the bot {bot_id!r} is disabled", "Set `enabled: true` in its section of the file."
         )
-    logger = configure("error", sys.stderr, environ, secrets_of(settings))
-    site = Site(path, environ, settings, SystemClock(), Watching(logger))
+    cut = Cut(secrets_of(settings))
+    logger = configure("error", sys.stderr, environ, cut)
+    site = Site(path, environ, settings, SystemClock(), Watching(logger), cut)
     async with working(site, connect=False) as daemon:
 
         async def say(text: str) -> dict[str, Any]:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 
 from adapters.http import Shared
 from runner.agent.loop import AgentLoop
 from runner.agent.meter import Meter
 from runner.agent.tool_sessions import ToolSessions
-from runner.app.making import adapters_of, catalogue_of, hook_of, new_id, poster_of, toolbox_of
-from runner.app.parts import Daemon, Site
+from runner.app.applying import Applying
+from runner.app.digests import digests_of
+from runner.app.in_force import InForce
+from runner.app.making import Workshop, catalogue_of, hook_of, new_id, poster_of
+from runner.app.parts import SEND_STOP_S, Daemon, Pipeline, Site
+from runner.app.reloading import Reloader
+from runner.config.loader import load
+from runner.config.problems import Problems
+from runner.config.reload import Difference
+from runner.config.secret_store import SecretStore
+from runner.config.settings import Loaded, Settings
 from runner.dispatch.commands import Commands
 from runner.dispatch.console import Console
 from runner.dispatch.inbox import Inbox
@@ -20,14 +30,15 @@ from runner.dispatch.lanes import Lanes
 from runner.dispatch.outbox import Outbox
 from runner.dispatch.turn import TurnHandler
 from runner.dispatch.upkeep import Upkeep
+from runner.errors import StoreError
+from runner.money.prices import PriceBook
 from runner.ports.stores import Recovery, Store
 from runner.providers.catalogue import Catalogue
 from runner.store.catalogue import open_store
-from runner.supervisor import LiveBot, LiveRoster
+from runner.supervisor import LiveRoster, Supervisor
 from runner.telemetry.alerts import Alerts
 from runner.telemetry.everyone import Everyone
-
-SEND_STOP_S = 5.0
+from runner.telemetry.tally import Tally
 
 
 @asynccontextmanager
@@ -36,35 +47,36 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
 
     Leaving it stops in stages. Raises StoreRefused and OperatorError before anything runs.
     """
-    settings, clock, observer = site.settings, site.clock, site.observer
+    tally = Tally()
+    settings, clock, observer = site.settings, site.clock, Everyone((site.observer, tally))
+    in_force = InForce(settings)
     async with AsyncExitStack() as stack:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         store = open_store(settings.store_url, settings.state_dir, clock)
         stack.push_async_callback(store.close)
         await store.open()
         recovery = await store.recover()
-        catalogue = catalogue_of(settings, clock)
+        catalogue = catalogue_of(in_force, clock)
         stack.push_async_callback(catalogue.close)
         shared = Shared(clock, new_id, public_url=settings.server.public_url)
         stack.push_async_callback(shared.close)
         sessions = ToolSessions()
         stack.push_async_callback(sessions.close)
         console = Console(new_id)
-        bots = [bot for bot in settings.bots if bot.enabled]
-        live = [
-            LiveBot(bot, adapters_of(bot, shared, connect=connect), toolbox_of(bot, sessions)) for bot in bots
-        ]
-        for bot in live:
-            for adapter in bot.adapters.values():
-                stack.push_async_callback(adapter.close)
-        roster = LiveRoster(live, console, clock, observer)
-        roster.set_wallet(settings.wallet)
-        alerts = Alerts(store, clock, observer, poster_of(shared), lambda: hook_of(settings), roster.wallet)
+        workshop = Workshop(shared, sessions, connect)
+        live = [workshop.live(bot) for bot in settings.bots if bot.enabled]
+        roster = LiveRoster(live, console, clock, observer, settings.wallet)
+        stack.push_async_callback(roster.close)
+        alerts = Alerts(
+            store, clock, observer, poster_of(shared), lambda: hook_of(in_force.settings), roster.wallet
+        )
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         site = replace(site, observer=Everyone((observer, alerts)))
-        daemon = _assemble(site, store, roster, console, catalogue, recovery, tasks)
+        parts = _Parts(site, store, roster, console, catalogue, recovery, in_force, workshop, tally)
+        daemon = _assemble(parts, tasks)
         await daemon.meter.open()
-        upkeep = Upkeep(store, settings.retention_days, clock, observer)
+        await store.define_bots(digests_of(settings.bots), clock.now_ms())
+        upkeep = Upkeep(store, lambda: in_force.settings.retention_days, clock, observer)
         watchers = [
             tasks.create_task(daemon.outbox.watch(), name="outbox watch"),
             tasks.create_task(daemon.lanes.watch(), name="lanes watch"),
@@ -74,34 +86,73 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
         try:
             yield daemon
         finally:
-            await stop(daemon, settings.server.stop_timeout_s)
+            await stop(daemon)
             for watcher in watchers:
                 watcher.cancel()
 
 
-def _assemble(
-    site: Site,
-    store: Store,
-    roster: LiveRoster,
-    console: Console,
-    catalogue: Catalogue,
-    recovery: Recovery,
-    tasks: asyncio.TaskGroup,
-) -> Daemon:
-    """The flow, from the inside out."""
-    clock, observer, book = site.clock, site.observer, site.settings.prices
-    meter = Meter(catalogue, lambda: book, store, clock, observer, tasks)
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the flow is put around."""
+
+    site: Site
+    store: Store
+    roster: LiveRoster
+    console: Console
+    catalogue: Catalogue
+    recovery: Recovery
+    in_force: InForce
+    workshop: Workshop
+    tally: Tally
+
+
+def _assemble(parts: _Parts, tasks: asyncio.TaskGroup) -> Daemon:
+    """The flow, from the inside out, and who changes it while it runs."""
+    site, store, roster, in_force = parts.site, parts.store, parts.roster, parts.in_force
+    clock, observer = site.clock, site.observer
+
+    def book() -> PriceBook:
+        return in_force.settings.prices
+
+    def read() -> Loaded | Problems:
+        return load(site.config, site.environ, SecretStore(site.settings.state_dir, site.environ))
+
+    meter = Meter(parts.catalogue, book, store, clock, observer, tasks)
     outbox = Outbox(store, roster, clock, observer, tasks)
-    agent = AgentLoop(meter, lambda: book, clock)
+    agent = AgentLoop(meter, book, clock)
     handler = TurnHandler(roster, agent, Commands(store), outbox, clock, observer, tasks)
     lanes = Lanes(store, roster, handler.handle, clock, observer, tasks)
     inbox = Inbox(store, roster, lanes, clock, observer, outbox.hand_out_again)
-    return Daemon(site, store, roster, console, inbox, lanes, outbox, meter, catalogue, recovery)
+    flow = Pipeline(inbox, lanes, outbox)
+    supervisor = Supervisor(roster, flow, store, clock, observer, holder=f"{os.getpid()}")
+    applying = Applying(in_force, parts.workshop, supervisor, parts.catalogue, meter, lanes, site.cut)
+
+    async def apply(read: Settings, found: Difference) -> None:
+        await applying.apply(read, found)
+        with suppress(StoreError):  # the next start remembers it
+            await store.define_bots(digests_of(in_force.settings.bots), clock.now_ms())
+
+    return Daemon(
+        site=site,
+        store=store,
+        roster=roster,
+        console=parts.console,
+        inbox=inbox,
+        lanes=lanes,
+        outbox=outbox,
+        meter=meter,
+        catalogue=parts.catalogue,
+        recovery=parts.recovery,
+        in_force=in_force,
+        supervisor=supervisor,
+        reloader=Reloader(site.config, read, apply, in_force, clock, observer, site.mark),
+        tally=parts.tally,
+    )
 
 
-async def stop(daemon: Daemon, timeout_s: float) -> None:
+async def stop(daemon: Daemon) -> None:
     """Stages 1 to 4; stopped already, it is done at once."""
-    clock = daemon.site.clock
+    clock, timeout_s = daemon.site.clock, daemon.in_force.settings.server.stop_timeout_s
     end = clock.monotonic() + timeout_s
     daemon.inbox.close()
     await daemon.lanes.stop(timeout_s)

@@ -1,8 +1,8 @@
 """Order: one lane a conversation, strictly one message after the other inside, side by side across.
 
-Rules: the store says what there is to do, `wake` is only a hint; at most `MAX_LANES` lanes run at once, what
-does not fit stays in the store and is found again; a lane that has nothing to do is forgotten; a storage
-fault is waited out inside the lane, a lane never dies of one.
+Rules: the store says what there is to do, `wake` is only a hint; what is for a bot that is not there stays
+where it is; at most `MAX_LANES` lanes run at once, what does not fit stays in the store and is found again; a
+lane that has nothing to do is forgotten; a storage fault is waited out inside the lane, a lane never dies of one.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class Lanes:
         self._max_lanes = max_lanes
         self._running: dict[str, asyncio.Task[None]] = {}
         self._woken: set[str] = set()
+        self._walks: dict[asyncio.Event, str] = {}
         self._waiting: dict[str, int] = {}
         self._look = asyncio.Event()
         self._stopping = False
@@ -97,6 +98,15 @@ class Lanes:
                 await self._clock.sleep(FAULT_WAIT_S)
                 continue
             await self._pause()
+
+    def look(self) -> None:
+        """There may be work that no wake told of: a bot came back."""
+        self._look.set()
+
+    async def ended(self, bot: str) -> None:
+        """Wait until the bot's turns that are running now have ended."""
+        for over in [over for over, of in self._walks.items() if of == bot]:
+            await over.wait()
 
     async def stop(self, timeout_s: float) -> bool:
         """Begin nothing more and wait for what runs; False where some was still running and was parked."""
@@ -152,7 +162,7 @@ class Lanes:
                     return False
                 while not self._stopping:
                     work = await session.next(self._clock.now_ms())
-                    if work is None:
+                    if work is None or self._roster.bot(work.bot) is None:
                         return True
                     await self._walk(work, session)
         except StoreError as error:
@@ -167,6 +177,8 @@ class Lanes:
 
     async def _walk(self, work: Work, session: LaneSession) -> None:
         """One message; what cannot even be begun is put off, so that it does not fail again and again."""
+        over = asyncio.Event()
+        self._walks[over] = work.bot
         try:
             await self._handler(work, session)
         except StoreError:
@@ -176,3 +188,6 @@ class Lanes:
             await session.postpone(work.inbox_id, self._clock.now_ms() + BROKEN_WAIT_MS)
         else:
             self._waiting[work.bot] = max(0, self._waiting.get(work.bot, 1) - 1)
+        finally:
+            del self._walks[over]
+            over.set()

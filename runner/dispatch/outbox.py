@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from adapters.contract import Adapter
@@ -30,6 +31,7 @@ MAX_IN_HAND = 2000
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
 LOOK_AGAIN_S = 2.0
+BREATH_S = 0.05
 PAGE = 500
 ROWS_PER_S = 10_000
 """A long backlog is not read through more often than this allows."""
@@ -54,7 +56,7 @@ class Outbox:
         self._observer = observer
         self._tasks = tasks
         self._queues: dict[_Place, deque[Outgoing]] = {}
-        self._senders: set[asyncio.Task[None]] = set()
+        self._senders: dict[asyncio.Task[None], _Place] = {}
         self._paces: dict[tuple[str, str], Pace] = {}
         self._in_hand = 0
         self._stored: dict[_Place, int] | None = None
@@ -107,6 +109,15 @@ class Outbox:
             except TimeoutError:
                 pass
 
+    async def ended(self, bot: str, timeout_s: float) -> None:
+        """Wait until the bot has sent what it can send now, for so long at most; then its pace is forgotten."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self._is_busy(bot):
+                    self._look.set()
+                    await self._clock.sleep(BREATH_S)
+        self._paces = {key: pace for key, pace in self._paces.items() if key[0] != bot}
+
     async def stop(self, timeout_s: float) -> bool:
         """Begin nothing more; wait for sends under way. What is not sent stays in the store."""
         self._stopping = True
@@ -117,6 +128,14 @@ class Outbox:
         for task in late:
             task.cancel()
         return not late
+
+    def _is_busy(self, bot: str) -> bool:
+        """Whether the bot has a part in hand, or one in the store that may go out now."""
+        now = self._clock.now_ms()
+        due = {place for place, at in (self._stored or {}).items() if at <= now}
+        return self._stored is None or any(
+            place[0] == bot for place in (*self._queues, *self._fresh, *self._being_found, *due)
+        )
 
     async def _find(self) -> int:
         """Take up pending rows whose place has nothing under way, oldest first; returns how many were read."""
@@ -182,8 +201,8 @@ class Outbox:
             return
         self._queues[place] = deque([row])
         task = self._tasks.create_task(self._send_all(place), name=f"send {'/'.join(place)}")
-        self._senders.add(task)
-        task.add_done_callback(self._senders.discard)
+        self._senders[task] = place
+        task.add_done_callback(self._senders.pop)
 
     async def _send_all(self, place: _Place) -> None:
         """Send what is in hand for one place, one after another."""
@@ -217,18 +236,12 @@ class Outbox:
 
     async def _send(self, row: Outgoing) -> bool:
         """Send one part and write its fate down; False where the place has to stop here."""
-        adapter = self._adapter(row)
+        adapter = await self._in_turn(row)
         if adapter is None:
             if row.state is OutboxState.SENDING:
                 await self._write(row, OutboxState.PENDING, "the bot is not there", self._in(LOOK_AGAIN_S))
             self._fresh.add((row.bot, row.channel, row.place))
             return False
-        pace = self._pace(row, adapter)
-        wait = pace.reserve(row.place, self._clock.monotonic())
-        while wait > 0:
-            await self._clock.sleep(wait)
-            now = self._clock.monotonic()
-            wait = pace.reserve(row.place, now) if pace.is_silent(row.place, now) else 0.0
         if row.state is OutboxState.PENDING:
             row = await self._begin(row)
         result = await self._try(adapter, row)
@@ -243,8 +256,21 @@ class Outbox:
                 await self._write(row, OutboxState.UNKNOWN, result.why)
                 self._tell(row, "unknown", result.why)
             case FateUnknown() | NotSent():
-                return await self._later(row, result, pace)
+                return await self._later(row, result, self._pace(row, adapter))
         return True
+
+    async def _in_turn(self, row: Outgoing) -> Adapter | None:
+        """Wait until the platform may be sent this part; the connection as it is then."""
+        adapter = self._adapter(row)
+        if adapter is None:
+            return None
+        pace = self._pace(row, adapter)
+        wait = pace.reserve(row.place, self._clock.monotonic())
+        while wait > 0:
+            await self._clock.sleep(wait)
+            now = self._clock.monotonic()
+            wait = pace.reserve(row.place, now) if pace.is_silent(row.place, now) else 0.0
+        return self._adapter(row)
 
     async def _begin(self, row: Outgoing) -> Outgoing:
         """Write down that it goes out, just before it does: what a crash finds so may have been sent."""

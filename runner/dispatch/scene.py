@@ -18,6 +18,7 @@ from runner.dispatch.attachments import Perceived
 from runner.dispatch.console import CONSOLE
 from runner.money.ledger import Attempt
 from runner.ports.mail import ConversationState, Work
+from runner.ports.tools import Toolbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Scene:
     Attributes:
         state: the conversation as it is before this message, cut to the window.
         history: what the model will see, the user's message last.
+        toolbox: the bot's tools: a turn goes on with those that it began with.
         begun: `clock.monotonic()` at its start.
     """
 
@@ -36,6 +38,7 @@ class Scene:
     message: InboundMessage
     state: ConversationState
     history: tuple[Message, ...]
+    toolbox: Toolbox
     begun: float
 
     @property
@@ -55,14 +58,14 @@ class Scene:
         return replace(self, history=(*self.history[:-1], asked))
 
 
-def scene_of(work: Work, bot: Bot, adapter: Adapter | None, begun: float) -> Scene:
+def scene_of(work: Work, bot: Bot, adapter: Adapter | None, toolbox: Toolbox, begun: float) -> Scene:
     """The surroundings of one message; `begun` is `clock.monotonic()`."""
     message = inbound_from_json(work.payload)
     state, past = _conversation(work, bot.conversations.ttl_ms)
     history = [*past, UserMessage(message.text, _name(bot, message, adapter))]
     start = first_kept(history, bot.conversations)
     windowed = replace(state, first_seq=state.first_seq + start)
-    return Scene(work, bot, adapter, message, windowed, tuple(history[start:]), begun)
+    return Scene(work, bot, adapter, message, windowed, tuple(history[start:]), toolbox, begun)
 
 
 def new_conversation(work: Work) -> ConversationState:

@@ -33,6 +33,7 @@ from runner.conversations.models import (
 )
 from runner.dispatch.accounts import scopes_for
 from runner.dispatch.attachments import perceive
+from runner.dispatch.breakdown import token_breakdown
 from runner.dispatch.commands import Commands
 from runner.dispatch.documents import Documents
 from runner.dispatch.drafts import drafts_for
@@ -107,7 +108,8 @@ class TurnHandler:
         if bot is None:
             await session.postpone(work.inbox_id, self._clock.now_ms() + GONE_WAIT_MS)
             return
-        scene = scene_of(work, bot, self._roster.adapter(work.bot, work.channel), self._clock.monotonic())
+        adapter = self._roster.adapter(work.bot, work.channel)
+        scene = scene_of(work, bot, adapter, self._roster.toolbox(work.bot), self._clock.monotonic())
         asked = replace(about(scene), time_ms=self._clock.now_ms())
         answer = await self._commands.answer(bot, scene.message, asked)
         if answer is not None:
@@ -174,14 +176,15 @@ class TurnHandler:
                 listener=listener,
                 first_step=ear.steps,
             )
-            return await self._agent.run(task, self._roster.toolbox(bot.id), session)
+            return await self._agent.run(task, scene.toolbox, session)
 
     async def _finish(
         self, scene: Scene, result: LoopResult, text: str, state: ConversationState, session: LaneSession
     ) -> None:
         """T4, then hand the parts on."""
         latency_ms = int((self._clock.monotonic() - scene.begun) * 1000)
-        report = turn_report(scene.work.turn, state.id, result, latency_ms)
+        breakdown = token_breakdown(scene.bot.system_prompt, scene.toolbox.specs, scene.history, result)
+        report = turn_report(scene.work.turn, state.id, result, latency_ms, breakdown)
         parts = _parts(scene, text, report)
         ending = _Ending(result, text, state, report, parts, self._first_state(scene, len(parts)))
         finished = _finished(scene, ending, self._clock.now_ms())
@@ -277,4 +280,5 @@ def _finished(scene: Scene, ending: _Ending, now: UnixMs) -> FinishedTurn:
         ),
         first_state=ending.first,
         report=json.dumps(ending.report, ensure_ascii=False, separators=(",", ":")),
+        platform=about(scene).platform,
     )

@@ -7,6 +7,8 @@ next time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from runner.clock import Clock
 from runner.errors import StoreError
 from runner.ports.observer import Fault, Observer
@@ -19,9 +21,11 @@ _MS_PER_DAY = 86_400_000
 
 
 class Upkeep:
-    """Prunes the store now and then."""
+    """Prunes the store now and then. `retention_days` is asked anew each time."""
 
-    def __init__(self, store: Store, retention_days: int, clock: Clock, observer: Observer) -> None:
+    def __init__(
+        self, store: Store, retention_days: Callable[[], int], clock: Clock, observer: Observer
+    ) -> None:
         self._store = store
         self._retention_days = retention_days
         self._clock = clock
@@ -34,7 +38,7 @@ class Upkeep:
             now = self._clock.now_ms()
             try:
                 await self._store.prune(
-                    now - DEDUPE_DAYS * _MS_PER_DAY, now - self._retention_days * _MS_PER_DAY
+                    now - DEDUPE_DAYS * _MS_PER_DAY, now - self._retention_days() * _MS_PER_DAY
                 )
             except StoreError as error:
                 self._observer.note(Fault("upkeep", str(error)))

@@ -152,6 +152,21 @@ class Fault:
     error: BaseException | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ConfigReloaded:
+    """bots.yaml was read again and is in force; `reason`: who asked."""
+
+    reason: str
+    done: Reloaded
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigRefused:
+    """bots.yaml was read again and cannot be used: the last good one goes on."""
+
+    problems: tuple[str, ...]
+
+
 Event = (
     MessageAccepted
     | MessageTurnedAway
@@ -164,6 +179,8 @@ Event = (
     | TurnFinished
     | SendEnded
     | ConnectionChanged
+    | ConfigReloaded
+    | ConfigRefused
     | Fault
 )
 

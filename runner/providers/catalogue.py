@@ -193,6 +193,19 @@ class Catalogue:
         self._providers.move_to_end(place)
         return provider
 
+    def redefine(self, definitions: Mapping[str, ProviderDefinition]) -> None:
+        """From now on these definitions hold. Calls under way end with the provider that they began with.
+
+        A name that is no longer defined is known all the same: a turn that began before may still ask for it.
+        """
+        fresh = {**self._definitions, **SHIPPED, **definitions}
+        kept = [
+            (place, provider)
+            for place, provider in self._providers.items()
+            if self._definitions[place[1]] == fresh[place[1]]
+        ]
+        self._definitions, self._providers = fresh, OrderedDict(kept)
+
     async def warm(self, name: str) -> None:
         """Import what this provider needs, off the loop, so that the first message need not wait for it."""
         definition = self._definition(name)

@@ -29,20 +29,20 @@ LEVEL_NAMES = tuple(_LEVELS)
 
 
 def configure(
-    level: str, stream: TextIO, environ: Mapping[str, str], secrets: Iterable[str] = ()
+    level: str, stream: TextIO, environ: Mapping[str, str], cut: Cut | None = None
 ) -> FilteringBoundLogger:
     """Set the process's logging up, once, at start; returns the logger that the observer writes to.
 
     Args:
         level: one of `LEVEL_NAMES`.
         stream: usually standard error.
-        secrets: texts that are cut out of every line.
+        cut: cuts secrets out of every line.
     """
     with without("rich"):  # 4 MiB and 0.2 s for tracebacks that are never drawn
         import structlog  # noqa: PLC0415 - not before it is known what to leave out
         import structlog.dev  # noqa: PLC0415
 
-    processors: list[Processor] = [structlog.processors.format_exc_info, _Cut(secrets)]
+    processors: list[Processor] = [structlog.processors.format_exc_info, cut or Cut()]
     processors.append(structlog.processors.add_log_level)
     if not _is_journal(stream, environ):
         processors.append(structlog.processors.TimeStamper(fmt="iso", utc=True))
@@ -89,14 +89,23 @@ class _Lines:
     debug = info = warning = error = write
 
 
-class _Cut:
+class Cut:
     """Cuts secrets out of all texts of a line, also as they stand in a URL."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        plain = {text for text in secrets if len(text) >= SHORTEST_SECRET}
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._plain: set[str] = set()
+        self._by_length: tuple[list[str], list[int]] = ([], [])
+        self.add(secrets)
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Cut these out too: a secret that was replaced may still be in what runs."""
+        plain = self._plain | {text for text in secrets if len(text) >= SHORTEST_SECRET}
+        if plain == self._plain:
+            return
         forms = plain | {quote(text, safe="") for text in plain} | {repr(text)[1:-1] for text in plain}
-        self._secrets = sorted(forms, key=len)
-        self._lengths = [len(secret) for secret in self._secrets]
+        self._plain = plain
+        ordered = sorted(forms, key=len)
+        self._by_length = (ordered, [len(secret) for secret in ordered])  # one step: other threads log, too
 
     def __call__(self, logger: WrappedLogger, method: str, line: EventDict) -> EventDict:
         """The line without them."""
@@ -106,10 +115,9 @@ class _Cut:
         if isinstance(value, int | float | None):
             return value
         text = str(value)
-        fitting = bisect_right(
-            self._lengths, len(text)
-        )  # ids are shorter than keys: of a thousand, none is tried
-        for secret in reversed(self._secrets[:fitting]):
+        secrets, lengths = self._by_length
+        fitting = bisect_right(lengths, len(text))  # ids are shorter than keys: of a thousand, none is tried
+        for secret in reversed(secrets[:fitting]):
             text = text.replace(secret, "***")
         return text
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from runner.money.alarms import PERCENTAGES
@@ -19,6 +20,8 @@ from runner.ports.observer import (
     AlertRaised,
     BoundBroken,
     CallEnded,
+    ConfigRefused,
+    ConfigReloaded,
     ConnectionChanged,
     Event,
     Fault,
@@ -54,7 +57,7 @@ class Watching:
         self._told_limits: dict[tuple[str, str], None] = {}
         self.counts: Counter[tuple[str, str]] = Counter()
 
-    def note(self, event: Event) -> None:  # noqa: C901, PLR0912 - one flat table of events
+    def note(self, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915 - one flat table of events
         """Write one event down."""
         log = self._log
         match event:
@@ -108,6 +111,8 @@ class Watching:
                 self.counts["connections", event.state] += 1
                 write = log.warning if event.state in _BAD_STATES else log.info
                 write("connection", bot=event.bot, channel=event.channel, state=event.state, why=event.why)
+            case ConfigReloaded() | ConfigRefused():
+                self._config(event)
             case Fault():
                 self.counts["faults", event.where] += 1
                 log.error(
@@ -138,6 +143,18 @@ class Watching:
         )
         if event.why != _unquoting(event.why):
             self._log.debug("provider said", bot=event.bot, turn=event.turn, why=event.why)
+
+    def _config(self, event: ConfigReloaded | ConfigRefused) -> None:
+        if isinstance(event, ConfigRefused):
+            self.counts["reloads", "refused"] += 1
+            self._log.error(
+                "bots.yaml cannot be used: the last good one goes on", problems="; ".join(event.problems)
+            )
+            return
+        self.counts["reloads", "done"] += 1
+        told = {name: ", ".join(value) for name, value in asdict(event.done).items() if value}
+        write = self._log.warning if event.done.needs_restart or event.done.warnings else self._log.info
+        write("reloaded", reason=event.reason, **told)
 
     def _refused(self, event: SpendRefused) -> None:
         told = (event.bot, event.scope if not event.scope.startswith("message:") else event.kind)

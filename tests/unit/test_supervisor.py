@@ -18,14 +18,8 @@ from runner.ports.mail import NewInbound
 from runner.ports.observer import ConnectionChanged, Fault
 from runner.ports.stores import Lease
 from runner.store.memory import MemoryStore
-from runner.supervisor import (
-    FIRST_WAIT_S,
-    LONGEST_WAIT_S,
-    LiveBot,
-    LiveRoster,
-    Supervisor,
-    readable,
-)
+from runner.supervisor import LiveBot, LiveRoster, Supervisor
+from runner.supervisor.connections import FIRST_WAIT_S, LONGEST_WAIT_S, readable
 from runner.testing.clock import ManualClock
 from runner.testing.observer import RecordingObserver
 from runner.testing.scenes import a_bot, a_message
@@ -105,23 +99,30 @@ class House:
             for name, adapter in adapters.items()
         ]
         self.roster = LiveRoster(live, self.console, self.clock, self.observer)
+        self.asked_to_end: list[str] = []
+        self.at_work: dict[str, asyncio.Event] = {}
 
     async def deliver(self, bot: str, channel: str, message: InboundMessage) -> Delivery:
         self.delivered.append((bot, channel, message))
         return Delivery(DeliveryState.ACCEPTED)
 
+    async def ended(self, bot: str) -> None:
+        self.asked_to_end.append(bot)
+        if bot in self.at_work:
+            await self.at_work[bot].wait()
+
     def states(self, bot: str) -> list[str]:
         return [event.state for event in self.observer.of(ConnectionChanged) if event.bot == bot]
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[None]:
+    async def open(self) -> AsyncIterator[Supervisor]:
         await self.store.open()
         supervisor = Supervisor(
-            self.roster, self.deliver, self.store, self.clock, self.observer, holder="me", lease_ttl_ms=9
+            self.roster, self, self.store, self.clock, self.observer, holder="me", lease_ttl_ms=9
         )
         async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
             running = tasks.create_task(supervisor.run())
-            yield
+            yield supervisor
             running.cancel()
 
 
@@ -321,6 +322,4 @@ def test_who_is_on_the_roster() -> None:
     assert roster.adapter("nobody", CONSOLE) is None
     assert roster.cap("bot") == from_cents(7)
     assert roster.cap("nobody") is None
-    roster.set_cap("bot", None)
-    assert roster.cap("bot") is None
     assert list(roster.toolbox("bot").specs) == []

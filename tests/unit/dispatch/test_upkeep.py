@@ -36,7 +36,7 @@ async def test_a_finished_message_is_known_for_eight_days_and_a_fault_is_no_end(
     await store.open()
     await _answered(store)
     async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(Upkeep(store, 90, clock, observer).run())
+        running = tasks.create_task(Upkeep(store, lambda: 90, clock, observer).run())
         await clock.asleep()
         assert clock.sleeps == [FIRST_S]
         for passed, known in ((FIRST_S, True), (DEDUPE_DAYS * DAY_S - EVERY_S, True), (2 * EVERY_S, False)):

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.ports.observer import Fault
-from runner.telemetry.logs import LEVEL_NAMES, configure
+from runner.telemetry.logs import LEVEL_NAMES, Cut, configure
 from runner.telemetry.watching import Watching
 
 SECRET = "42:AAF-bot/token+with=signs"
@@ -42,7 +42,7 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
 
 
 def log(stream: TextIO, *secrets: str, level: str = "info", **environ: str) -> Any:
-    return configure(level, stream, environ, secrets)
+    return configure(level, stream, environ, Cut(secrets))
 
 
 def test_json_lines_where_nobody_looks() -> None:
@@ -174,3 +174,13 @@ def test_a_log_that_cannot_be_written_stops_nobody() -> None:
         logging.getLogger("lib").warning("x")
         full.detach()
     logger.error("the stream is gone")
+
+
+def test_a_secret_that_came_later_is_cut_out_and_so_is_the_one_before() -> None:
+    stream = io.StringIO()
+    cut = Cut(["sk-first-key"])
+    logger = configure("info", stream, {}, cut)
+    logger.info("before", why="sk-first-key sk-second-key")
+    cut.add(["sk-second-key", "", "abc"])
+    logger.info("after", why="sk-first-key sk-second-key abc")
+    assert [line["why"] for line in lines(stream)] == ["*** sk-second-key", "*** *** abc"]

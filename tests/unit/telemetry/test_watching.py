@@ -12,18 +12,23 @@ from adapters.testing.fake import FakeAdapter
 from runner.money.amounts import Money
 from runner.money.usage import Usage
 from runner.ports.observer import (
+    AlertRaised,
     BoundBroken,
     CallEnded,
+    ConfigRefused,
+    ConfigReloaded,
     ConnectionChanged,
     Event,
     Fault,
     LimitChanged,
+    LimitUsed,
     MessageAccepted,
     MessageTurnedAway,
     SendEnded,
     SpendRefused,
     TurnFinished,
 )
+from runner.ports.reloads import Reloaded
 from runner.telemetry.logs import configure
 from runner.telemetry.watching import Watching
 from runner.testing.clock import ManualClock
@@ -61,6 +66,11 @@ EXAMPLES: list[tuple[Event, str, tuple[str, str]]] = [
     (ConnectionChanged("shop", "web", "refused", "401"), "warning", ("connections", "refused")),
     (ConnectionChanged("shop", "web", "down", "network"), "warning", ("connections", "down")),
     (Fault("lanes", "disk full", "shop"), "error", ("faults", "lanes")),
+    (AlertRaised("bot:shop", 50, USD, USD), "info", ("alerts", "50")),
+    (AlertRaised("plan-tokens:starter@2026-11", 100, 5, 5), "warning", ("alerts", "100")),
+    (ConfigReloaded("SIGHUP", Reloaded(changed=("shop",))), "info", ("reloads", "done")),
+    (ConfigReloaded("SIGHUP", Reloaded(needs_restart=("store.url",))), "warning", ("reloads", "done")),
+    (ConfigRefused(("bots.yaml:1: odd",)), "error", ("reloads", "refused")),
 ]
 
 
@@ -97,7 +107,21 @@ def test_an_event_is_a_line_and_a_count(
 
 
 def test_there_is_an_example_of_each_event() -> None:
-    assert {type(event) for event, _, _ in EXAMPLES} | {LimitChanged} == set(get_args(Event))
+    assert {type(event) for event, _, _ in EXAMPLES} | {LimitChanged, LimitUsed} == set(get_args(Event))
+
+
+def test_what_was_reloaded_is_told_by_its_names(stream: io.StringIO) -> None:
+    watching(stream).note(ConfigReloaded("SIGHUP", Reloaded(added=("shop", "house"), needs_restart=("store.url",))))
+    watching(stream).note(ConfigRefused(("bots.yaml:1: odd",)))
+    done, refused = lines(stream)
+    assert {name: done[name] for name in ("event", "reason", "added", "needs_restart")} == {
+        "event": "reloaded",
+        "reason": "SIGHUP",
+        "added": "shop, house",
+        "needs_restart": "store.url",
+    }
+    assert "removed" not in done
+    assert refused["problems"] == "bots.yaml:1: odd"
 
 
 def test_money_is_told_in_whole_digits(stream: io.StringIO) -> None:

@@ -14,14 +14,18 @@ from adapters.custom.config import Config
 from adapters.http import Shared
 from adapters.messages import InboundMessage, OutboundMessage
 from runner.agent.tools import EmptyToolbox
-from runner.bots import Bot, Channel
-from runner.clock import SystemClock
+from runner.bots import Bot, Channel, ModelChoice
+from runner.clock import SystemClock, UnixMs
 from runner.dispatch.console import CONSOLE, Console
+from runner.dispatch.treasury import Treasury
 from runner.money.amounts import from_cents
 from runner.ports.definitions import Definitions
+from runner.ports.reloads import ConfigState
 from runner.store.memory import MemoryStore
 from runner.supervisor import LiveBot, LiveRoster
 from runner.telemetry.lag import LoopLag
+from runner.telemetry.standing import Probes
+from runner.telemetry.tally import Tally
 from runner.testing.clock import ManualClock
 from runner.testing.definitions import MemoryDefinitions
 from runner.testing.observer import RecordingObserver
@@ -63,7 +67,10 @@ class Stage:
     host: str = "127.0.0.1"
     public_url: str | None = None
     definitions: Definitions | None = None
+    tally: Tally = field(default_factory=Tally)
+    config: ConfigState = field(default_factory=lambda: ConfigState(UnixMs(0)))
     takes_posts: tuple[str, ...] = ("custom",)
+    changed: list[str] = field(default_factory=list)
 
     async def __aenter__(self) -> Self:
         numbers = iter(range(10**6))
@@ -76,6 +83,7 @@ class Stage:
         self.file = self.definitions or MemoryDefinitions(
             *(bot.id for bot in self.bots), applied=self.set_cap
         )
+        self.lag = LoopLag(self.clock)
         parts = WebParts(
             roster=self.roster,
             store=self.store,
@@ -83,7 +91,10 @@ class Stage:
             deliver=self.deliver,
             definitions=self.file,
             defined=lambda: self.bots,
-            lag=LoopLag(self.clock),
+            treasury=Treasury(self.store, self.clock, self.roster.wallet, self.changed.append, self.cleared),
+            lag=self.lag,
+            probes=Probes(self.store, self.roster, self.lag, lambda: self.config, self.clock, "4711"),
+            tally=self.tally,
             clock=self.clock,
             jwt_secret=SECRET,
             started_ms=self.clock.now_ms(),
@@ -102,6 +113,10 @@ class Stage:
         await self.server.stop_listening()
         await self.server.close()
         await self.store.close()
+
+    async def cleared(self, choice: ModelChoice) -> bool:
+        """As the meter does."""
+        return await self.store.clear_quarantine(choice.provider, choice.model)
 
     @property
     def port(self) -> int:

@@ -1,0 +1,161 @@
+"""bots.yaml is read again: by a signal, by a command, by the admin API, or because it changed.
+
+    asked ─▶ read (a thread) ─▶ faulty?  told once, nothing changes, the last good one goes on
+      ▲                          │ good
+      └── asked meanwhile        └─▶ difference ─▶ applied ─▶ whoever asked is answered
+
+Rules: one at a time, and once for all who asked before the file was read, so that a burst is one reload and
+the last state of the file always wins; whoever asked is answered when it is in force; a fault is told once, and
+again only when it is another one; nothing that goes wrong here ends the daemon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from runner.app.in_force import InForce
+from runner.clock import Clock
+from runner.config.problems import Problems
+from runner.config.reload import Difference, difference
+from runner.config.settings import Loaded, Settings
+from runner.errors import OperatorError
+from runner.ports.notifier import Notifier
+from runner.ports.observer import ConfigRefused, ConfigReloaded, Fault, Observer
+from runner.ports.reloads import ConfigState, Reloaded, Unusable
+
+Mark: TypeAlias = tuple[int, int, int, int] | None
+"""Which state of the file it is: another device, inode, time or size is another state. None: there is no file."""
+Apply: TypeAlias = Callable[[Settings, Difference], Awaitable[None]]
+
+STOPPING = Unusable(("the daemon is stopping",))
+
+
+def mark_of(path: Path) -> Mark:
+    """The file's state now; links are followed."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+
+
+class Reloader:
+    """Reads the file again and has it applied. A `runner.ports.reloads.Reloads`.
+
+    Args:
+        read: as `config.loader.load`, of this daemon's file; called in a thread.
+        mark: the file's state before it was read at the start.
+
+    Attributes:
+        mark: the file's state before it was read the last time.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        read: Callable[[], Loaded | Problems],
+        apply: Apply,
+        in_force: InForce,
+        clock: Clock,
+        observer: Observer,
+        mark: Mark,
+    ) -> None:
+        self._path = path
+        self._read = read
+        self._apply = apply
+        self._in_force = in_force
+        self._clock = clock
+        self._observer = observer
+        self._asked = asyncio.Event()
+        self._reasons: dict[str, None] = {}
+        self._waiting: list[asyncio.Future[Reloaded | Unusable]] = []
+        self._stopped = False
+        self.mark = mark
+        self.state = ConfigState(clock.now_ms())
+
+    @property
+    def fault(self) -> tuple[str, ...] | None:
+        """What is wrong with the file as it is now; None: nothing."""
+        return self.state.fault
+
+    def ask(self, reason: str) -> None:
+        """Read it as soon as may be; nobody waits for it."""
+        self._reasons[reason] = None
+        self._asked.set()
+
+    async def reload(self, reason: str) -> Reloaded | Unusable:
+        """Read it and wait until it is in force, or is known not to be."""
+        if self._stopped:
+            return STOPPING
+        answer: asyncio.Future[Reloaded | Unusable] = asyncio.get_running_loop().create_future()
+        self._waiting.append(answer)
+        self.ask(reason)
+        return await answer
+
+    async def run(self, notifier: Notifier) -> None:
+        """Do what is asked, until cancelled."""
+        waiting: list[asyncio.Future[Reloaded | Unusable]] = []
+        try:
+            while True:
+                await self._asked.wait()
+                self._asked.clear()
+                reason, self._reasons = ", ".join(self._reasons), {}
+                waiting, self._waiting = self._waiting, []
+                notifier.reloading()
+                outcome = await self._reloaded(reason)
+                notifier.ready()
+                _answer(waiting, outcome)
+        finally:
+            self._stopped = True
+            _answer([*waiting, *self._waiting], STOPPING)
+
+    async def _reloaded(self, reason: str) -> Reloaded | Unusable:
+        try:
+            self.mark = await asyncio.to_thread(mark_of, self._path)
+            loaded = await asyncio.to_thread(self._read)
+            if isinstance(loaded, Problems):
+                return self._refused(tuple(map(str, loaded.problems)))
+            return await self._taken(loaded, reason)
+        except OperatorError as error:
+            return self._refused((f"{self._path}: {error}",))
+        except Exception as error:  # noqa: BLE001 - our own fault with one state of the file must not end the daemon
+            self._observer.note(Fault("reload", repr(error), error=error))
+            return self._refused((f"{self._path}: a fault of botrunner's own: {type(error).__name__}",))
+
+    async def _taken(self, loaded: Loaded, reason: str) -> Reloaded:
+        before = self.state
+        found = difference(self._in_force.settings, loaded.settings)
+        if not found.is_empty:
+            await self._apply(loaded.settings, found)
+        done = _told(found, tuple(map(str, loaded.warnings)))
+        self.state = ConfigState(self._clock.now_ms(), None, found.needs_restart)
+        if not done.is_empty or before.fault is not None or before.needs_restart != found.needs_restart:
+            self._observer.note(ConfigReloaded(reason, done))
+        return done
+
+    def _refused(self, problems: tuple[str, ...]) -> Unusable:
+        before, self.state = self.state, ConfigState(self.state.loaded_at, problems, self.state.needs_restart)
+        if before.fault != problems:
+            self._observer.note(ConfigRefused(problems))
+        return Unusable(problems)
+
+
+def _told(found: Difference, warnings: tuple[str, ...]) -> Reloaded:
+    return Reloaded(
+        added=found.added,
+        removed=found.removed,
+        changed=tuple(change.bot for change in found.changed),
+        reconnected=tuple(change.bot for change in found.changed if change.channels),
+        sections=found.sections,
+        needs_restart=found.needs_restart,
+        warnings=warnings,
+    )
+
+
+def _answer(waiting: list[asyncio.Future[Reloaded | Unusable]], outcome: Reloaded | Unusable) -> None:
+    for answer in waiting:
+        if not answer.done():
+            answer.set_result(outcome)
