@@ -12,17 +12,19 @@ import typer
 
 from runner.errors import OperatorError
 
-Name = Literal["caps", "load", "money", "conversations"]
+Name = Literal["caps", "load", "money", "conversations", "reports"]
 
 
 def bench(
     context: typer.Context,
     name: Annotated[
         Name,
-        typer.Argument(metavar="NAME", help="caps, load, money or conversations; its own options follow."),
+        typer.Argument(
+            metavar="NAME", help="caps, load, money, conversations or reports; its own options follow."
+        ),
     ],
 ) -> None:
-    """Measure on this machine: how caps are kept, load, holds a second, memory over many conversations."""
+    """Measure on this machine: how caps are kept, load, holds a second, memory, a year's usage on the dashboard."""
     import runpy
     import sys
 
