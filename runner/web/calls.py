@@ -78,6 +78,7 @@ class Answer:
         shown: the model of its JSON; None: it has no body, or is of another `content_type`.
         schema: in place of the model, where the schema is made elsewhere.
         headers: names of headers that come with it, and what they say.
+        also: other content types that the same may come as, such as `text/csv`.
     """
 
     description: str
@@ -85,6 +86,7 @@ class Answer:
     content_type: str = "application/json"
     schema: Schema | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

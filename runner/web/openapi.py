@@ -128,6 +128,8 @@ def _answer(answer: Answer, named: Mapping[type[BaseModel], Any]) -> Document:
         made["content"] = {answer.content_type: {"schema": schema}}
     elif answer.content_type != "application/json":
         made["content"] = {answer.content_type: {"schema": {"type": "string"}}}
+    for other in answer.also:
+        made["content"][other] = {"schema": {"type": "string"}}
     if answer.headers:
         made["headers"] = {
             name: {"description": says, "schema": {"type": "string"}} for name, says in answer.headers.items()

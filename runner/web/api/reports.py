@@ -58,7 +58,7 @@ class Reports:
     def calls(self) -> Sequence[AnyCall]:
         """All of them."""
         none = {404: "There is no such bot."}
-        usage = Answer("Usage; with `format=csv` as text/csv.", UsageShown)
+        usage = Answer("Usage; with `format=csv` as text/csv.", UsageShown, also=("text/csv",))
         listed = {200: Answer("One page.", ConversationPage)}
         return [
             Call("GET", "/api/bots/{bot_id}/analytics", "A bot by day.", "read", self._analytics, Days, Nothing,

@@ -36,7 +36,7 @@ CHECKS = [
 ]
 SPARE = "  spare: {name: Spare, platform: custom, system_prompt: x}\n"
 CONTROL = settings(
-    max_examples=6,
+    max_examples=4,
     derandomize=True,
     database=None,
     deadline=None,
@@ -131,7 +131,7 @@ async def test_the_document_names_every_route_and_what_it_names_is_there(tmp_pat
             for route in app.router.routes()
             if route.method != "HEAD"
             and route.resource is not None
-            and route.resource.canonical.startswith("/api/")
+            and route.resource.canonical.startswith(("/api/", "/health/ready", "/metrics"))
         }
         hooks = {route for route in routed if "/webhook/" in route[1]}
         told = {(method, path) for path, item in document["paths"].items() for method in item}
