@@ -39,8 +39,6 @@ class Applying:
     meter: Meter
     lanes: Lanes
     cut: Cut
-    store: Store
-    clock: Clock
 
     async def apply(self, read: Settings, found: Difference) -> None:
         """Put in force what is different. Called by one at a time.
