@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from runner.config.edit_text import Put, with_changes
+from runner.config.fields import MOST_CENTS
 from runner.config.files import replace_file
 from runner.config.loader import parse, sources_of
-from runner.config.fields import MOST_CENTS
 from runner.config.problems import Path as Where
 from runner.config.problems import Problem, Problems
 from runner.config.secrets import Secrets, read_text_file

@@ -84,7 +84,7 @@ async def test_a_new_bot_stands_behind_the_others(world: World) -> None:
 
 async def test_a_secret_goes_to_the_store_and_never_comes_back(world: World) -> None:
     key = "sk-$${own}-key"
-    fields = {
+    fields: dict[str, Any] = {
         **NEW,
         "billing_mode": "byok",
         "llm_provider": "openai",
