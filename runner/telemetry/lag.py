@@ -16,15 +16,17 @@ class LoopLag:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._late_ms: deque[float] = deque(maxlen=REMEMBERED)
+        self._due: float | None = None
 
     @property
     def worst_ms(self) -> float:
-        """The worst delay of the last ten seconds, milliseconds."""
-        return max(self._late_ms, default=0.0)
+        """The worst delay of the last ten seconds, milliseconds, that of a sleeper who has yet to wake included."""
+        overdue = 0.0 if self._due is None else (self._clock.monotonic() - self._due) * 1000
+        return max(0.0, overdue, *self._late_ms)
 
     async def run(self) -> None:
         """Measure for ever."""
         while True:
-            before = self._clock.monotonic()
+            self._due = self._clock.monotonic() + EVERY_S
             await self._clock.sleep(EVERY_S)
-            self._late_ms.append(max(0.0, (self._clock.monotonic() - before - EVERY_S) * 1000))
+            self._late_ms.append(max(0.0, (self._clock.monotonic() - self._due) * 1000))

@@ -8,6 +8,10 @@ from aiohttp import web
 
 from runner.web import page
 from runner.web.api.bots import Bots
+from runner.web.api.health import HealthCalls
+from runner.web.api.money import MoneyCalls
+from runner.web.api.reloading import Reloading
+from runner.web.api.reports import Reports
 from runner.web.api.showing import Showing
 from runner.web.api.status import Status
 from runner.web.api.talking import Talking
@@ -39,4 +43,8 @@ def calls_of(parts: WebParts, door: Doorkeeper) -> Sequence[AnyCall]:
         *Bots(parts, showing).calls(),
         *Talking(parts, door).calls(),
         *Status(parts, showing).calls(),
+        *Reports(parts).calls(),
+        *MoneyCalls(parts).calls(),
+        *HealthCalls(parts, door).calls(),
+        *Reloading(parts).calls(),
     ]

@@ -14,6 +14,8 @@ from runner.supervisor import LiveRoster
 from runner.telemetry.lag import LoopLag
 
 SetCap = Callable[[str, int | None], Awaitable[str | None]]
+from runner.telemetry.standing import Probes
+from runner.telemetry.tally import Tally
 """Write a bot's cap (whole cents, None: no cap) to bots.yaml and apply it; what is wrong, or None where it was done."""
 
 
@@ -26,6 +28,9 @@ class WebParts:
         defined: all bots that are in force, disabled ones included, in the file's order.
         public_url: where this server is reached from outside; None: not told.
     """
+        probes: whether it can do its work, and how it stands.
+        reloads: whoever reads bots.yaml again.
+        tally: what happened since the start.
 
     roster: LiveRoster
     store: Store
@@ -37,5 +42,8 @@ class WebParts:
     clock: Clock
     jwt_secret: bytes
     started_ms: UnixMs
+    probes: Probes
+    reloads: Reloads
+    tally: Tally
     pid: int
     public_url: str | None = None

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from adapters.contract import ConnectionState
 from runner.agent.wellformed import well_formed
+from runner.web.api.health_models import HealthShown
 from runner.web.calls import Fields, Shown
 
 MAX_MESSAGE = 100_000
@@ -104,6 +105,7 @@ class DaemonStatus(Shown):
     outbox: dict[str, int]
     possibly_doubled: int
     loop_lag_ms: float
+    health: HealthShown
 
 
 class Switched(Shown):

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from runner.clock import iso
 from runner.web.answers import answer
+from runner.web.api.health import health_shown
 from runner.web.api.models import DaemonStatus
 from runner.web.api.showing import Showing
 from runner.web.calls import Answer, AnyCall, Asked, Call, Nothing
@@ -53,5 +54,6 @@ class Status:
                 "outbox": dict(figures.outbox),
                 "possibly_doubled": figures.possibly_doubled,
                 "loop_lag_ms": round(parts.lag.worst_ms, 1),
+                "health": health_shown(await parts.probes.health()).model_dump(),
             },
         )
