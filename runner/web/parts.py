@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from runner.bots import Bot
 from runner.clock import Clock, UnixMs
 from runner.dispatch.console import Console, DeliverTo
+from runner.dispatch.treasury import Treasury
 from runner.ports.definitions import Definitions
+from runner.ports.reloads import Reloads
 from runner.ports.stores import Store
 from runner.supervisor import LiveRoster
 from runner.telemetry.lag import LoopLag
-
-SetCap = Callable[[str, int | None], Awaitable[str | None]]
 from runner.telemetry.standing import Probes
 from runner.telemetry.tally import Tally
+
+SetCap = Callable[[str, int | None], Awaitable[str | None]]
 """Write a bot's cap (whole cents, None: no cap) to bots.yaml and apply it; what is wrong, or None where it was done."""
 
 
@@ -26,11 +28,11 @@ class WebParts:
     Attributes:
         definitions: bots.yaml, to be changed.
         defined: all bots that are in force, disabled ones included, in the file's order.
-        public_url: where this server is reached from outside; None: not told.
-    """
         probes: whether it can do its work, and how it stands.
         reloads: whoever reads bots.yaml again.
         tally: what happened since the start.
+        public_url: where this server is reached from outside; None: not told.
+    """
 
     roster: LiveRoster
     store: Store
@@ -38,12 +40,13 @@ class WebParts:
     deliver: DeliverTo
     definitions: Definitions
     defined: Callable[[], Sequence[Bot]]
+    treasury: Treasury
     lag: LoopLag
-    clock: Clock
-    jwt_secret: bytes
-    started_ms: UnixMs
     probes: Probes
     reloads: Reloads
     tally: Tally
+    clock: Clock
+    jwt_secret: bytes
+    started_ms: UnixMs
     pid: int
     public_url: str | None = None
