@@ -165,24 +165,38 @@ class SqliteReader:
             rows = connection.execute(self._sql["ledger_page"], everything)
             return verify(counters, map(entry_from, rows))
 
-        return await asyncio.to_thread(self._at_once, unit)
+        return await self._in_thread(unit)
 
     async def _look(self, unit: Callable[[sqlite3.Connection], T]) -> T:
-        """Run reads at one moment of the store, in a thread."""
+        """Run reads at one moment of the store."""
         if not self._is_open:
             raise StoreError("the store is not open for reading")
-        return await asyncio.to_thread(self._at_once, unit)
+        return await self._in_thread(unit)
 
-    def _at_once(self, unit: Callable[[sqlite3.Connection], T]) -> T:
+    async def _in_thread(self, unit: Callable[[sqlite3.Connection], T]) -> T:
+        reading: list[sqlite3.Connection] = []
+        try:
+            return await asyncio.to_thread(self._at_once, unit, reading)
+        finally:
+            # Where nobody waits any more, the thread must not go on for a minute: it would hold up a stop.
+            for connection in reading:
+                connection.interrupt()
+
+    def _at_once(self, unit: Callable[[sqlite3.Connection], T], reading: list[sqlite3.Connection]) -> T:
+        """Run reads on a connection of their own, which is in `reading` while it is open."""
         try:
             with closing(
                 sqlite3.connect(
                     read_only_uri(self._path), uri=True, timeout=LOCK_WAIT_S, isolation_level=None
                 )
             ) as connection:
-                connection.execute(self._sql["cache_much"])
-                connection.execute(self._sql["begin_read"])
-                return unit(connection)
+                reading.append(connection)
+                try:
+                    connection.execute(self._sql["cache_much"])
+                    connection.execute(self._sql["begin_read"])
+                    return unit(connection)
+                finally:
+                    reading.remove(connection)
         except sqlite3.Error as error:
             raise store_error(error) from error
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -190,3 +191,31 @@ async def _spend(store: SqliteStore) -> None:
     for n in range(150):
         await held(store, f"a{n}", scope("s", None), scope("t", None))
         await store.settle(settled(f"a{n}", n))
+
+
+@pytest.mark.usefixtures("store")
+async def test_what_nobody_waits_for_is_not_read_on(path: Path) -> None:
+    reader = reader_of(path)
+    await reader.open()
+    begun, ended = threading.Event(), threading.Event()
+
+    def one() -> int:
+        begun.set()
+        return 1
+
+    def endless(connection: sqlite3.Connection) -> None:
+        connection.create_function("one", 0, one)
+        try:
+            connection.execute(
+                "WITH RECURSIVE n (x) AS (SELECT one() UNION ALL SELECT one() FROM n) SELECT count(*) FROM n"
+            ).fetchone()
+        finally:
+            ended.set()
+
+    reading = asyncio.gather(reader._look(endless))
+    assert await asyncio.to_thread(begun.wait, 60)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert await asyncio.to_thread(ended.wait, 60)
+    await reader.close()
