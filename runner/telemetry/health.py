@@ -123,7 +123,8 @@ class Health:
 class StoreProbe:
     """Tries the store with a write that means nothing: a lease that nobody competes for and that ends at once."""
 
-    def __init__(self, store: Leasing, clock: Clock, holder: str) -> None:
+    def __init__(self, store: Leasing, clock: Clock, holder: str, within_s: float = WITHIN_S) -> None:
+        self._within_s = within_s
         self._store = store
         self._clock = clock
         self._holder = holder
@@ -143,12 +144,12 @@ class StoreProbe:
         begun = self._clock.monotonic()
         why = ""
         try:
-            async with asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(self._within_s):
                 await self._store.lease(PROBE, self._holder, 0, self._clock.now_ms())
         except StoreError as error:
             why = str(error)
         except TimeoutError:
-            why = f"no answer within {WITHIN_S:.0f} s"
+            why = f"no answer within {self._within_s:g} s"
         return StoreCheck(not why, (self._clock.monotonic() - begun) * 1000, why)
 
 

@@ -23,3 +23,14 @@ async def test_the_worst_of_the_last_wakings() -> None:
         await clock.asleep()
         assert round(lag.worst_ms, 6) == 0.0, "what is long ago is forgotten"
         measuring.cancel()
+
+
+async def test_a_sleeper_that_has_yet_to_wake_is_late_already() -> None:
+    clock = ManualClock()
+    lag = LoopLag(clock)
+    async with asyncio.TaskGroup() as tasks:
+        measuring = tasks.create_task(lag.run())
+        await clock.asleep()
+        clock.advance(EVERY_S + 2.0)
+        assert round(lag.worst_ms, 6) == 2000.0, "whoever runs before the sleeper sees it too"
+        measuring.cancel()
