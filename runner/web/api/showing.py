@@ -56,8 +56,8 @@ class Showing:
         return next((state for state in _WORST_FIRST if state in states), ConnectionState.UP)
 
     async def _facts(self, bot_ids: Collection[str]) -> Mapping[str, BotFacts]:
-        """What the store knows of these bots; it does not tell yet."""
-        return {}
+        """What the store knows of these bots."""
+        return await self._parts.store.bot_facts(bot_ids)
 
     def _line(self, bot: Bot, counter: Counter, facts: BotFacts) -> dict[str, Any]:
         connection = self.worst(bot)
