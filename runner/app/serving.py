@@ -47,6 +47,7 @@ async def serving(daemon: Daemon, notifier: Notifier) -> AsyncIterator[str]:
         probes=Probes(
             daemon.store, daemon.roster, lag, lambda: daemon.reloader.state, clock, f"{os.getpid()}"
         ),
+        reloads=daemon.reloader,
         tally=daemon.tally,
         clock=clock,
         jwt_secret=load_secret(settings.state_dir, settings.server.jwt_secret),

@@ -24,6 +24,7 @@ from runner.cli.ledger_export import export
 from runner.cli.ledger_fix import quarantine, reconcile
 from runner.cli.options import ConfigBefore
 from runner.cli.prices import prices
+from runner.cli.reload import reload
 from runner.cli.run import run
 from runner.cli.secret import list_secrets, remove_secret, rotate_key, set_secret
 from runner.cli.service import install_service, uninstall_service
@@ -48,6 +49,7 @@ def application() -> typer.Typer:
         (init, "botrunner init"),
         (chat, "botrunner chat support"),
         (status, "botrunner status"),
+        (reload, "botrunner reload"),
         (cap, "botrunner cap support 5.00"),
         (usage, "botrunner usage --by bot,day --from 2026-11-01"),
         (prices, "botrunner prices claude-haiku-4-5"),

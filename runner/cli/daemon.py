@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 NOTE = "daemon.json"
 ANSWER_WITHIN_S = 10.0
+NOT_LET_IN = "the daemon does not let us in"
 _CONNECT_WITHIN_S = 2.0
 _MS_PER_S = 1000
 _OK = range(200, 300)
@@ -170,7 +171,7 @@ def read_answer(status: int, body: bytes) -> dict[str, Any]:
     message = "; ".join([str(refusal.get("message")), *details])
     if status == http.HTTPStatus.UNAUTHORIZED:
         raise OperatorError(
-            f"the daemon does not let us in: {message}",
+            f"{NOT_LET_IN}: {message}",
             "use the same bots.yaml, environment and state folder as the daemon",
         )
     raise OperatorError(message)

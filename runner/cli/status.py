@@ -41,6 +41,19 @@ def status(config: Config = UNSAID, as_json: AsJson = False) -> None:
     )
     show_table(console, columns, [row for bot in answer["bots"] for row in bot_rows(console, bot)])
     console.print(closing_line(daemon.note.url, answer))
+    for line in config_lines(answer):
+        console.print(line)
+
+
+def config_lines(answer: Mapping[str, Any]) -> list[str]:
+    """What of bots.yaml is not in force, and why."""
+    config = answer.get("health", {}).get("config", {})
+    lines = []
+    if config.get("fault"):
+        lines = [f"bots.yaml cannot be used: the one read at {config['loaded_at']} goes on", *config["fault"]]
+    if config.get("needs_restart"):
+        lines.append(f"in force after a restart only: {', '.join(config['needs_restart'])}")
+    return lines
 
 
 def bot_rows(console: Console, bot: Mapping[str, Any]) -> list[list[str | Text]]:

@@ -49,6 +49,22 @@ def test_a_table(desk: Desk, admin: AdminDouble) -> None:
     )
 
 
+def test_what_of_the_file_is_not_in_force(desk: Desk, admin: AdminDouble) -> None:
+    config = {
+        "ok": False,
+        "loaded_at": "2026-11-22T10:00:00.000Z",
+        "fault": ["bots.yaml:1: odd", "bots.yaml:2: [odder]"],
+        "needs_restart": ["server.port"],
+    }
+    admin.answers["GET", "/api/status"] = (200, {**STATUS, "health": {"config": config}})
+    assert desk.type("status").out.splitlines()[3:] == [
+        "bots.yaml cannot be used: the one read at 2026-11-22T10:00:00.000Z goes on",
+        "bots.yaml:1: odd",
+        "bots.yaml:2: [odder]",
+        "in force after a restart only: server.port",
+    ]
+
+
 def test_json(desk: Desk, admin: AdminDouble) -> None:
     admin.answers["GET", "/api/status"] = (200, STATUS)
     assert json.loads(desk.type("status", "--json").out) == {"url": admin.url, **STATUS}

@@ -111,7 +111,9 @@ def test_there_is_an_example_of_each_event() -> None:
 
 
 def test_what_was_reloaded_is_told_by_its_names(stream: io.StringIO) -> None:
-    watching(stream).note(ConfigReloaded("SIGHUP", Reloaded(added=("shop", "house"), needs_restart=("store.url",))))
+    watching(stream).note(
+        ConfigReloaded("SIGHUP", Reloaded(added=("shop", "house"), needs_restart=("store.url",)))
+    )
     watching(stream).note(ConfigRefused(("bots.yaml:1: odd",)))
     done, refused = lines(stream)
     assert {name: done[name] for name in ("event", "reason", "added", "needs_restart")} == {

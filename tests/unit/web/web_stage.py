@@ -29,6 +29,7 @@ from runner.telemetry.tally import Tally
 from runner.testing.clock import ManualClock
 from runner.testing.definitions import MemoryDefinitions
 from runner.testing.observer import RecordingObserver
+from runner.testing.reloads import FakeReloads
 from runner.testing.scenes import a_bot
 from runner.web.auth import Scope, make_token
 from runner.web.parts import WebParts
@@ -71,6 +72,7 @@ class Stage:
     config: ConfigState = field(default_factory=lambda: ConfigState(UnixMs(0)))
     takes_posts: tuple[str, ...] = ("custom",)
     changed: list[str] = field(default_factory=list)
+    reloads: FakeReloads = field(default_factory=FakeReloads)
 
     async def __aenter__(self) -> Self:
         numbers = iter(range(10**6))
@@ -94,6 +96,7 @@ class Stage:
             treasury=Treasury(self.store, self.clock, self.roster.wallet, self.changed.append, self.cleared),
             lag=self.lag,
             probes=Probes(self.store, self.roster, self.lag, lambda: self.config, self.clock, "4711"),
+            reloads=self.reloads,
             tally=self.tally,
             clock=self.clock,
             jwt_secret=SECRET,
