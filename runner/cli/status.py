@@ -41,7 +41,7 @@ def status(config: Config = UNSAID, as_json: AsJson = False) -> None:
     )
     show_table(console, columns, [row for bot in answer["bots"] for row in bot_rows(console, bot)])
     console.print(closing_line(daemon.note.url, answer))
-    for line in config_lines(answer):
+    for line in (*health_lines(answer), *config_lines(answer)):
         console.print(line)
 
 
@@ -54,6 +54,20 @@ def config_lines(answer: Mapping[str, Any]) -> list[str]:
     if config.get("needs_restart"):
         lines.append(f"in force after a restart only: {', '.join(config['needs_restart'])}")
     return lines
+
+
+def health_lines(answer: Mapping[str, Any]) -> list[str]:
+    """What `/health/ready` says; what is wrong with a connection or bots.yaml stands elsewhere."""
+    health = answer.get("health", {})
+    if "status" not in health:
+        return []
+    found = {
+        f"the event loop is {health['loop']['lag_ms']} ms late": health["loop"]["ok"],
+        f"the store takes nothing: {health['store']['why']}": health["store"]["ok"],
+        "no connection works": health["connections"]["ok"],
+    }
+    wrong = [what for what, ok in found.items() if not ok]
+    return [f"health: {health['status']}{': ' if wrong else ''}{'; '.join(wrong)}"]
 
 
 def bot_rows(console: Console, bot: Mapping[str, Any]) -> list[list[str | Text]]:

@@ -65,6 +65,31 @@ def test_what_of_the_file_is_not_in_force(desk: Desk, admin: AdminDouble) -> Non
     ]
 
 
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({}, "health: ready"),
+        (
+            {"status": "failing", "store": {"ok": False, "why": "disk [full]"}},
+            "health: failing: the store takes nothing: disk [full]",
+        ),
+        (
+            {
+                "status": "failing",
+                "loop": {"ok": False, "lag_ms": 1500.5},
+                "connections": {"ok": False},
+            },
+            "health: failing: the event loop is 1500.5 ms late; no connection works",
+        ),
+    ],
+)
+def test_what_its_probes_found(desk: Desk, admin: AdminDouble, changes: dict[str, Any], line: str) -> None:
+    fine = {"ok": True, "lag_ms": 0.0, "why": ""}
+    health = {"status": "ready", "loop": fine, "store": fine, "connections": fine, **changes}
+    admin.answers["GET", "/api/status"] = (200, {**STATUS, "health": health})
+    assert desk.type("status").out.splitlines()[3:] == [line]
+
+
 def test_json(desk: Desk, admin: AdminDouble) -> None:
     admin.answers["GET", "/api/status"] = (200, STATUS)
     assert json.loads(desk.type("status", "--json").out) == {"url": admin.url, **STATUS}
