@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 
 from runner.clock import UnixMs, iso
-from runner.money.alarms import SOFT
+from runner.money.alarms import PERCENTAGES, SOFT
 from runner.money.amounts import Money, to_usd
 from runner.money.budget import Measure
 from runner.money.scopes import kind_of, measure_of, parts_of
@@ -43,6 +43,9 @@ def sentence(alert: Alert) -> str:
     if kind_of(alert.scope) == "model":
         name = parts_of(alert.scope).whose
         return f"The model {name} charged {gone} {unit}, more than its bound of {limit}: it is set aside."
+    if alert.percent == PERCENTAGES[-1] and alert.gone < alert.limit:
+        whose = _whose(alert.scope)
+        return f"{whose} has reached the limit of {limit} {unit}: {gone} {unit} are used, the next call does not fit."
     return f"{_whose(alert.scope)} has used {alert.percent} % of {limit} {unit} ({gone} {unit})."
 
 

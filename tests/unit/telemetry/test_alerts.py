@@ -204,6 +204,13 @@ def test_sentences(scope: str, text: str) -> None:
     assert sentence(Alert(scope, 80, LIMIT, from_usd("4"), 0)) == text
 
 
+def test_a_limit_is_reached_before_it_is_used_up() -> None:
+    alert = Alert("bot:support", 100, LIMIT, from_usd("4.9"), 0)
+    assert sentence(alert) == (
+        "The bot support has reached the limit of 5.00 USD: 4.90 USD are used, the next call does not fit."
+    )
+
+
 def test_tokens_are_not_dollars() -> None:
     body = json.loads(body_of(WaitingAlert(3, Alert("plan-tokens:basic@2026-11", 50, 1000, 510, 0))))
     assert (body["unit"], body["limit"], body["gone"]) == ("tokens", "1000", "510")
