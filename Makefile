@@ -47,7 +47,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 lock: $(VENV)/.made
 	@$(PIP) install --quiet uv==0.13.9
 	@$(UV_COMPILE) --output-file requirements.lock
-	@$(UV_COMPILE) --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	@$(UV_COMPILE) --group dev --all-extras --constraint requirements.lock --output-file requirements-dev.lock
 
 install uninstall:
 	@PREFIX=$(PREFIX) PYTHON=$(PYTHON) PURGE=$(PURGE) systemd/install.sh $@

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from itertools import chain
 
 import pytest
 from packaging.requirements import Requirement
@@ -34,7 +35,8 @@ def test_a_lock_is_in_step_with_the_project(lock: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     groups = project["dependency-groups"]
     wanted = project["project"]["dependencies"] + groups["build"] + project["build-system"]["requires"]
-    wanted += groups["dev"] if lock == "requirements-dev.lock" else []
+    extras = project["project"]["optional-dependencies"].values()
+    wanted += [*groups["dev"], *chain(*extras)] if lock == "requirements-dev.lock" else []
     pinned = pins(lock)
     for requirement in map(Requirement, wanted):
         name = canonicalize_name(requirement.name)
