@@ -9,9 +9,10 @@ cannot be had only makes it slower. `reload: off` in force: nothing is asked.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 from runner.app.in_force import InForce
-from runner.app.reloading import Reloader, mark_of
+from runner.app.reloading import Mark, mark_of
 from runner.clock import Clock
 from runner.ports.observer import Fault, Observer
 
@@ -22,14 +23,32 @@ LONGEST_MS = 1600
 REASON = "the file changed"
 
 
+class Reader(Protocol):
+    """Who reads the file: a `reloading.Reloader`."""
+
+    @property
+    def mark(self) -> Mark:
+        """The file's state before it was read the last time."""
+
+    def ask(self, reason: str) -> None:
+        """Read it as soon as may be."""
+
+
 class FileWatch:
     """Watches one file."""
 
     def __init__(
-        self, path: Path, reloader: Reloader, in_force: InForce, clock: Clock, observer: Observer
+        self,
+        path: Path,
+        reader: Reader,
+        in_force: InForce,
+        clock: Clock,
+        observer: Observer,
+        look_s: float = LOOK_S,
     ) -> None:
         self._path = path.absolute()
-        self._reloader = reloader
+        self._reader = reader
+        self._look_s = look_s
         self._in_force = in_force
         self._clock = clock
         self._observer = observer
@@ -45,7 +64,7 @@ class FileWatch:
                 RuntimeError,
             ) as error:  # the folder is gone, or the system's watches are used up
                 self._tell(f"{self._path.parent} cannot be watched: {error}")
-                await self._clock.sleep(LOOK_S)
+                await self._clock.sleep(self._look_s)
                 self._look()
 
     async def _watch(self, folders: list[str]) -> None:
@@ -57,7 +76,7 @@ class FileWatch:
             watch_filter=None,
             debounce=LONGEST_MS,
             step=QUIET_MS,
-            rust_timeout=int(LOOK_S * 1000),
+            rust_timeout=int(self._look_s * 1000),
             yield_on_timeout=True,
             recursive=False,
         ):
@@ -66,8 +85,8 @@ class FileWatch:
                 return
 
     def _look(self) -> None:
-        if self._in_force.settings.reload and mark_of(self._path) != self._reloader.mark:
-            self._reloader.ask(REASON)
+        if self._in_force.settings.reload and mark_of(self._path) != self._reader.mark:
+            self._reader.ask(REASON)
 
     def _folders(self) -> list[str]:
         """Where the file stands, and where it really is."""
