@@ -1,0 +1,47 @@
+-- Copies, checks and figures of a store as a whole.
+
+-- name: integrity_check
+PRAGMA integrity_check(3);
+
+-- name: one_file
+-- For a copy: without a write-ahead log beside it. A daemon that opens it turns the log on again.
+PRAGMA journal_mode = DELETE;
+
+-- name: checkpoint
+PRAGMA wal_checkpoint(TRUNCATE);
+
+-- name: vacuum_into
+VACUUM INTO ?;
+
+-- name: page_size
+PRAGMA page_size;
+
+-- name: free_pages
+PRAGMA freelist_count;
+
+-- name: row_counts
+SELECT 'inbox', count(*) FROM inbox
+UNION ALL SELECT 'outbox', count(*) FROM outbox
+UNION ALL SELECT 'conversations', count(*) FROM conversations
+UNION ALL SELECT 'messages', count(*) FROM messages
+UNION ALL SELECT 'turns', count(*) FROM turns
+UNION ALL SELECT 'steps', count(*) FROM steps
+UNION ALL SELECT 'ledger', count(*) FROM ledger
+UNION ALL SELECT 'scopes', count(*) FROM scopes
+UNION ALL SELECT 'deposits', count(*) FROM deposits
+UNION ALL SELECT 'alerts', count(*) FROM alerts
+UNION ALL SELECT 'quarantine', count(*) FROM quarantine
+UNION ALL SELECT 'traffic_days', count(*) FROM traffic_days
+UNION ALL SELECT 'active_users', count(*) FROM active_users
+UNION ALL SELECT 'usage_days', count(*) FROM usage_days
+UNION ALL SELECT 'usage_user_days', count(*) FROM usage_user_days;
+
+-- name: oldest_message
+SELECT min(accepted_ms) FROM inbox;
+
+-- name: left_open
+-- What the next start has to decide about: calls whose end nobody saw, sends that were under way.
+SELECT
+    (SELECT count(*) FROM ledger WHERE state = 'held'),
+    (SELECT count(*) FROM outbox WHERE state = 'sending' AND state <> 'sent'),
+    (SELECT count(*) FROM inbox WHERE finished_ms IS NULL);
