@@ -13,6 +13,7 @@ from runner.app.reloading import mark_of
 from runner.app.serving import serving
 from runner.app.signals import Signals
 from runner.app.supervised import announced
+from runner.app.tracing import tracing
 from runner.app.working import working
 from runner.clock import SystemClock
 from runner.config.hidden import secrets_of
@@ -21,6 +22,8 @@ from runner.config.problems import Problems
 from runner.config.secret_store import SecretStore
 from runner.config.settings import Settings
 from runner.errors import OperatorError
+from runner.ports.observer import Observer
+from runner.telemetry.everyone import Everyone
 from runner.telemetry.logs import LEVEL_NAMES, Cut, configure
 from runner.telemetry.systemd import supervised
 from runner.telemetry.watching import Watching
@@ -57,10 +60,10 @@ def run_daemon(path: Path, environ: Mapping[str, str]) -> int:
     for warning in warnings:
         logger.warning("bots.yaml", problem=warning)
     clock = SystemClock()
-    site = Site(path, environ, settings, clock, Watching(logger), cut, mark)
     manager = supervised(environ, os.getpid(), clock)
 
-    async def serve() -> None:
+    async def serve(observer: Observer) -> None:
+        site = Site(path, environ, settings, clock, observer, cut, mark)
         signals = Signals()
         async with (
             working(site, connect=True) as daemon,
@@ -81,7 +84,8 @@ def run_daemon(path: Path, environ: Mapping[str, str]) -> int:
             logger.info("stopping")
         logger.info("stopped")
 
-    _run(serve())
+    with tracing(environ, clock, logger) as tracers:
+        _run(serve(Everyone((Watching(logger), *tracers))))
     return 0
 
 
