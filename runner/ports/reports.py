@@ -134,3 +134,6 @@ class ReportStore(Protocol):
         not done yet, or whose reply is on its way, stays: forget again. Where others spoke in a conversation, their
         turns stay, whole.
         """
+
+    async def forget_conversation(self, conversation: str) -> int:
+        """Remove one conversation, whoever spoke in it; returns rows removed. What stays: as with `forget_user`."""

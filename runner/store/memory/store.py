@@ -7,7 +7,7 @@ which is how tests make a store fail. Closing forgets nothing: opened again, the
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from runner.errors import StoreError
@@ -295,8 +295,17 @@ class MemoryStore:
     async def forget_user(self, bot: str | None, user: str) -> int:
         """As the port says."""
         self._begin("forget_user")
+        return self._forget_turns(self._talks.turns_of(bot, user))
+
+    async def forget_conversation(self, conversation: str) -> int:
+        """As the port says."""
+        self._begin("forget_conversation")
+        removed = self._forget_turns(self._talks.turns_in(conversation))
+        return removed + self._talks.forget_if_empty(conversation, self._inbox.has_work)
+
+    def _forget_turns(self, turns: Iterable[TurnRecord]) -> int:
         removed = 0
-        for turn in self._talks.turns_of(bot, user):
+        for turn in turns:
             inbox_id = int(turn.turn.removeprefix("t"))
             if not self._outbox.is_on_its_way(inbox_id):
                 removed += self._talks.forget_turn(turn.turn, self._inbox.has_work)

@@ -121,6 +121,10 @@ class Conversations:
         records = (turn.record for turn in self._turns.values())
         return [record for record in records if record.user == user and bot in (None, record.bot)]
 
+    def turns_in(self, conversation: str) -> list[TurnRecord]:
+        """A conversation's turns."""
+        return [turn.record for turn in self._turns.values() if turn.record.conversation == conversation]
+
     def _line(self, name: str, talk: _Talk) -> ConversationLine:
         return ConversationLine(
             id=name,
@@ -163,10 +167,15 @@ class Conversations:
         for seq in gone.said:
             del talk.messages[seq]
         removed = 1 + len(gone.said) + self.forget_steps(turn)
-        if not talk.turns and not has_work(talk.lane):
-            self._drop(name)
-            removed += 1
-        return removed
+        return removed + self.forget_if_empty(name, has_work)
+
+    def forget_if_empty(self, conversation: str, has_work: Callable[[str], bool]) -> int:
+        """Remove a conversation without turns, unless its lane has work that goes on with it; how many rows."""
+        talk = self._talks.get(conversation)
+        if talk is None or talk.turns or has_work(talk.lane):
+            return 0
+        self._drop(conversation)
+        return 1
 
     def forget_idle(self, before_ms: int, has_work: Callable[[str], bool]) -> int:
         """Remove idle conversations of lanes without work, with their messages and turns; how many rows."""

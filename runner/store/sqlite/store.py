@@ -281,6 +281,10 @@ class SqliteStore:
         """As the port says, but in several transactions, as `prune`."""
         return await self._all_of(lambda c: self._upkeep.forget_user(c, bot, user))
 
+    async def forget_conversation(self, conversation: str) -> int:
+        """As the port says, but in several transactions, as `prune`."""
+        return await self._all_of(lambda c: self._upkeep.forget_conversation(c, conversation))
+
     # ── one holder ───────────────────────────────────────────────────────────────────────────────────────
     async def lease(self, name: str, holder: str, ttl_ms: int, now_ms: int) -> Lease | None:
         """As the port says."""

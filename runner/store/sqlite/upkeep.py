@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from runner.store.sqlite.queries import Queries
 
@@ -37,11 +37,23 @@ class Upkeep:
     def forget_user(self, connection: sqlite3.Connection, bot: str | None, user: str) -> int:
         """Some turns of a user with all that was said in them; conversations that nothing is left of go too."""
         asked = {"bot": bot, "user": user, "limit": TURNS_AT_ONCE}
-        found = connection.execute(self._sql["forgettable_turns"], asked).fetchall()
+        return self._forget_turns(connection, connection.execute(self._sql["forgettable_turns"], asked))
+
+    def forget_conversation(self, connection: sqlite3.Connection, conversation: str) -> int:
+        """Some turns of a conversation, then the conversation itself."""
+        asked = (conversation, TURNS_AT_ONCE)
+        found = connection.execute(self._sql["forgettable_turns_of_conversation"], asked)
+        return self._forget_turns(connection, found, conversation)
+
+    def _forget_turns(
+        self, connection: sqlite3.Connection, rows: Iterable[tuple[str, int, str]], *also: str
+    ) -> int:
+        """These turns (turn, message, conversation); of their conversations and `also` those that are empty then."""
+        found = list(rows)
         turns, letters, talks = ([row[place] for row in found] for place in range(3))
         removed = self._run(connection, turns, ("forget_messages_of_turns", "forget_these_turns"))
         removed += self._run(connection, letters, ("forget_steps", "forget_outgoing", "forget_inbound"))
-        touched = sorted(set(talks))
+        touched = sorted({*map(str, talks), *also})
         emptied = connection.execute(self._sql["emptied_conversations"], (json.dumps(touched),))
         empty = [row[0] for row in emptied]
         removed += self._run(connection, empty, ("forget_messages",))

@@ -136,3 +136,42 @@ async def test_what_a_conversation_cost_goes_with_it(store: Store) -> None:
     assert [line.cost for line in await store.conversations(None, 9)] == [Money(5)]
     await store.forget_user(None, "anna")
     assert await store.conversations(None, 9) == []
+
+
+async def test_one_conversation_goes_whoever_spoke_in_it(store: Store) -> None:
+    for event, user in (("e1", "anna"), ("e2", "ben")):
+        await answer(store, inbound(event), "q", "a", user=user, parts=1, first_state=SENT)
+    await answer(store, inbound("e3"), "other", conversation=ConversationState("c9", NOON, NOON))
+    await spent(store, "t1.1", 5, conversation="c1")
+    assert await store.forget_conversation("c1") == 2 * (1 + 2 + 1 + 1) + 1
+    assert await store.transcript("c1") is None
+    assert [line.id for line in await store.conversations(None, 9)] == ["c9"]
+    assert await store.answers(1) == []
+    assert len(await rows(store)) == 1
+    assert await store.forget_conversation("c1") == 0
+
+
+async def test_a_conversation_with_work_is_emptied_and_goes_later(store: Store) -> None:
+    [part] = await answer(store, inbound("e1"), "q1", "a1", parts=1)
+    await answer(store, inbound("e2"), "q2", "a2")
+    await store.accept(inbound("e3"))
+    assert await store.forget_conversation("c1") == 4
+    found = await store.transcript("c1")
+    assert found is not None
+    assert [turn.messages for turn in found.turns] == [("q1", "a1")]  # its answer is on its way
+    await store.end_sending(part, SENT)
+    assert await store.forget_conversation("c1") == 5
+    assert (await work_on(store)).history == ()
+    await answer(store, inbound("e3"), "q3")
+    assert await store.forget_conversation("c1") == 4
+    assert await store.transcript("c1") is None
+
+
+async def test_a_conversation_that_was_emptied_before_goes_too(store: Store) -> None:
+    await answer(store, inbound("e1"), "q1")
+    await store.accept(inbound("e2"))
+    await store.forget_user(None, "anna")
+    assert await store.transcript("c1") is not None  # a turn on its way goes on with it
+    await answer(store, inbound("e2"), "q2", conversation=ConversationState("c2", NOON, NOON))
+    assert await store.forget_conversation("c1") == 1
+    assert await store.transcript("c1") is None

@@ -103,6 +103,7 @@ def test_no_hot_query_reads_a_whole_table(connection: sqlite3.Connection, name: 
         ("forgettable_messages", "inbox_finished"),
         ("forgettable_conversations", "conversations_by_age"),
         ("forgettable_turns", "turns_by_user"),
+        ("forgettable_turns_of_conversation", "turns_by_conversation"),
         ("conversations", "conversations_by_age"),
         ("conversations_of_bot", "conversations_by_bot"),
         ("conversations_of_user", "turns_by_user"),

@@ -48,6 +48,15 @@ WHERE user = :user AND (:bot IS NULL OR bot = :bot)
   )
 LIMIT :limit;
 
+-- name: forgettable_turns_of_conversation
+SELECT turn, CAST(substr(turn, 2) AS INTEGER), conversation FROM turns
+WHERE conversation = ?
+  AND NOT EXISTS (
+      SELECT 1 FROM outbox
+      WHERE outbox.inbox_id = CAST(substr(turn, 2) AS INTEGER) AND outbox.state IN ('pending', 'sending')
+  )
+LIMIT ?;
+
 -- name: forget_messages_of_turns
 DELETE FROM messages WHERE (conversation, seq) IN (
     SELECT messages.conversation, messages.seq
