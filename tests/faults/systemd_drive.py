@@ -20,6 +20,7 @@ from tests.faults import systemd_steps as steps
 from tests.faults.reckoning import books, check_bill, listed, say_again
 
 CLIENTS = 5
+WITHIN_S = 480.0
 
 
 class Load:
@@ -49,6 +50,8 @@ class Load:
             told = await self.say(bot, word, f"u{client}")
             if "response" in told:
                 self.answers[word].add(str(told["response"]))
+            while bot == "posted" and f"re {word}" not in self.posted:  # noqa: ASYNC110 - a glance is enough here
+                await asyncio.sleep(0.02)
 
     async def say(self, bot: str, word: str, user: str) -> dict[str, object]:
         """The same again until it is taken: that is all a caller has to do."""
@@ -66,9 +69,6 @@ class Load:
             except (aiohttp.ClientError, ConnectionError, ValueError):
                 pass
             await asyncio.sleep(0.02)
-
-    def all_posted(self) -> bool:
-        return {f"re {word}" for word in self.said if word.startswith("posted")} <= set(self.posted)
 
 
 def say_slowly(body: Mapping[str, Any]) -> Say:
@@ -96,7 +96,6 @@ async def drive() -> None:
             await asyncio.to_thread(steps.is_upgraded, model)
             await asyncio.to_thread(steps.is_refused)
             load.over = True
-        await asyncio.to_thread(steps.until, "every answer was posted", load.all_posted)
         await asyncio.to_thread(steps.cannot_write_its_file)
         await asyncio.to_thread(steps.stops)
         await reckon(load, model)
@@ -111,6 +110,7 @@ async def reckon(load: Load, model: ModelServer) -> None:
     for word, told in load.answers.items():
         assert told == {f"re {word}"}, (word, told)
     assert {word for word in load.said if word.startswith("asked")} == set(load.answers)
+    assert {f"re {word}" for word in load.said if word.startswith("posted")} == set(load.posted)
     doubled = {text: count - 1 for text, count in load.posted.items() if count > 1}
     excused = await listed(store)  # type: ignore[arg-type]
     assert all(excused[text] >= more for text, more in doubled.items()), (doubled, excused)
@@ -127,5 +127,5 @@ class Stored:
 
 
 if __name__ == "__main__":
-    asyncio.run(drive())
+    asyncio.run(asyncio.wait_for(drive(), WITHIN_S))
     print("ALL OF IT HOLDS")

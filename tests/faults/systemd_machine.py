@@ -31,12 +31,12 @@ Type=oneshot
 TimeoutStartSec=9min
 KillMode=process
 WorkingDirectory=/opt/src
-StandardOutput=file:/opt/out/log
-StandardError=file:/opt/out/log
+StandardOutput=append:/opt/out/log
+StandardError=append:/opt/out/log
 ExecStart=/usr/bin/python3 -m tests.faults.systemd_slots
 ExecStart=/opt/botrunner/a/bin/python -B -m tests.faults.systemd_drive
 ExecStopPost=/bin/sh -c 'journalctl --output=cat --unit=botrunner > /opt/out/journal'
-ExecStopPost=/bin/systemctl --no-block poweroff
+ExecStopPost=/bin/sh -c 'systemctl --no-block poweroff 2>/dev/null'
 """
 
 
@@ -56,6 +56,7 @@ def why_not() -> str:
 
 def boot(out: Path) -> str:
     """Boot it, let the drive go, shut down; what the drive said."""
+    _furnish()
     command = [
         *("unshare", "--mount", "sh", "-c", BOOT, "boot"),
         *("systemd-nspawn", "--quiet", f"--directory={_root()}", "--volatile=overlay", "--boot"),
@@ -89,12 +90,18 @@ def _made() -> bool:
     command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", RELEASE, str(fresh)]
     if subprocess.run(command, capture_output=True, check=False).returncode != 0:
         return False
-    units = fresh / "etc/systemd/system"
-    (units / "drive.timer").write_text(TIMER)
-    (units / "drive.service").write_text(SERVICE)
-    (units / "timers.target.wants").mkdir(parents=True, exist_ok=True)
-    (units / "timers.target.wants/drive.timer").symlink_to("../drive.timer")
-    for folder in ("opt/src", "opt/site", "opt/out"):
-        (fresh / folder).mkdir(parents=True)
     fresh.rename(_root())
     return True
+
+
+def _furnish() -> None:
+    """What is ours in it."""
+    units = _root() / "etc/systemd/system"
+    (units / "drive.timer").write_text(TIMER)
+    (units / "drive.service").write_text(SERVICE)
+    wanted = units / "timers.target.wants/drive.timer"
+    wanted.parent.mkdir(exist_ok=True)
+    wanted.unlink(missing_ok=True)
+    wanted.symlink_to("../drive.timer")
+    for folder in ("src", "site", "out"):
+        (_root() / "opt" / folder).mkdir(parents=True, exist_ok=True)

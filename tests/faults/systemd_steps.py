@@ -75,7 +75,9 @@ def install() -> None:
 
 def starts() -> None:
     install()
-    assert shown("ActiveState") == "active", "restart comes back when it is ready"
+    assert (state := shown("ActiveState")) == "active", (
+        f"restart comes back when it is ready, and not {state}"
+    )
     until("2 bots are up", lambda: shown("StatusText").startswith("2 bots up"))
     assert shown("StatusText").endswith(" USD today")
     pid = int(shown("MainPID"))
