@@ -10,6 +10,7 @@ from runner.web import page
 from runner.web.api.bots import Bots
 from runner.web.api.health import HealthCalls
 from runner.web.api.money import MoneyCalls
+from runner.web.api.privacy import Privacy
 from runner.web.api.reloading import Reloading
 from runner.web.api.reports import Reports
 from runner.web.api.showing import Showing
@@ -44,6 +45,7 @@ def calls_of(parts: WebParts, door: Doorkeeper) -> Sequence[AnyCall]:
         *Talking(parts, door).calls(),
         *Status(parts, showing).calls(),
         *Reports(parts).calls(),
+        *Privacy(parts).calls(),
         *MoneyCalls(parts).calls(),
         *HealthCalls(parts, door).calls(),
         *Reloading(parts).calls(),
