@@ -68,7 +68,7 @@ def until(what: str, true: Callable[[], bool]) -> None:
 def install() -> None:
     """What `make install` does with a new slot, as often as it likes."""
     program = CURRENT / "bin/botrunner"
-    command = [program, "install-service", "--system", "--program", program]
+    command: list[str | Path] = [program, "install-service", "--system", "--program", program]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
