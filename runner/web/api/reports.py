@@ -80,7 +80,7 @@ class Reports:
         if all(known.id != bot for known in self._parts.defined()):
             return _no_bot(bot)
         first, last = days
-        which = _whole_days(first, last, bot)
+        which = whole_days(first, last, bot)
         spent = {group.key[0]: group for group in await store.usage(which, ("day",))}
         traffic = {day.day: day for day in await store.traffic(bot, first, last)}
         facts = (await store.bot_facts([bot]))[bot]
@@ -118,7 +118,7 @@ class Reports:
             return days
         first, last = days
         by = names_of(query.group_by)
-        groups = await self._parts.store.usage(_whole_days(first, last, query.bot), by)
+        groups = await self._parts.store.usage(whole_days(first, last, query.bot), by)
         if query.form == "csv":
             return _csv(groups, by)
         shown = UsageShown(
@@ -152,7 +152,7 @@ class Reports:
         if found is None:
             return refusal(404, "not_found", f"there is no conversation {name[:80]!r} (any more)")
         line = conversation_shown(found.line).model_dump()
-        turns = [_turn(turn).model_dump() for turn in found.turns]
+        turns = [turn_shown(turn).model_dump() for turn in found.turns]
         return answer({**line, "transcript": turns})
 
     def _days(self, query: Days) -> tuple[str, str] | web.Response:
@@ -242,7 +242,8 @@ def conversation_shown(line: ConversationLine) -> ConversationShown:
     )
 
 
-def _turn(turn: TranscriptTurn) -> TurnShown:
+def turn_shown(turn: TranscriptTurn) -> TurnShown:
+    """A turn as callers see it."""
     return TurnShown(
         turn_id=turn.turn,
         user=turn.user,
@@ -279,7 +280,8 @@ def _cell(value: str) -> str:
     return f"'{value}" if value.startswith(_FORMULA) else value
 
 
-def _whole_days(first: str, last: str, bot: str | None) -> LedgerFilter:
+def whole_days(first: str, last: str, bot: str | None) -> LedgerFilter:
+    """These UTC days, both whole."""
     return LedgerFilter(bot=bot, from_ms=_start_ms(first), to_ms=_start_ms(last) + MS_PER_DAY)
 
 
