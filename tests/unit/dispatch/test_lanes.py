@@ -272,3 +272,35 @@ async def test_a_stop_parks_what_takes_too_long(world: World) -> None:
 
 async def test_a_stop_with_nothing_to_do(world: World) -> None:
     assert await world.lanes().stop(1)
+
+
+async def test_what_is_for_a_bot_that_is_gone_stays_as_it_is_until_the_bot_returns(
+    world: World, watched: Watched
+) -> None:
+    those = world.lanes()
+    world.roster.remove("bot")
+    await world.accept("a", "1")
+    await watched(those)
+    while those.running:
+        await world.clock.sleep(0)
+    assert (world.begun, those.waiting("bot")) == ([], 1)
+    world.roster.add(a_bot())
+    those.look()
+    await world.until(lambda: world.done == ["1"])
+
+
+async def test_the_end_of_the_turns_that_run_is_waited_for_and_of_no_others(world: World) -> None:
+    those = world.lanes()
+    gate, later = world.gate("1"), world.gate("2")
+    await world.accept("a", "1")
+    await world.until(lambda: world.begun == ["1"])
+    await those.ended("another")
+    waiting = world.tasks.create_task(those.ended("bot"), name="waiting")
+    await world.clock.sleep(0)
+    await world.accept("b", "2")
+    await world.until(lambda: world.begun == ["1", "2"])
+    assert not waiting.done()
+    gate.set()
+    await waiting
+    assert world.done == ["1"]
+    later.set()

@@ -292,3 +292,51 @@ async def test_a_stop_gives_up_a_send_that_hangs(world: World) -> None:
     await world.adapter.attempts(1)
     assert not await world.outbox.stop(0.01)
     assert await world.states() == {"1": "sending"}, "perhaps it was sent"
+
+
+async def test_the_end_of_what_a_bot_sends_now_is_waited_for(world: World) -> None:
+    await world.started()
+    world.adapter.go.clear()
+    await world.reply("a", "1", "2", "3")
+    await world.adapter.attempts(1)
+    ending = world.tasks.create_task(world.outbox.ended("bot", 60), name="ending")
+    await world.outbox.ended("another", 60)
+    assert not ending.done()
+    world.adapter.go.set()
+    await ending
+    assert world.sent() == ["1", "2", "3"], "all parts of it, those in the store too"
+
+
+async def test_what_cannot_be_sent_now_is_not_waited_for(world: World) -> None:
+    await world.started()
+    world.adapter.script(NotSent("busy", retry_after_s=3600.0))
+    await world.reply("a", "1")
+    await world.adapter.attempts(1)
+    await world.outbox.ended("bot", 60)
+    assert await world.states() == {"1": "pending"}
+
+
+async def test_a_send_that_hangs_is_waited_for_so_long_and_no_longer(world: World) -> None:
+    await world.started()
+    world.adapter.go.clear()
+    await world.reply("a", "1")
+    await world.adapter.attempts(1)
+    await world.outbox.ended("bot", 0.01)
+    assert world.sent() == []
+    world.adapter.go.set()
+    await world.adapter.replies(1)
+
+
+async def test_a_part_that_had_to_wait_goes_out_by_the_connection_that_there_is_then(world: World) -> None:
+    await world.started()
+    world.adapter.script(NotSent("slow down", retry_after_s=30.0))
+    await world.reply("a", "1")
+    await world.adapter.attempts(1)
+    await world.reply("a", "2")
+    other = FakeAdapter()
+    world.roster.add(a_bot(), other)
+    while len(other.sent) < 2:
+        world.clock.advance(30)
+        await world.clock.sleep(0)
+    assert [message.text for message in other.sent] == ["1", "2"]
+    assert world.sent() == []

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -103,6 +104,29 @@ async def test_keys_of_long_ago_are_forgotten() -> None:
     assert len(known._providers) == MOST_PROVIDERS
     assert known.get("groq", Secret("gsk-0")) is first
     await known.close()
+
+
+async def test_another_definition_is_another_provider_and_the_same_one_is_kept() -> None:
+    house = ProviderDefinition("house", "openai", base_url="http://127.0.0.1:9/v1", api_key=Secret("one"))
+    other = ProviderDefinition("other", "openai", base_url="http://127.0.0.1:9/v1", api_key=Secret("two"))
+    shelf = catalogue(house, other)
+    before = shelf.get("house"), shelf.get("other"), shelf.get("house", Secret("own"))
+    moved = replace(house, base_url="http://127.0.0.1:8/v1")
+    shelf.redefine({"house": moved, "other": other})
+    after = shelf.get("house"), shelf.get("other"), shelf.get("house", Secret("own"))
+    assert [old is new for old, new in zip(before, after, strict=True)] == [False, True, False]
+    await shelf.close()
+
+
+async def test_who_is_taken_out_is_known_to_those_who_began_before() -> None:
+    house = ProviderDefinition("house", "openai", base_url="http://127.0.0.1:9/v1", api_key=Secret("one"))
+    mine = replace(SHIPPED["openai"], base_url="http://127.0.0.1:9/v1", api_key=Secret("one"))
+    shelf = catalogue(house, mine)
+    kept = shelf.get("house")
+    shelf.redefine({})
+    assert shelf.get("house") is kept
+    assert shelf.needs_key("openai"), "a shipped one is as it is shipped"
+    await shelf.close()
 
 
 def test_warm_imports_the_sdk_and_echo_needs_none() -> None:
