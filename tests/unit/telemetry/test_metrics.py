@@ -11,17 +11,11 @@ from prometheus_client.parser import text_string_to_metric_families as families
 
 import runner
 from adapters.contract import ConnectionState
-from adapters.testing.fake import FakeAdapter
-from runner.agent.tools import EmptyToolbox
-from runner.bots import Bot, Channel
 from runner.clock import UnixMs
-from runner.errors import StoreError
 from runner.money.amounts import PICO_PER_USD, Money
 from runner.money.budget import Counter
 from runner.money.scopes import Period
-from runner.money.terms import Cap, Per, WalletTerms
 from runner.money.usage import NO_USAGE, Usage
-from runner.ports.books import Deposit
 from runner.ports.observer import (
     AlertRaised,
     BoundBroken,
@@ -41,16 +35,10 @@ from runner.ports.observer import (
 )
 from runner.ports.reloads import ConfigState, Reloaded
 from runner.ports.stores import StoreFigures
-from runner.store.memory import MemoryStore
-from runner.supervisor import LiveBot, LiveRoster
-from runner.telemetry.lag import LoopLag
 from runner.telemetry.metric_names import PROCESS, SPECS, told_names
 from runner.telemetry.metrics import OPEN_METRICS, TEXT, exposition
-from runner.telemetry.standing import LimitNow, Probes, Standing, StoreNow, WalletNow
+from runner.telemetry.standing import LimitNow, Standing, StoreNow, WalletNow
 from runner.telemetry.tally import BOUNDS_MS, MOST_MODELS, MOST_SERIES, OTHER, TOKEN_KINDS, Tally, tokens_of
-from runner.testing.clock import ManualClock
-from runner.testing.observer import RecordingObserver
-from runner.testing.scenes import a_bot
 
 NOW = 1_800_000_000_000
 USD = PICO_PER_USD
@@ -359,60 +347,3 @@ def test_names_are_as_the_format_wants_them() -> None:
             assert counted[spec.family] == spec.labels
     families_told: Iterable[str] = [spec.family for spec in SPECS.values() if spec.family]
     assert sorted(families_told) == sorted({**Tally.FAMILIES, **Tally.TIMES})
-
-
-# ── where it is read from ────────────────────────────────────────────────────────────────────────────────
-
-
-async def probes(store: MemoryStore, *bots: Bot, wallet: WalletTerms | None = None) -> Probes:
-    clock = ManualClock()
-    live = [
-        LiveBot(bot, {channel.name: FakeAdapter() for channel in bot.channels}, EmptyToolbox())
-        for bot in bots
-    ]
-    roster = LiveRoster(live, FakeAdapter(), clock, RecordingObserver(), wallet)
-    await store.open()
-    return Probes(store, roster, LoopLag(clock), lambda: ConfigState(UnixMs(1)), clock, "1")
-
-
-async def test_a_bots_own_limits_are_read_each_once_with_the_stricter_amount() -> None:
-    caps = (
-        Cap(Per.BOT, Period.DAY, Money(7)),
-        Cap(Per.BOT, Period.LIFETIME, Money(3)),
-        Cap(Per.USER, Period.DAY, Money(1)),
-        Cap(Per.BOT, Period.MONTH, None),
-    )
-    looking = await probes(MemoryStore(), a_bot("shop", cap=Money(5), caps=caps), a_bot("desk"))
-    store = (await looking.standing()).store
-    assert store is not None
-    assert [(one.bot, one.period, one.limit) for one in store.limits] == [
-        ("shop", Period.LIFETIME, 3),
-        ("shop", Period.DAY, 7),
-        ("desk", Period.LIFETIME, None),
-    ]
-
-
-async def test_a_wallet_is_told_where_there_is_one() -> None:
-    store = MemoryStore()
-    looking = await probes(store, a_bot())
-    found = (await looking.standing()).store
-    assert found is not None
-    assert found.wallet is None
-    await store.deposit(Deposit("k", Money(9), 1))
-    found = (await looking.standing()).store
-    assert found is not None
-    assert found.wallet == WalletNow(Money(9), Counter())
-    with_terms = (await (await probes(MemoryStore(), a_bot(), wallet=WalletTerms())).standing()).store
-    assert with_terms is not None
-    assert with_terms.wallet is not None
-
-
-async def test_a_store_that_fails_is_told_as_such() -> None:
-    def fail(method: str) -> None:
-        if method == "counters":
-            raise StoreError("no room")
-
-    looking = await probes(MemoryStore(before=fail), a_bot("shop", channels=(Channel("chat", "fake", None),)))
-    found = await looking.standing()
-    assert found.store is None
-    assert [link.channel for link in found.connections] == ["chat"]
