@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import runner
-from runner.cli import wallet
+from runner.cli import conversations, store, wallet
 from runner.cli.begin import init, schema
 from runner.cli.bench import bench
 from runner.cli.cap import cap
@@ -80,7 +80,37 @@ def application() -> typer.Typer:
     purse.command(epilog="Example: botrunner wallet history")(wallet.history)
     app.add_typer(purse, name="wallet")
     app.add_typer(_secrets(), name="secret")
+    app.add_typer(_store(), name="store")
+    app.add_typer(_conversations(), name="conversations")
     return app
+
+
+def _store() -> typer.Typer:
+    group = typer.Typer(no_args_is_help=True, help="The file that everything is remembered in.")
+    group.command(epilog="Example: botrunner store backup /backups/botrunner.db")(store.backup)
+    group.command(epilog="Example: botrunner store restore /backups/botrunner.db")(store.restore)
+    group.command(epilog="Example: botrunner store migrate --dry-run")(store.migrate)
+    group.command(epilog="Example: botrunner store vacuum")(store.vacuum)
+    group.command(epilog="Example: botrunner store check /backups/botrunner.db")(store.check)
+    group.command(epilog="Example: botrunner store info --json")(store.info)
+    return group
+
+
+def _conversations() -> typer.Typer:
+    group = typer.Typer(no_args_is_help=True, help="What was said to the bots.")
+    group.command("list", epilog="Example: botrunner conversations list --bot support --limit 20")(
+        conversations.list_conversations
+    )
+    group.command("show", epilog="Example: botrunner conversations show 8f14e45fceea")(
+        conversations.show_conversation
+    )
+    group.command("delete", epilog="Example: botrunner conversations delete --user 4711 --yes")(
+        conversations.delete_conversations
+    )
+    group.command("export", epilog="Example: botrunner conversations export --user 4711 > anna.jsonl")(
+        conversations.export_conversations
+    )
+    return group
 
 
 def _secrets() -> typer.Typer:

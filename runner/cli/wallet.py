@@ -140,28 +140,20 @@ async def open_treasury(config: Path) -> AsyncIterator[Treasury]:
         OperatorError: a faulty file, or a store that keeps nothing.
         StoreError: the store cannot be used.
     """
+    from runner.cli.books import open_store_here
     from runner.cli.files import load_settings
     from runner.clock import SystemClock
     from runner.dispatch.treasury import Treasury
-    from runner.store.catalogue import open_store
 
     settings = load_settings(config)
-    if settings.store_url == "memory:":
-        raise OperatorError("the store is memory: and keeps nothing", "Set store.url in bots.yaml.")
-    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    clock = SystemClock()
-    store = open_store(settings.store_url, settings.state_dir, clock)
-    await store.open()
-    try:
+    async with open_store_here(settings) as store:
         yield Treasury(
             store,
-            clock,
+            SystemClock(),
             terms=lambda: settings.wallet,
             changed=lambda _: None,  # nobody waits: no daemon runs
             cleared=lambda choice: store.clear_quarantine(choice.provider, choice.model),
         )
-    finally:
-        await store.close()
 
 
 async def _wallet(treasury: Treasury) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from runner.store.sqlite.lock import FileLock
 from runner.store.sqlite.migration import load_migrations, migrate
 from runner.store.sqlite.queries import load_queries
 
+_PLAIN = {ord(mark): None for mark in "-:."}
 _OWN_ENDINGS = ("", "-wal", "-shm", "-journal", ".lock")
 
 
@@ -164,8 +165,8 @@ def _set_aside(store: Path, now_ms: UnixMs) -> Path | None:
         return None
     with suppress(sqlite3.Error):  # a damaged store is what backups are for
         emptied_log(store)
-    stamp = iso(now_ms)[:19].replace("-", "").replace(":", "")
-    kept = store.with_name(f"{store.name}.replaced-{stamp}Z")
+    stamp = iso(now_ms).translate(_PLAIN)
+    kept = store.with_name(f"{store.name}.replaced-{stamp}")
     try:
         _second_name(store, kept)
         log = beside(store, "-wal")

@@ -50,7 +50,7 @@ class AdminDouble:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_PATCH = do_POST = answer  # noqa: N815 - the names that http.server looks for
+            do_GET = do_PATCH = do_POST = do_DELETE = answer  # noqa: N815 - the names that http.server looks for
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
                 pass

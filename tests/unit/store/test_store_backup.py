@@ -173,7 +173,7 @@ def test_a_damaged_page_is_refused_and_the_backup_restores(path: Path, backup: P
     done = restore(backup, path, NOW)
     assert done.found.is_good
     assert done.kept is not None
-    assert done.kept.name == "store.db.replaced-20261122T000000Z"
+    assert done.kept.name == "store.db.replaced-20261122T000000000Z"
     assert examine(done.kept, SQL, NEWEST).damage
     assert conversations(path) == 40
 
