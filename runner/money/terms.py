@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import assert_never
 
 from runner.money import scopes
 from runner.money.amounts import ZERO, Money
@@ -112,6 +113,8 @@ def _whose(per: Per, team: str, call: Attempt) -> str:
             return scopes.of_message(call.turn)
         case Per.TEAM:
             return scopes.of_team(team)
+        case _:
+            assert_never(per)
 
 
 def _payer(terms: Terms, call: Attempt) -> list[ScopeLimit]:

@@ -1,5 +1,8 @@
 """The rows and the counters say the same, to the pico-dollar."""
 
+from dataclasses import replace
+from itertools import permutations
+
 import pytest
 
 from runner.money.amounts import Money
@@ -78,3 +81,36 @@ def test_a_difference_is_named(counters: dict[str, Counter], said: str) -> None:
 
 def test_differences_come_in_order() -> None:
     assert [difference.scope for difference in verify({}, ROWS)] == ["bot", "user"]
+
+
+def test_a_scope_that_was_never_used_is_no_difference() -> None:
+    assert verify({"new": Counter()}, []) == []
+    assert verify({}, [entry(ReservationState.RELEASED, 0, "bot")]) == []
+
+
+def test_sums_keep_what_came_before() -> None:
+    held, unknown, settled = (
+        entry(state, amount, "bot")
+        for state, amount in (
+            (ReservationState.HELD, 1),
+            (ReservationState.UNKNOWN, 20),
+            (ReservationState.SETTLED, 300),
+        )
+    )
+    for rows in permutations([held, unknown, settled]):
+        assert sum_rows(rows) == {"bot": Counter(300, 20, 1)}
+
+
+# ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────
+TOKENS = "plan-tokens:p@2026-11"
+
+
+def test_what_stands_in_a_scope_is_in_its_measure() -> None:
+    row = replace(entry(ReservationState.SETTLED, 40, "bot", TOKENS), tokens=7)
+    assert (row.stands("bot"), row.stands(TOKENS)) == (40, 7)
+    assert sum_rows([row]) == {"bot": Counter(40), TOKENS: Counter(7)}
+
+
+def test_a_difference_of_tokens_is_told_in_tokens() -> None:
+    [difference] = verify({TOKENS: Counter(41, 5)}, [])
+    assert str(difference) == f"{TOKENS}: settled 41 (rows: 0), unknown 5 (rows: 0)"

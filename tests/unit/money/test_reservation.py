@@ -4,7 +4,15 @@ import pytest
 
 from runner.errors import IllegalStep
 from runner.money.budget import Counter
-from runner.money.reservation import LEGAL_STEPS, ReservationState, charge, check_step, hold, resolve
+from runner.money.reservation import (
+    LEGAL_STEPS,
+    ReservationState,
+    charge,
+    check_step,
+    corrected,
+    hold,
+    resolve,
+)
 
 FINAL = [ReservationState.SETTLED, ReservationState.RELEASED, ReservationState.UNKNOWN]
 BEFORE = Counter(10, 20, 30)
@@ -58,3 +66,16 @@ def test_a_hold_that_goes_nowhere_changes_nothing() -> None:
 
 def test_what_is_taken_and_what_is_gone() -> None:
     assert (BEFORE.taken, BEFORE.gone) == (60, 30)
+
+
+@pytest.mark.parametrize(
+    ("unknown", "real", "after"),
+    [
+        (5, 0, Counter(10, 15, 30)),
+        (5, 3, Counter(13, 15, 30)),
+        (5, 9, Counter(19, 15, 30)),
+        (20, 20, Counter(30, 0, 30)),
+    ],
+)
+def test_what_was_unknown_is_known(unknown: int, real: int, after: Counter) -> None:
+    assert corrected(BEFORE, unknown, real) == after

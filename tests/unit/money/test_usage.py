@@ -12,7 +12,7 @@ def test_what_is_left_of_the_input_is_plain() -> None:
 
 def test_usages_add_up_kind_by_kind() -> None:
     one = Usage(100, 50, 30, 20, 10, 5)
-    assert one + Usage(1, 6, 1, 0, 0, 5) == Usage(101, 56, 31, 20, 10, 10)
+    assert one + Usage(9, 6, 1, 2, 3, 5) == Usage(109, 56, 31, 22, 13, 10)
     assert one + NO_USAGE == one
 
 
