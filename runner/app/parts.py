@@ -26,6 +26,8 @@ from runner.providers.catalogue import Catalogue
 from runner.supervisor import LiveRoster, Supervisor
 from runner.telemetry.logs import Cut
 from runner.telemetry.tally import Tally
+from runner.web.last_errors import LastErrors
+from runner.web.live import Changes
 
 ANSWER_MARGIN_S = 15.0
 SEND_STOP_S = 5.0
@@ -86,6 +88,8 @@ class Daemon:
     supervisor: Supervisor
     reloader: Reloader
     tally: Tally
+    changes: Changes
+    last_errors: LastErrors
 
     async def say(self, bot: Bot, user: str, text: str) -> dict[str, Any]:
         """Say something to a bot at the console; the answer's JSON."""

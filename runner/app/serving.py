@@ -49,6 +49,8 @@ async def serving(daemon: Daemon, notifier: Notifier) -> AsyncIterator[str]:
         ),
         reloads=daemon.reloader,
         tally=daemon.tally,
+        changes=daemon.changes,
+        last_errors=daemon.last_errors,
         clock=clock,
         jwt_secret=load_secret(settings.state_dir, settings.server.jwt_secret),
         started_ms=clock.now_ms(),

@@ -39,6 +39,8 @@ from runner.supervisor import LiveRoster, Supervisor
 from runner.telemetry.alerts import Alerts
 from runner.telemetry.everyone import Everyone
 from runner.telemetry.tally import Tally
+from runner.web.last_errors import LastErrors
+from runner.web.live import Changes
 
 
 @asynccontextmanager
@@ -47,8 +49,9 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
 
     Leaving it stops in stages. Raises StoreRefused and OperatorError before anything runs.
     """
-    tally = Tally()
-    settings, clock, observer = site.settings, site.clock, Everyone((site.observer, tally))
+    settings, clock = site.settings, site.clock
+    tally, changes, last_errors = Tally(), Changes(), LastErrors(clock)
+    observer = Everyone((site.observer, tally, last_errors, changes))
     in_force = InForce(settings)
     async with AsyncExitStack() as stack:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -72,7 +75,8 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
         )
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         site = replace(site, observer=Everyone((observer, alerts)))
-        parts = _Parts(site, store, roster, console, catalogue, recovery, in_force, workshop, tally)
+        seen = _Seen(tally, changes, last_errors)
+        parts = _Parts(site, store, roster, console, catalogue, recovery, in_force, workshop, seen)
         daemon = _assemble(parts, tasks)
         await daemon.meter.open()
         await store.define_bots(digests_of(settings.bots), clock.now_ms())
@@ -92,6 +96,15 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
 
 
 @dataclass(frozen=True, slots=True)
+class _Seen:
+    """Who watches, for the pages of HTTP."""
+
+    tally: Tally
+    changes: Changes
+    last_errors: LastErrors
+
+
+@dataclass(frozen=True, slots=True)
 class _Parts:
     """What the flow is put around."""
 
@@ -103,7 +116,7 @@ class _Parts:
     recovery: Recovery
     in_force: InForce
     workshop: Workshop
-    tally: Tally
+    seen: _Seen
 
 
 def _assemble(parts: _Parts, tasks: asyncio.TaskGroup) -> Daemon:
@@ -146,7 +159,9 @@ def _assemble(parts: _Parts, tasks: asyncio.TaskGroup) -> Daemon:
         in_force=in_force,
         supervisor=supervisor,
         reloader=Reloader(site.config, read, apply, in_force, clock, observer, site.mark),
-        tally=parts.tally,
+        tally=parts.seen.tally,
+        changes=parts.seen.changes,
+        last_errors=parts.seen.last_errors,
     )
 
 

@@ -38,9 +38,8 @@ from runner.web.dashboard.views import (
     Trouble,
     UsagePage,
     UsageRow,
-    WalletEvent,
-    WalletPage,
 )
+from runner.web.dashboard.wallet_view import SetAside, UnknownCall, WalletEvent, WalletPage
 from runner.web.dashboard.wording import DAY, HOUR, MINUTE, days_until
 
 
@@ -89,7 +88,7 @@ def usage(*, by_day: bool = True) -> UsagePage:
         tuple(rows[:40]),
         total,
         chart,
-        max(0, len(rows) - 40),
+        more=True,
     )
 
 
@@ -164,6 +163,17 @@ def wallet() -> WalletPage:
             WalletEvent(NOW - 40 * DAY, "top-up", from_usd("200")),
         ),
         key="made-up-key",
+        unknown=(
+            UnknownCall(
+                "t4711.2",
+                NOW - 3 * HOUR,
+                "support",
+                "anthropic/claude-sonnet-4-6",
+                from_usd("0.1102"),
+                "cut off",
+            ),
+        ),
+        set_aside=(SetAside("openai", "gpt-4o-mini", from_usd("0.002"), from_usd("0.0031"), NOW - 5 * HOUR),),
     )
 
 

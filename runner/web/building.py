@@ -17,6 +17,9 @@ from runner.web.api.showing import Showing
 from runner.web.api.status import Status
 from runner.web.api.talking import Talking
 from runner.web.calls import AnyCall, routes_of
+from runner.web.dashboard_pages.events import Events
+from runner.web.dashboard_pages.routes import PATHS, Dashboard
+from runner.web.dashboard_pages.troubles import troubles
 from runner.web.entry import Doorkeeper
 from runner.web.login import Login
 from runner.web.pages import Pages
@@ -33,8 +36,16 @@ def build(app: web.Application, parts: WebParts) -> None:
     app[SESSIONS] = sessions
     calls = calls_of(parts, door)
     app.add_routes(routes_of([*calls, *Reference(parts, calls).calls()], door))
-    app.add_routes([*page.routes(parts), *pages.routes()])
+    dashboard = Dashboard(parts, sessions, door, pages)
+    app.add_routes([*page.routes(parts, dashboard.overview), *dashboard.routes(), *pages.routes()])
+    app.add_routes(Events(parts.changes, sessions).routes())
     app.add_routes(Login(parts.jwt_secret, sessions, door, pages).routes())
+    app.middlewares.insert(0, troubles(sessions, pages, PATHS))  # around what makes refusals
+
+    async def end_events(_: web.Application) -> None:
+        parts.changes.close()
+
+    app.on_shutdown.append(end_events)
 
 
 def calls_of(parts: WebParts, door: Doorkeeper) -> Sequence[AnyCall]:

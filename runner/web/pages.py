@@ -1,8 +1,8 @@
 """Pages of the dashboard as responses: written when asked for, by a renderer that is made for the first of them.
 
-Rules: the template engine is loaded off the loop, and by daemons whose dashboard is looked at only; a page may load
-and send nothing but what is of this server; what a page needs (style, scripts) may be kept for ever, for its address
-changes with its content.
+Rules: the template engine is loaded and works off the loop, and in daemons whose dashboard is looked at only; a
+page goes out packed where the browser takes it so; it may load and send nothing but what is of this server; what a
+page needs (style, scripts) may be kept for ever, for its address changes with its content.
 """
 
 from __future__ import annotations
@@ -63,10 +63,12 @@ class Pages:
             "Content-Security-Policy": CONTENT_POLICY,
             "Referrer-Policy": "same-origin",  # with no-referrer a form's own origin would not be told
         }
-        text = made.renderer.page(frame, view)
-        return web.Response(
+        text = await asyncio.to_thread(made.renderer.page, frame, view)
+        response = web.Response(
             text=text, status=status, content_type="text/html", charset="utf-8", headers=headers
         )
+        response.enable_compression()
+        return response
 
     async def _ready(self) -> _Made:
         async with self._making:
@@ -80,9 +82,11 @@ class Pages:
             return refusal(404, "not_found", "there is no such file")
         marked = request.query_string == asset.mark
         headers = {**SAFE_HEADERS, "Cache-Control": _FOR_EVER if marked else "no-store"}
-        return web.Response(
+        response = web.Response(
             body=asset.body, content_type=asset.content_type, charset="utf-8", headers=headers
         )
+        response.enable_compression()
+        return response
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from runner.supervisor import LiveRoster
 from runner.telemetry.lag import LoopLag
 from runner.telemetry.standing import Probes
 from runner.telemetry.tally import Tally
+from runner.web.last_errors import LastErrors
+from runner.web.live import Changes
 
 SetCap = Callable[[str, int | None], Awaitable[str | None]]
 """Write a bot's cap (whole cents, None: no cap) to bots.yaml and apply it; what is wrong, or None where it was done."""
@@ -31,6 +33,7 @@ class WebParts:
         probes: whether it can do its work, and how it stands.
         reloads: whoever reads bots.yaml again.
         tally: what happened since the start.
+        changes: that something happened, for pages that are open; `last_errors`: of each bot.
         public_url: where this server is reached from outside; None: not told.
     """
 
@@ -45,6 +48,8 @@ class WebParts:
     probes: Probes
     reloads: Reloads
     tally: Tally
+    changes: Changes
+    last_errors: LastErrors
     clock: Clock
     jwt_secret: bytes
     started_ms: UnixMs

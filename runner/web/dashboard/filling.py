@@ -116,7 +116,7 @@ def conversation_row(line: ConversationLine, tokens: int = 0) -> ConversationRow
 
 def said_in(transcript: Transcript) -> tuple[Said, ...]:
     """What was said, turn by turn: each answer with its tools and its figures."""
-    return tuple(one for turn in transcript.turns for one in _said(turn))
+    return tuple(one for turn in transcript.turns for one in said_of(turn))
 
 
 def tokens_of(transcript: Transcript) -> int:
@@ -124,9 +124,10 @@ def tokens_of(transcript: Transcript) -> int:
     return sum(turn.input_tokens + turn.output_tokens for turn in transcript.turns)
 
 
-def _said(turn: TranscriptTurn) -> list[Said]:
+def said_of(turn: TranscriptTurn) -> tuple[Said, ...]:
+    """What was said in one turn, as far as it was remembered."""
     messages = [message_from_json(text) for text in turn.messages]
-    asked = [Said("user", one.text, turn.at_ms) for one in messages if isinstance(one, UserMessage)]
+    asked = tuple(Said("user", one.text, turn.at_ms) for one in messages if isinstance(one, UserMessage))
     answers = [one.text for one in messages if isinstance(one, AssistantMessage) and one.text]
     stop = "" if turn.stop_reason in _ENDED_WELL else turn.stop_reason
     report = report_of(turn.report)
@@ -135,7 +136,7 @@ def _said(turn: TranscriptTurn) -> list[Said]:
     text = "\n\n".join(answers)
     if not (text or tools or stop or turn.calls):
         return asked
-    return [*asked, Said("bot", text or "(no text)", turn.at_ms, figures, tools, stop)]
+    return (*asked, Said("bot", text or "(no text)", turn.at_ms, figures, tools, stop))
 
 
 def report_of(text: str) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from runner.ports.books import GROUPINGS
-from runner.web.dashboard import charts, scales, views, wording
+from runner.web.dashboard import charts, scales, views, wallet_view, wording
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -36,7 +36,7 @@ _TEMPLATES: Mapping[type[views.PageView], str] = {
     views.ConsolePage: "console.html",
     views.UsagePage: "usage.html",
     views.HandoffsPage: "handoffs.html",
-    views.WalletPage: "wallet.html",
+    wallet_view.WalletPage: "wallet.html",
     views.SettingsPage: "settings.html",
     views.LoginPage: "login.html",
     views.Trouble: "trouble.html",

@@ -25,6 +25,7 @@ from runner.web.dashboard.figures import (
     Share,
     Spend,
 )
+from runner.web.dashboard.wallet_view import WalletPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,9 @@ class Frame:
         csrf: the session's token; stands in each form.
         may_write: whether the session may change anything; where not, no form is shown.
         config_fault: why the last change of bots.yaml was not applied; None: it was.
+        notices: what was done just now, or why it was not; `standing`: what is odd for as long as it is.
         handoffs_waiting: shown beside the navigation.
+        seen: the number of changes that the page has seen (`runner.web.live`).
         signed_in: whether there is navigation at all.
     """
 
@@ -53,8 +56,10 @@ class Frame:
     signed_in: bool = True
     config_fault: str | None = None
     notices: tuple[Notice, ...] = ()
+    standing: tuple[Notice, ...] = ()
     handoffs_waiting: int = 0
     version: str = ""
+    seen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +165,7 @@ class BotPage:
         period: the days looked at, 7, 30, 90 or 365.
         days: spend by feature.
         limits: the bot's other limits, as they are.
-        cap_fault: why the cap that was asked for was not taken; `cap_given`: what was asked for.
+        cap_fault: why the cap that was asked for was not taken; `cap_given`: what was asked for, in `cap_unit`.
     """
 
     bot: BotCard
@@ -178,6 +183,7 @@ class BotPage:
     conversations: tuple[ConversationRow, ...] = ()
     cap_fault: str = ""
     cap_given: str = ""
+    cap_unit: Literal["usd", "cents"] = "usd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +266,7 @@ class UsageRow:
 class UsagePage:
     """`/usage`. `days`: the chart where usage is asked for by day; else bars of the dearest are drawn.
 
-    `more`: rows that are not shown, but in the CSV. `fault`: why the question cannot be answered.
+    `more`: whether there are rows that are not shown, but in the CSV. `fault`: why the question cannot be answered.
     """
 
     group_by: tuple[str, ...]
@@ -269,7 +275,7 @@ class UsagePage:
     rows: tuple[UsageRow, ...]
     total: UsageRow
     days: Days | None = None
-    more: int = 0
+    more: bool = False
     fault: str = ""
 
 
@@ -297,38 +303,6 @@ class HandoffsPage:
 
     waiting: tuple[HandoffCard, ...]
     decided: tuple[HandoffCard, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class WalletEvent:
-    """A line of the wallet's history; `amount` may be negative."""
-
-    at_ms: int
-    kind: str
-    amount: Money
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class WalletPage:
-    """`/wallet`. `configured` False: pay as you go. `key`: the top-up form's idempotency key, made for this page."""
-
-    configured: bool
-    balance: Money = ZERO
-    held: Money = ZERO
-    purchased: Money = ZERO
-    consumed: Money = ZERO
-    hard_limit: Money | None = None
-    soft_limit: Money | None = None
-    history: tuple[WalletEvent, ...] = ()
-    key: str = ""
-    top_up_fault: str = ""
-    top_up_given: str = ""
-
-    @property
-    def cap(self) -> Cap:
-        """What was put in as a limit, corrections included, and what of it is gone."""
-        return Cap(self.consumed, self.held, limit=Money(self.consumed + self.balance))
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ from runner.testing.observer import RecordingObserver
 from runner.testing.reloads import FakeReloads
 from runner.testing.scenes import a_bot
 from runner.web.auth import Scope, make_token
+from runner.web.last_errors import LastErrors
+from runner.web.live import Changes
 from runner.web.parts import WebParts
 from runner.web.server import Server
 
@@ -69,6 +71,7 @@ class Stage:
     public_url: str | None = None
     definitions: Definitions | None = None
     tally: Tally = field(default_factory=Tally)
+    changes: Changes = field(default_factory=Changes)
     config: ConfigState = field(default_factory=lambda: ConfigState(UnixMs(0)))
     takes_posts: tuple[str, ...] = ("custom",)
     changed: list[str] = field(default_factory=list)
@@ -79,6 +82,7 @@ class Stage:
         shared = Shared(self.clock, lambda: f"id{next(numbers)}")
         self.console = Console(lambda: f"c{next(numbers)}")
         self.shared = shared
+        self.last_errors = LastErrors(self.clock)
         live = [self.live(bot) for bot in self.bots if bot.enabled]
         self.roster = LiveRoster(live, self.console, self.clock, self.observer)
         await self.store.open()
@@ -98,6 +102,8 @@ class Stage:
             probes=Probes(self.store, self.roster, self.lag, lambda: self.config, self.clock, "4711"),
             reloads=self.reloads,
             tally=self.tally,
+            changes=self.changes,
+            last_errors=self.last_errors,
             clock=self.clock,
             jwt_secret=SECRET,
             started_ms=self.clock.now_ms(),

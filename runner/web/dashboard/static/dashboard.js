@@ -3,7 +3,7 @@
 // figures under the pointer. Without it every page works all the same.
 //
 // Parts: an element with `data-live` and an id is replaced by its counterpart of the page fetched anew, unless
-// somebody is writing in it. Forms with `data-quiet` are sent in the background and answered by the same exchange.
+// somebody is writing in it; one with `data-live="said"`, what a form was answered, by the next answer only. Forms with `data-quiet` are sent in the background and answered by the same exchange.
 
 const QUIET_MS = 1000; // at most one refresh in this time, however much happens
 const RETRY_MS = 5000;
@@ -18,7 +18,7 @@ function writesIn(part) {
 function exchange(fresh, force) {
   for (const part of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(part.id);
-    if (!next || next.outerHTML === part.outerHTML || (!force && writesIn(part))) continue;
+    if (!next || next.outerHTML === part.outerHTML || (!force && (part.dataset.live || writesIn(part)))) continue;
     const open = [...part.querySelectorAll("details")].map((one) => one.open);
     const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
     const down = part.scrollHeight - part.scrollTop - part.clientHeight < 40;
@@ -73,7 +73,7 @@ function live() {
   };
   const listen = () => {
     if (source || document.hidden) return;
-    source = new EventSource("/events");
+    source = new EventSource(`/events?seen=${sign.dataset.seen}`);
     let broken = false;
     source.addEventListener("open", () => {
       tell(true, "Live");
@@ -196,6 +196,13 @@ document.addEventListener("pointermove", (event) => {
   tip.style.top = `${Math.max(8, event.clientY - box.height - 12)}px`;
 });
 addEventListener("scroll", () => (tip.hidden = true), { capture: true, passive: true });
+
+// What was done is told once: not again by a reload, not by whoever is given the address.
+const here = new URL(location.href);
+if (here.searchParams.has("done")) {
+  here.searchParams.delete("done");
+  history.replaceState(null, "", here);
+}
 
 live();
 toTheLast();
