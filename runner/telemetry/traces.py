@@ -36,7 +36,7 @@ from runner.money.amounts import PICO_PER_USD
 from runner.money.scopes import kind_of
 from runner.ports.observer import CallEnded, Event, MessageAccepted, SpendRefused, TurnFinished
 
-CLOSE_S = 5.0
+CLOSE_S = 2.0
 """How long the end of the daemon waits for the last spans to be sent."""
 MOST_TURNS = 4096
 """Turns whose spans are open, and ended ones that late calls still find."""
