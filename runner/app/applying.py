@@ -41,11 +41,18 @@ class Applying:
     cut: Cut
 
     async def apply(self, read: Settings, found: Difference) -> None:
-        """Put in force what is different. Called by one at a time.
+        """Put in force what is different, if anything is. Called by one at a time.
+
+        Who was refused is tried again: a person may have mended it on the platform and said so by a reload.
 
         Raises:
             OperatorError: what it needs cannot be had; nothing has changed.
         """
+        if not found.is_empty:
+            await self._change(read, found)
+        self.supervisor.try_refused_again()
+
+    async def _change(self, read: Settings, found: Difference) -> None:
         old, new = self.in_force.settings, merged(self.in_force.settings, read)
         self.cut.add(secrets_of(new))
         bots = [bot for bot in new.bots if bot.enabled]

@@ -46,6 +46,7 @@ class Reloader:
     """Reads the file again and has it applied. A `runner.ports.reloads.Reloads`.
 
     Args:
+        apply: puts the difference in force; called for an empty one, too.
         read: as `config.loader.load`, of this daemon's file; called in a thread.
         mark: the file's state before it was read at the start.
 
@@ -128,8 +129,7 @@ class Reloader:
     async def _taken(self, loaded: Loaded, reason: str) -> Reloaded:
         before = self.state
         found = difference(self._in_force.settings, loaded.settings)
-        if not found.is_empty:
-            await self._apply(loaded.settings, found)
+        await self._apply(loaded.settings, found)
         done = _told(found, tuple(map(str, loaded.warnings)))
         self.state = ConfigState(self._clock.now_ms(), None, found.needs_restart)
         if not done.is_empty or before.fault is not None or before.needs_restart != found.needs_restart:

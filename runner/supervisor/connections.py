@@ -6,10 +6,10 @@
       └─ leaving shop                  its last turns and sends end ─▶ closed ─▶ forgotten
 
 Rules: a fault of one connection is told, waited out and never touches another; a refused one is not tried
-again; a connection is held under a lease, so that of several daemons only one holds it; an adapter that
-recalls is told what came last before each start, so that it finds what was said while nobody listened. A
-connection begins when those before it on the same channel have ended and given their lease back: however often
-a bot is changed, a platform never sees two of it.
+again before somebody asks for it; a connection is held under a lease, so that of several daemons only one holds
+it; an adapter that recalls is told what came last before each start, so that it finds what was said while nobody
+listened. A connection begins when those before it on the same channel have ended and given their lease back:
+however often a bot is changed, a platform never sees two of it.
 """
 
 from __future__ import annotations
@@ -107,6 +107,15 @@ class Supervisor:
             self._group.create_task(self._see_off(left, ending), name=f"leaving {left.bot.id}")
         for bot_id, channel, adapter in swap.fresh:
             self._begin(self._group, bot_id, channel, adapter)
+
+    def try_refused_again(self) -> None:
+        """Somebody has acted: who was refused is connected once more. Touches no connection that is held."""
+        held = {id(adapter) for task, (_, _, adapter) in self._held.items() if not task.done()}
+        for live in self._roster.live() if self._group is not None else ():
+            for channel, adapter in live.adapters.items():
+                if id(adapter) not in held and self._group is not None:
+                    self._roster.report(live.bot.id, channel, ConnectionState.CONNECTING)
+                    self._begin(self._group, live.bot.id, channel, adapter)
 
     def _begin(self, group: asyncio.TaskGroup, bot_id: str, channel: str, adapter: Adapter) -> None:
         earlier = [task for task, (bot, name, _) in self._held.items() if (bot, name) == (bot_id, channel)]

@@ -50,6 +50,11 @@ def change(supervisor: Supervisor, *bots: LiveBot) -> None:
     supervisor.change(bots, None)
 
 
+def names() -> list[str]:
+    """What all tasks are called."""
+    return [task.get_name() for task in asyncio.all_tasks()]
+
+
 async def until(holds: Callable[[], object]) -> None:
     """Give way until it is so."""
     clock = SystemClock()
@@ -147,9 +152,11 @@ async def test_toggled_five_times_leaves_one_connection() -> None:
         assert [adapter.connected for adapter in adapters] == [0, 0, 0, 0, 0, 1]
         assert [adapter.connects for adapter in adapters] == [1, 0, 0, 0, 0, 1]
         assert eve.connects == 1
-        names = [task.get_name() for task in asyncio.all_tasks()]
-        assert sorted(name for name in names if "/" in name) == ["connection ada/chat", "connection eve/chat"]
-        assert not [name for name in names if name.startswith("leaving")]
+        assert sorted(name for name in names() if "/" in name) == [
+            "connection ada/chat",
+            "connection eve/chat",
+        ]
+        assert not [name for name in names() if name.startswith("leaving")]
     assert adapters[-1].connected == 0
 
 
@@ -213,6 +220,31 @@ async def test_a_connection_that_was_refused_is_not_touched_by_what_concerns_oth
         assert [c.state for c in house.roster.connections("dead")] == [S.UP], (
             "another token is another chance"
         )
+
+
+class Mended(FakeAdapter):
+    """Refused until somebody has acted on the platform."""
+
+    def mend(self) -> None:
+        self._refuse = ""
+
+
+async def test_who_was_refused_is_tried_again_when_somebody_acts() -> None:
+    dead, eve = Mended(refuse="the intent is not allowed"), FakeAdapter()
+    house = House(dead=dead, eve=eve)
+    async with house.open() as supervisor:
+        await eve.inject(a_message())
+        await until(lambda: house.states("dead") == [S.REFUSED])
+        await until(lambda: "connection dead/chat" not in names())
+        supervisor.try_refused_again()
+        await until(lambda: house.states("dead") == [S.REFUSED, S.CONNECTING, S.REFUSED])
+        dead.mend()
+        await until(lambda: "connection dead/chat" not in names())
+        supervisor.try_refused_again()
+        supervisor.try_refused_again()
+        await dead.inject(a_message())
+        assert (dead.connects, eve.connects) == (3, 1)
+        assert [c.state for c in house.roster.connections("dead")] == [S.UP]
 
 
 class Broken(FakeAdapter):

