@@ -2,7 +2,7 @@
 
 Rules: rows go in by the hundred thousand, without the store's triggers; the sums by day come from the migration to the
 schema of today, whose time is taken. Who talks to whom is drawn by Zipf's law: few bots and few people make most
-of it.
+of it; whoever begins to talk sends one to seven messages in a row.
 """
 
 from __future__ import annotations
@@ -127,18 +127,21 @@ def bot_name(rank: int) -> str:
 def calls(rows: int, seed: int = 7) -> Iterator[tuple[object, ...]]:
     """Ledger rows by time, spread over the year; a turn has one to three calls."""
     dice = random.Random(seed)
+    for made, (turn, iteration, person) in enumerate(islice(_talking(dice), rows)):
+        moment = FIRST_DAY * MS_PER_DAY + DAYS * MS_PER_DAY * made // rows
+        yield _call(dice, turn, iteration, moment, *person)
+
+
+def _talking(dice: random.Random) -> Iterator[tuple[int, int, tuple[int, str, str]]]:
+    """Turn, iteration and person of each call, for ever."""
     people, weights = _people(dice)
-    made = turn = 0
-    while made < rows:
-        for bot, platform, user in dice.choices(people, cum_weights=weights, k=10_000):
-            turn += 1
-            number_of_calls = dice.choice((1, 1, 2, 3))
-            moment = FIRST_DAY * MS_PER_DAY + DAYS * MS_PER_DAY * made // rows
-            for iteration in range(1, number_of_calls + 1):
-                if made == rows:
-                    return
-                yield _call(dice, turn, iteration, moment, bot, platform, user)
-                made += 1
+    turn = 0
+    while True:
+        for person in dice.choices(people, cum_weights=weights, k=10_000):
+            for _ in range(dice.randint(1, 7)):
+                turn += 1
+                for iteration in range(1, dice.choice((1, 1, 2, 3)) + 1):
+                    yield turn, iteration, person
 
 
 def _people(dice: random.Random) -> tuple[list[tuple[int, str, str]], list[float]]:
