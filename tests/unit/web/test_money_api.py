@@ -1,6 +1,7 @@
 """The wallet, calls of unknown fate and models set aside, over HTTP."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ async def shop() -> AsyncIterator[Stage]:
     store = MemoryStore()
     await store.open()
     await held(store, "t1-1")
-    await store.settle(settled("t1-1", state=UNKNOWN, cost=None, why="cut"))
+    await store.settle(replace(settled("t1-1", why="cut"), state=UNKNOWN, cost=None))
     await store.quarantine(Quarantine("openai", "m/x", "t1-1", Money(1), Money(2), 0))
     async with Stage(store=store) as stage:
         yield stage

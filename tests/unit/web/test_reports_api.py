@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -30,7 +31,7 @@ async def shop() -> AsyncIterator[Stage]:
     await held(store, "t1-2", ROOMY, time_ms=NOON + DAY, user="=ben", model="large", number=2)
     await store.settle(settled("t1-2", 25 * 10**9))
     await held(store, "t9-1", ROOMY, turn="t9", time_ms=NOON + DAY)
-    await store.settle(settled("t9-1", state=UNKNOWN, cost=None))
+    await store.settle(replace(settled("t9-1"), state=UNKNOWN, cost=None))
     for number in range(3):
         state = ConversationState(f"c{number}", NOON, NOON + number, 0, 0)
         await answer(
