@@ -27,6 +27,8 @@ from runner.telemetry.everyone import Everyone
 from runner.telemetry.logs import LEVEL_NAMES, Cut, configure
 from runner.telemetry.systemd import supervised
 from runner.telemetry.watching import Watching
+from runner.web.auth import load_secret
+from runner.web.welcome import first_link
 
 SWITCH_S = 0.0005
 """How soon a busy loop lets the store's thread have a turn: at Python's 5 ms it starves (docs/benchmarks.md)."""
@@ -80,6 +82,7 @@ def run_daemon(path: Path, environ: Mapping[str, str]) -> int:
                 sends_again=daemon.recovery.sends_again,
                 sends_unknown=daemon.recovery.sends_unknown,
             )
+            _welcome(site, url)
             await signals.stop.wait()
             logger.info("stopping")
         logger.info("stopped")
@@ -87,6 +90,15 @@ def run_daemon(path: Path, environ: Mapping[str, str]) -> int:
     with tracing(environ, clock, logger) as tracers:
         _run(serve(Everyone((Watching(logger), *tracers))))
     return 0
+
+
+def _welcome(site: Site, url: str) -> None:
+    """At the first start of all: how to get into the dashboard, to whoever is looking; the log does not keep it."""
+    settings, server = site.settings, site.settings.server
+    secret = load_secret(settings.state_dir, server.jwt_secret)
+    link = first_link(settings.state_dir, secret, server.public_url or url, site.clock.now_ms())
+    if link is not None:
+        sys.stderr.write(f"\nThe dashboard, once and within 15 minutes:\n  {link}\n\n")
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:

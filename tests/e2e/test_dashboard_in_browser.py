@@ -2,39 +2,23 @@
 follow the theme, stay up to date and send their forms without a reload."""
 
 import asyncio
-import importlib.util
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
 from aiohttp import web
 
 from runner.testing import dashboard_scenes as scenes
 from runner.testing.dashboard_bots import frame, overview
 from runner.web.dashboard.render import CONTENT_POLICY, STATIC_PATH, Renderer, load_assets
 from runner.web.dashboard.views import ConsolePage, Frame, Overview, PageView, Said
+from tests.e2e.browser import NEEDS_BROWSER, PATIENCE_MS, chromium
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-sync",
-    "--no-first-run",
-]
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no browser {CHROMIUM}"),
-    pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="playwright is not installed"),
-]
-PATIENCE_MS = 60_000
+pytestmark = NEEDS_BROWSER
 
 
 @dataclass
@@ -106,8 +90,6 @@ class Visit:
 
 @asynccontextmanager
 async def visit(shown: Mapping[str, tuple[Frame, PageView]], **look: object) -> AsyncIterator[Visit]:
-    from playwright.async_api import async_playwright  # noqa: PLC0415 - may not be there
-
     host = Host(dict(shown))
     app = web.Application()
     app.add_routes(host.routes())
@@ -116,8 +98,7 @@ async def visit(shown: Mapping[str, tuple[Frame, PageView]], **look: object) -> 
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        async with chromium() as browser:
             page = await browser.new_page(**look)  # type: ignore[arg-type]
             page.set_default_timeout(PATIENCE_MS)
             here = Visit(host, page)
@@ -128,7 +109,6 @@ async def visit(shown: Mapping[str, tuple[Frame, PageView]], **look: object) -> 
             )
             page.on("request", lambda request: here.asked.add(request.url))
             yield here
-            await browser.close()
     finally:
         host.news.set()
         await runner.cleanup()
