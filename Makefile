@@ -1,7 +1,9 @@
 # make run    sets up what it needs, then starts the bots of bots.yaml (CONFIG=other.yaml for another file)
 # make test   all guards, then all tests
 # make lint   the guards alone: ruff, mypy, import-linter
+# make faults the fault suite in full length, half an hour; as root it also fills a disk and boots a systemd (docs/reliability.md)
 # make bench  all benchmarks beside their baselines, some twenty minutes (docs/benchmarks.md)
+# make mutants  breaks the money core in hundreds of ways and counts which the tests see, some minutes (docs/decisions/mutation-testing.md)
 # make fmt    lets ruff fix and format the code
 # make lock   brings the locks up to pyproject.toml (UPGRADE=1: and everything to its newest release)
 # make install    makes botrunner a service of this machine (as root), or brings it up to date (docs/operations.md)
@@ -19,7 +21,7 @@ PREFIX ?= /opt/botrunner
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint bench fmt lock install uninstall clean help
+.PHONY: run test lint bench mutants fmt lock install uninstall clean help
 
 run: $(VENV)/.ready-to-run
 	@exec $(BIN)/botrunner run --config $(CONFIG)
@@ -34,8 +36,29 @@ lint: $(VENV)/.ready-to-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+# How long "in full length" is: each of these may be set otherwise (docs/reliability.md says what it counts).
+faults: export BOTRUNNER_KILLS ?= 200
+faults: export BOTRUNNER_DROPS ?= 40
+faults: export BOTRUNNER_CONVERSATIONS ?= 10000
+faults: export BOTRUNNER_SOAK ?= 36000
+faults: export BOTRUNNER_SYSTEMD ?= 1
+faults: $(VENV)/.ready-to-test
+	$(BIN)/python -m pytest tests/faults tests/unit/store --numprocesses $(WORKERS) --dist worksteal -rsP --durations 15
+
 bench: $(VENV)/.ready-to-test
 	@for name in caps money conversations load; do $(BIN)/botrunner bench $$name; done
+
+MUTMUT = nice -n 19 $(CURDIR)/$(BIN)/mutmut
+
+mutants: $(VENV)/.ready-to-test
+	@copy=$$(mktemp -d); trap 'rm -rf $$copy' EXIT; \
+	cp -r adapters runner tests pyproject.toml $$copy; cd $$copy; \
+	$(MUTMUT) run --max-children 1 | tr '\r' '\n' | sed -n '$$p'; \
+	$(MUTMUT) results; \
+	$(MUTMUT) export-cicd-stats >/dev/null; \
+	$(CURDIR)/$(BIN)/python -c 'import json; n = json.load(open("mutants/mutmut-cicd-stats.json")); \
+	killed = 100 * n["killed"] / n["total"]; print(f"{killed:.1f} % of {n[\"total\"]} killed, 95 % are needed"); \
+	raise SystemExit(killed < 95)'
 
 fmt: $(VENV)/.ready-to-test
 	$(BIN)/ruff check --fix-only

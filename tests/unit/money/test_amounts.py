@@ -81,6 +81,27 @@ def test_a_text_made_to_keep_us_busy_is_refused_at_once(text: str) -> None:
     assert len(str(refusal.value)) < 120
 
 
+@pytest.mark.parametrize("text", ["$" * 41, "9" * 30 + "." + "0" * 41])
+def test_of_a_text_that_is_refused_forty_characters_are_told(text: str) -> None:
+    with pytest.raises(BadAmount) as refusal:
+        from_usd(text)
+    assert str(refusal.value).startswith(f"{text[:40]!r} is not an amount ")
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("0.0000000000015", 2),
+        ("0.00000000000150", 2),
+        ("0.000000000001001", 2),
+        ("1.5e-12", 2),
+        ("150e-14", 2),
+    ],
+)
+def test_what_is_less_than_a_pico_dollar_is_rounded_up(text: str, amount: int) -> None:
+    assert from_usd(text) == amount
+
+
 @pytest.mark.parametrize(
     ("amount", "text"),
     [

@@ -51,6 +51,7 @@ def test_a_tier_is_a_cliff(tokens: int, rate: int) -> None:
         (10, CacheWrites.NONE, Rates(input=USD, output=5 * USD)),
         (10, CacheWrites.MINUTES, Rates(input=5 * USD // 4, output=5 * USD)),
         (10, CacheWrites.HOUR, Rates(input=2 * USD, output=5 * USD)),
+        (200_000, CacheWrites.NONE, Rates(input=USD, output=5 * USD)),
         (200_001, CacheWrites.NONE, Rates(input=3 * USD, output=9 * USD)),
         (400_001, CacheWrites.NONE, Rates(input=3 * USD, output=9 * USD)),
     ],
