@@ -19,6 +19,7 @@ from runner.cli.cap import cap
 from runner.cli.chat import chat
 from runner.cli.check import check
 from runner.cli.dashboard import dashboard
+from runner.cli.doctor import doctor
 from runner.cli.ledger import verify
 from runner.cli.ledger_export import export
 from runner.cli.ledger_fix import quarantine, reconcile
@@ -50,6 +51,7 @@ def application() -> typer.Typer:
         (chat, "botrunner chat support"),
         (status, "botrunner status"),
         (reload, "botrunner reload"),
+        (doctor, "botrunner doctor --online"),
         (cap, "botrunner cap support 5.00"),
         (usage, "botrunner usage --by bot,day --from 2026-11-01"),
         (prices, "botrunner prices claude-haiku-4-5"),

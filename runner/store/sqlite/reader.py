@@ -19,18 +19,19 @@ import aiosqlite
 
 from runner.errors import StoreError
 from runner.money.budget import Counter
-from runner.money.ledger import Difference, LedgerEntry, verify
-from runner.ports.books import LedgerFilter, UsageSum
+from runner.money.ledger import Difference, LedgerEntry
+from runner.ports.books import LedgerFilter, Quarantine, UsageSum
 from runner.ports.mail import OutboxState, Outgoing
 from runner.ports.reports import MOST_TURNS, BotFacts, ConversationLine, DayTraffic, Transcript
 from runner.ports.stores import StoreFigures
 from runner.store.rules import figures_of
 from runner.store.sqlite.connection import LOCK_WAIT_S, check_readable, check_there, read_only_uri
 from runner.store.sqlite.conversations import ConversationReads
+from runner.store.sqlite.deposits import QuarantineRows
+from runner.store.sqlite.examining import differences
 from runner.store.sqlite.faults import store_error
 from runner.store.sqlite.migration import load_migrations
 from runner.store.sqlite.money import (
-    END_OF_TIME,
     counters_from,
     entry_from,
     filter_arguments,
@@ -66,6 +67,7 @@ class SqliteReader:
         self._usage = UsageReads(sql)
         self._traffic = TrafficRows(sql)
         self._talks = ConversationReads(sql)
+        self._aside = QuarantineRows(sql)
         self._is_open = False
 
     async def open(self) -> None:
@@ -151,21 +153,16 @@ class SqliteReader:
 
     async def verify_books(self) -> list[Difference]:
         """Each scope whose counter is not the sum of its rows."""
-        everything = {
-            "bot": None,
-            "state": None,
-            "after_ms": -1,
-            "after_seq": -1,
-            "to_ms": END_OF_TIME,
-            "limit": -1,
-        }
+        return await self._in_thread(lambda c: differences(c, self._sql))
 
-        def unit(connection: sqlite3.Connection) -> list[Difference]:
-            counters = counters_from(connection.execute(self._sql["counters"]))
-            rows = connection.execute(self._sql["ledger_page"], everything)
-            return verify(counters, map(entry_from, rows))
+    async def quarantined(self) -> list[Quarantine]:
+        """As `BookStore.quarantined`."""
+        return await self._look(self._aside.all)
 
-        return await self._in_thread(unit)
+    async def latest_ms(self) -> int | None:
+        """When the latest message was accepted, Unix ms; None: none is kept."""
+        rows = await self._rows(self._sql["latest_message"], ())
+        return int(rows[0][0]) if rows else None
 
     async def _look(self, unit: Callable[[sqlite3.Connection], T]) -> T:
         """Run reads at one moment of the store."""

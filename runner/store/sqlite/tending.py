@@ -64,6 +64,25 @@ class Due:
     copy: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """A part of an answer that has not arrived for sure; `since_ms`: when its turn ended."""
+
+    outbox: int
+    bot: str
+    channel: str
+    state: str
+    why: str
+    since_ms: int
+
+
+def unsent(path: Path, limit: int) -> list[Unsent]:
+    """Parts that wait, are being sent, or of which nobody knows. Raises StoreRefused and StoreError."""
+    sql = load_queries()
+    with reading(path, sql) as connection:
+        return [Unsent(*row) for row in connection.execute(sql["old_sends"], (limit,))]
+
+
 def info(path: Path) -> StoreInfo:
     """Count all rows. Raises StoreRefused and StoreError where it cannot be read."""
     sql = load_queries()

@@ -43,6 +43,8 @@ READS_ALL = {
     "left_open": "indexes of what is open only",
     "row_counts": "for people: all of it is counted",
     "oldest_message": "for people, once",
+    "old_sends": "an index of unsent parts only",
+    "latest_message": "backwards along its key, one row",
 }
 
 

@@ -39,9 +39,20 @@ UNION ALL SELECT 'usage_user_days', count(*) FROM usage_user_days;
 -- name: oldest_message
 SELECT min(accepted_ms) FROM inbox;
 
+-- name: latest_message
+SELECT accepted_ms FROM inbox ORDER BY id DESC LIMIT 1;
+
 -- name: left_open
 -- What the next start has to decide about: calls whose end nobody saw, sends that were under way.
 SELECT
     (SELECT count(*) FROM ledger WHERE state = 'held'),
     (SELECT count(*) FROM outbox WHERE state = 'sending' AND state <> 'sent'),
     (SELECT count(*) FROM inbox WHERE finished_ms IS NULL);
+
+-- name: old_sends
+-- Parts that are not where they should be, with when their turn ended.
+SELECT outbox.id, outbox.bot, outbox.channel, outbox.state, outbox.why, coalesce(inbox.finished_ms, 0)
+FROM outbox CROSS JOIN inbox ON inbox.id = outbox.inbox_id
+WHERE outbox.state <> 'sent' AND outbox.state <> 'rejected'
+ORDER BY outbox.id
+LIMIT ?;
