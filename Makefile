@@ -57,7 +57,7 @@ mutants: $(VENV)/.ready-to-test
 	$(MUTMUT) results; \
 	$(MUTMUT) export-cicd-stats >/dev/null; \
 	$(CURDIR)/$(BIN)/python -c 'import json; n = json.load(open("mutants/mutmut-cicd-stats.json")); \
-	killed = 100 * n["killed"] / n["total"]; print(f"{killed:.1f} % of {n[\"total\"]} killed, 95 % are needed"); \
+	total = n["total"]; killed = 100 * n["killed"] / total; print(f"{killed:.1f} % of {total} killed, 95 % are needed"); \
 	raise SystemExit(killed < 95)'
 
 fmt: $(VENV)/.ready-to-test

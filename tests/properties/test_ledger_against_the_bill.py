@@ -4,7 +4,7 @@ settled     exactly what is billed for that request, to the pico-dollar
 released    nothing is billed
 unknown     whatever is billed, and never less than that
 
-1,000 messages here; `BILLED_CALLS=10000 pytest -s tests/properties/test_ledger_against_the_bill.py` for more and for
+1,000 messages here; `BOTRUNNER_CALLS=10000 pytest -s tests/properties/test_ledger_against_the_bill.py` for more and for
 the figures. Each message has a model id of its own, by which the server's bill can be told apart.
 """
 
@@ -41,7 +41,7 @@ from runner.testing.model_script import At, Behaviour, Billed, Drop, Fault, Hang
 from runner.testing.model_server import ModelServer
 from runner.testing.observer import RecordingObserver
 
-MESSAGES = int(os.environ.get("BILLED_CALLS", "1000"))
+MESSAGES = int(os.environ.get("BOTRUNNER_CALLS", "1000"))
 AT_ONCE = 48
 MESSAGE_S, DRAIN_S = 1.0, 0.5
 LIMIT = 40
