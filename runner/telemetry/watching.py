@@ -1,4 +1,4 @@
-"""From events to log lines and counts.
+"""From events to log lines.
 
 Rule: one line a finished turn at `info`; what a person has to act on at `warning` or `error`; a limit that is
 reached is told once until it is changed, not once a message. A provider's words are told only with statuses that
@@ -8,7 +8,6 @@ are about keys, accounts and addresses: with others it may quote what a user wro
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -46,44 +45,33 @@ MOST_TOLD = 4096
 
 
 class Watching:
-    """An Observer that logs and counts.
-
-    Attributes:
-        counts: how often each kind of thing happened since the start, by (name, detail).
-    """
+    """An Observer that logs; `runner.telemetry.tally` counts."""
 
     def __init__(self, logger: FilteringBoundLogger) -> None:
         self._log = logger
         self._told_limits: dict[tuple[str, str], None] = {}
-        self.counts: Counter[tuple[str, str]] = Counter()
 
-    def note(self, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915 - one flat table of events
+    def note(self, event: Event) -> None:  # noqa: C901, PLR0912 - one flat table of events
         """Write one event down."""
         log = self._log
         match event:
             case MessageAccepted():
-                self.counts["accepted", event.bot] += 1
                 log.debug(
                     "accepted", bot=event.bot, channel=event.channel, turn=event.turn, fresh=event.fresh
                 )
             case MessageTurnedAway():
-                self.counts["turned_away", event.why] += 1
                 log.debug("turned away", bot=event.bot, channel=event.channel, why=event.why)
             case CallEnded():
-                self.counts["calls", event.state] += 1
                 self._call(event)
             case SpendRefused():
-                self.counts["refused", event.kind] += 1
                 self._refused(event)
             case LimitChanged():
                 self._told_limits = {told: None for told in self._told_limits if told[1] != event.scope}
             case LimitUsed():
                 pass  # whoever tells operators makes an AlertRaised of it, once
             case AlertRaised():
-                self.counts["alerts", str(event.percent)] += 1
                 self._alert(event)
             case BoundBroken():
-                self.counts["bound_broken", event.model] += 1
                 log.error(
                     "a call cost more than its bound: the model is not called again until it is cleared",
                     bot=event.bot,
@@ -94,10 +82,8 @@ class Watching:
                     cost_usd=to_usd(event.cost),
                 )
             case TurnFinished():
-                self.counts["turns", event.stop_reason] += 1
                 self._turn(event)
             case SendEnded():
-                self.counts["sends", event.fate] += 1
                 write = log.debug if event.fate in _GOOD_SENDS else log.warning
                 write(
                     "send",
@@ -108,13 +94,11 @@ class Watching:
                     why=event.why,
                 )
             case ConnectionChanged():
-                self.counts["connections", event.state] += 1
                 write = log.warning if event.state in _BAD_STATES else log.info
                 write("connection", bot=event.bot, channel=event.channel, state=event.state, why=event.why)
             case ConfigReloaded() | ConfigRefused():
                 self._config(event)
             case Fault():
-                self.counts["faults", event.where] += 1
                 log.error(
                     "fault",
                     where=event.where,
@@ -146,12 +130,10 @@ class Watching:
 
     def _config(self, event: ConfigReloaded | ConfigRefused) -> None:
         if isinstance(event, ConfigRefused):
-            self.counts["reloads", "refused"] += 1
             self._log.error(
                 "bots.yaml cannot be used: the last good one goes on", problems="; ".join(event.problems)
             )
             return
-        self.counts["reloads", "done"] += 1
         told = {name: ", ".join(value) for name, value in asdict(event.done).items() if value}
         write = self._log.warning if event.done.needs_restart or event.done.warnings else self._log.info
         write("reloaded", reason=event.reason, **told)
