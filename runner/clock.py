@@ -44,6 +44,15 @@ class SystemClock:
         await asyncio.sleep(max(0.0, seconds))
 
 
+def is_due(due_ms: int, now_ms: int, longest_ms: int) -> bool:
+    """Whether a time that was written down has come.
+
+    One that is further off than anything is ever put off (`longest_ms`) was written before the clock was set
+    back, and has come, too: a jump of the calendar must not hold up what waits.
+    """
+    return due_ms <= now_ms or due_ms - now_ms > longest_ms
+
+
 def iso(moment: UnixMs) -> str:
     """`2026-11-22T10:00:00.123Z`."""
     text = datetime.fromtimestamp(moment // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")

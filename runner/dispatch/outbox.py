@@ -19,7 +19,7 @@ from dataclasses import replace
 
 from adapters.contract import Adapter
 from adapters.messages import FateUnknown, NotSent, Rejected, SendResult, Sent, outbound_from_json
-from runner.clock import Clock
+from runner.clock import Clock, is_due
 from runner.dispatch.pace import Pace
 from runner.errors import IllegalStep, StoreError
 from runner.ports.mail import OutboxState, Outgoing
@@ -30,6 +30,8 @@ from runner.ports.stores import Store
 MAX_IN_HAND = 2000
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
+LONGEST_DUE_MS = 300_000
+"""How far off a part's stored time is at most; a longer silence that a platform asked for is the pace's to keep."""
 LOOK_AGAIN_S = 2.0
 BREATH_S = 0.05
 PAGE = 500
@@ -176,7 +178,7 @@ class Outbox:
                 continue
             if place in self._queues or place in ready or self._in_hand + len(ready) >= MAX_IN_HAND:
                 stored[place] = now
-            elif row.due_ms > now:
+            elif not is_due(row.due_ms, now, LONGEST_DUE_MS):
                 stored[place] = row.due_ms
             elif self._adapter(row) is None:
                 stored[place] = now + int(LOOK_AGAIN_S * 1000)
@@ -318,7 +320,7 @@ class Outbox:
                 return
 
     def _in(self, seconds: float) -> int:
-        return self._clock.now_ms() + int(seconds * 1000)
+        return self._clock.now_ms() + min(LONGEST_DUE_MS, int(seconds * 1000))
 
     def _adapter(self, row: Outgoing) -> Adapter | None:
         return self._roster.adapter(row.bot, row.channel)

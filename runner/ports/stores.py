@@ -47,7 +47,7 @@ class LaneSession(MoneyStore, Protocol):
         """
 
     async def postpone(self, inbox_id: int, until_ms: int) -> None:
-        """Not before that time again; the lane's later messages wait behind it."""
+        """Not before that time again, five minutes from now at most; the lane's later messages wait behind it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ WHY_UNKNOWN = "the daemon stopped during the call"
 WHY_AGAIN = "the daemon stopped during the send: sent again, possibly doubled"
 MOST_CRASHES = 5
 """A part that so many starts found in `sending` is not sent again: something about it may be what crashes."""
+LONGEST_POSTPONED_MS = 300_000
+"""A message is put off by no more than this; one that waits longer was put off before the clock was set back."""
 WHY_LEFT = f"the daemon stopped during the send, {MOST_CRASHES} times"
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from adapters.signatures import sha256_hex
 from runner.bots import Secret
-from runner.clock import Clock
+from runner.clock import Clock, is_due
 from runner.errors import StoreError
 from runner.money import scopes
 from runner.money.alarms import PERCENTAGES, SOFT, is_told
@@ -148,7 +148,7 @@ class Alerts:
         try:
             left = False
             for waiting in await self._store.waiting_alerts(AT_ONCE):
-                due = waiting.due_ms <= self._clock.now_ms()
+                due = is_due(waiting.due_ms, self._clock.now_ms(), LONGEST_WAIT_MS)
                 left |= not (due and await self._deliver(waiting))
         except StoreError as error:
             self._observer.note(Fault("alert", str(error)))

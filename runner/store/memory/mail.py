@@ -6,10 +6,12 @@ from collections import Counter as Tally
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from runner.clock import is_due
 from runner.errors import IllegalStep
 from runner.ports.mail import Acceptance, FinishedTurn, NewInbound, OutboxState, Outgoing
 from runner.ports.stores import StoreFigures
 from runner.store.rules import (
+    LONGEST_POSTPONED_MS,
     MOST_CRASHES,
     WHY_AGAIN,
     WHY_LEFT,
@@ -77,14 +79,15 @@ class Inbox:
         due = [
             head.message.lane
             for head in heads
-            if head.due_ms <= now_ms and head.message.bot in bots and head.message.lane not in exclude
+            if is_due(head.due_ms, now_ms, LONGEST_POSTPONED_MS) and head.message.bot in bots and head.message.lane not in exclude
         ]
         return due[:limit]
 
     def head(self, lane: str, now_ms: int) -> Letter | None:
         """The lane's oldest open message, where it is due."""
         letters = self._lanes.get(lane)
-        return letters[0] if letters and letters[0].due_ms <= now_ms else None
+        due = letters and is_due(letters[0].due_ms, now_ms, LONGEST_POSTPONED_MS)
+        return letters[0] if letters and due else None
 
     def has_work(self, lane: str) -> bool:
         """Whether a message of the lane is not done."""

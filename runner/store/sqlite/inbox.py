@@ -6,9 +6,10 @@ import json
 import sqlite3
 from collections.abc import Collection
 
+from runner.clock import is_due
 from runner.errors import IllegalStep
 from runner.ports.mail import Acceptance, ConversationState, NewInbound, StoredStep, Work
-from runner.store.rules import turn_id
+from runner.store.rules import LONGEST_POSTPONED_MS, turn_id
 from runner.store.sqlite.queries import Queries
 
 
@@ -60,13 +61,14 @@ class InboxRows:
             "exclude": json.dumps(list(exclude)),
             "limit": limit,
             "now_ms": now_ms,
+            "too_late_ms": now_ms + LONGEST_POSTPONED_MS,
         }
         return [row[0] for row in connection.execute(self._sql["waiting_lanes"], asked)]
 
     def next(self, connection: sqlite3.Connection, lane: str, now_ms: int) -> Work | None:
         """As `LaneSession.next`."""
         head = connection.execute(self._sql["head"], (lane,)).fetchone()
-        if head is None or head[0] > now_ms:
+        if head is None or not is_due(head[0], now_ms, LONGEST_POSTPONED_MS):
             return None
         _, inbox_id, bot, channel, payload, accepted_ms, attempts, *state = head
         turn = turn_id(inbox_id)

@@ -9,7 +9,7 @@ from runner.ports.books import LedgerFilter
 from runner.ports.mail import Acceptance
 from runner.ports.stores import Store
 from tests.contract.stores.conftest import Again
-from tests.contract.stores.examples import NOON, answer, finished, inbound, work_on
+from tests.contract.stores.examples import DAY, NOON, answer, finished, inbound, work_on
 
 NOBODY: tuple[str, ...] = ()
 
@@ -95,6 +95,17 @@ async def test_a_postponed_message_holds_up_those_behind_it(store: Store) -> Non
     assert work.inbox_id == first.inbox_id
     assert await store.waiting_lanes(["bot-1"], NOBODY, 10, NOON + 999) == []
     assert await store.waiting_lanes(["bot-1"], NOBODY, 10, NOON + 1000) == ["lane-1"]
+
+
+async def test_a_clock_that_was_set_back_holds_nothing_up(store: Store) -> None:
+    first = await store.accept(inbound("e1"))
+    async with store.lane("lane-1") as session:
+        assert session is not None
+        await session.postpone(first.inbox_id, NOON + 60_000)
+        assert await session.next(NOON) is None
+        assert await session.next(NOON - DAY) is not None
+    assert await store.waiting_lanes(["bot-1"], NOBODY, 10, NOON) == []
+    assert await store.waiting_lanes(["bot-1"], NOBODY, 10, NOON - DAY) == ["lane-1"]
 
 
 async def test_what_is_done_is_not_postponed(store: Store) -> None:

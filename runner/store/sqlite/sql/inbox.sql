@@ -27,7 +27,7 @@ ORDER BY id;
 -- A lane is due when its oldest open message is. The age index is walked until enough lanes are found.
 SELECT lane FROM inbox AS head INDEXED BY inbox_open_by_age
 WHERE finished_ms IS NULL
-  AND due_ms <= :now_ms
+  AND (due_ms <= :now_ms OR due_ms > :too_late_ms)
   AND bot IN (SELECT value FROM json_each(:bots))
   AND lane NOT IN (SELECT value FROM json_each(:exclude))
   AND NOT EXISTS (
