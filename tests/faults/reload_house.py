@@ -17,7 +17,7 @@ from runner.app.parts import Daemon, Site
 from runner.app.reloading import mark_of
 from runner.app.serving import serving
 from runner.app.working import working
-from runner.clock import SystemClock
+from runner.clock import Clock, SystemClock
 from runner.ports.reloads import Reloaded, Unusable
 from runner.telemetry.logs import Cut
 from runner.telemetry.systemd import NobodyToNotify
@@ -103,8 +103,10 @@ class House:
 
 
 @asynccontextmanager
-async def house(folder: Path, text: str = TEXT) -> AsyncIterator[House]:
-    """The daemon, ready."""
+async def house(
+    folder: Path, text: str = TEXT, clock: Clock | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[House]:
+    """The daemon, ready. `host`: the name by which it knows where the platform and the model are."""
     time = ManualClock()
     model = ModelServer(clock=time)
     await model.start()
@@ -112,11 +114,13 @@ async def house(folder: Path, text: str = TEXT) -> AsyncIterator[House]:
         telegram.account(ADA)
         telegram.account(EVE)
         file = folder / "bots.yaml"
-        file.write_text(text.format(model=model.url, telegram=telegram.url, ada=ADA, eve=EVE))
+        urls = {"model": model.url, "telegram": telegram.url}
+        urls = {name: url.replace("127.0.0.1", host) for name, url in urls.items()}
+        file.write_text(text.format(**urls, ada=ADA, eve=EVE))
         environ = {"BOTRUNNER_STATE": str(folder / "state")}
         settings, _ = settings_of(file, environ)
         observer = RecordingObserver()
-        site = Site(file, environ, settings, SystemClock(), observer, Cut(), mark_of(file))
+        site = Site(file, environ, settings, clock or SystemClock(), observer, Cut(), mark_of(file))
         try:
             async with (
                 working(site, connect=True) as daemon,

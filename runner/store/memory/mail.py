@@ -79,7 +79,9 @@ class Inbox:
         due = [
             head.message.lane
             for head in heads
-            if is_due(head.due_ms, now_ms, LONGEST_POSTPONED_MS) and head.message.bot in bots and head.message.lane not in exclude
+            if is_due(head.due_ms, now_ms, LONGEST_POSTPONED_MS)
+            and head.message.bot in bots
+            and head.message.lane not in exclude
         ]
         return due[:limit]
 
