@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.app.parts import Site
 from runner.app.reloading import mark_of
@@ -21,14 +22,18 @@ from runner.config.loader import load, state_dir
 from runner.config.problems import Problems
 from runner.config.secret_store import SecretStore
 from runner.config.settings import Settings
-from runner.errors import OperatorError
+from runner.errors import OperatorError, StoreError
 from runner.ports.observer import Observer
+from runner.store.catalogue import due_migration
 from runner.telemetry.everyone import Everyone
 from runner.telemetry.logs import LEVEL_NAMES, Cut, configure
 from runner.telemetry.systemd import supervised
 from runner.telemetry.watching import Watching
 from runner.web.auth import load_secret
 from runner.web.welcome import first_link
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
 
 SWITCH_S = 0.0005
 """How soon a busy loop lets the store's thread have a turn: at Python's 5 ms it starves (docs/benchmarks.md)."""
@@ -62,6 +67,7 @@ def run_daemon(path: Path, environ: Mapping[str, str]) -> int:
     for warning in warnings:
         logger.warning("bots.yaml", problem=warning)
     clock = SystemClock()
+    _tell_of_migration(settings, logger)
     manager = supervised(environ, os.getpid(), clock)
 
     async def serve(observer: Observer) -> None:
@@ -99,6 +105,20 @@ def _welcome(site: Site, url: str) -> None:
     link = first_link(settings.state_dir, secret, server.public_url or url, site.clock.now_ms())
     if link is not None:
         sys.stderr.write(f"\nThe dashboard, once and within 15 minutes:\n  {link}\n\n")
+
+
+def _tell_of_migration(settings: Settings, logger: FilteringBoundLogger) -> None:
+    """Said before it is done: with a large store the start takes longer than anybody expects."""
+    with suppress(StoreError):  # opening it says why
+        due = due_migration(settings.store_url, settings.state_dir)
+        if due is not None:
+            logger.warning(
+                "the store is brought up to date, after a copy of it is kept",
+                schema=due.schema,
+                to=due.newest,
+                mib=due.size >> 20,
+                copy=str(due.copy),
+            )
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:

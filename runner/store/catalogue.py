@@ -16,6 +16,7 @@ from runner.ports.stores import Store
 
 if TYPE_CHECKING:
     from runner.store.sqlite.reader import SqliteReader
+    from runner.store.sqlite.tending import Due
 
 
 def open_store(url: str, state_dir: Path, clock: Clock) -> Store:
@@ -44,6 +45,19 @@ def open_reader(url: str, state_dir: Path) -> SqliteReader:
     from runner.store.sqlite.reader import reader_of  # noqa: PLC0415 - only what is chosen is loaded
 
     return reader_of(sqlite_path(url, state_dir))
+
+
+def due_migration(url: str, state_dir: Path) -> Due | None:
+    """What opening the store at this address will do to its schema; None: nothing.
+
+    Raises:
+        StoreError: it cannot be told; opening it says why.
+    """
+    if url == "memory:":
+        return None
+    from runner.store.sqlite.tending import due  # noqa: PLC0415 - only what is chosen is loaded
+
+    return due(sqlite_path(url, state_dir))
 
 
 def sqlite_path(url: str, state_dir: Path) -> Path:

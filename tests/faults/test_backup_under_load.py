@@ -16,6 +16,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from runner.store.sqlite.migration import load_migrations, migrate
+from runner.store.sqlite.queries import load_queries
 from runner.testing.model_server import ModelServer
 from tests.faults.daemon_process import Daemon
 from tests.faults.reckoning import PRICES, say_again
@@ -160,3 +162,24 @@ async def _damaged_and_restored(
     calls = len(model.bill)
     assert {word: await load.ask(word) for word in some} == {word: before[word] for word in some}
     assert len(model.bill) - calls <= waiting  # nothing that was answered is asked of the model again
+
+
+@pytest.mark.faults
+async def test_a_start_with_an_older_store_says_so_and_keeps_it(tmp_path: Path, unused_tcp_port: int) -> None:
+    text = CONFIG.format(port=unused_tcp_port, model="http://127.0.0.1:1", prices=PRICES)
+    newest = load_migrations()[-1].version
+    with Daemon(tmp_path, text) as daemon:
+        daemon.state.mkdir()
+        with closing(sqlite3.connect(daemon.state / "botrunner.db", isolation_level=None)) as connection:
+            migrate(connection, load_queries(), load_migrations()[:-1], 1)
+        await daemon.start()
+        await daemon.ready()
+        [told] = daemon.events("the store is brought up to date, after a copy of it is kept")
+        assert (told["schema"], told["to"]) == (newest - 1, newest)
+        kept = json.loads(await command(daemon, "store", "info", "--json"))["copies"]
+        assert kept == [told["copy"]]
+        await daemon.stop()
+        await daemon.start()
+        await daemon.ready()
+        assert len(daemon.events("the store is brought up to date, after a copy of it is kept")) == 1
+        await daemon.stop()

@@ -1,13 +1,17 @@
 """Which store an address means."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from runner.clock import SystemClock
 from runner.errors import StoreRefused
-from runner.store.catalogue import open_reader, open_store, sqlite_path
+from runner.store.catalogue import due_migration, open_reader, open_store, sqlite_path
 from runner.store.memory import MemoryStore
+from runner.store.sqlite.migration import load_migrations, migrate
+from runner.store.sqlite.queries import load_queries
 from runner.store.sqlite.store import SqliteStore
 
 STATE = Path("/state")
@@ -52,3 +56,15 @@ def test_each_kind_is_made(tmp_path: Path) -> None:
 def test_memory_is_not_read_from_outside() -> None:
     with pytest.raises(StoreRefused):
         open_reader("memory:", STATE)
+
+
+def test_an_older_schema_is_told_before_it_is_opened(tmp_path: Path) -> None:
+    assert due_migration("memory:", tmp_path) is None
+    assert due_migration("x.db", tmp_path) is None
+    steps = load_migrations()
+    with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as connection:
+        migrate(connection, load_queries(), steps[:-1], 1)
+    found = due_migration("x.db", tmp_path)
+    assert found is not None
+    assert (found.schema, found.newest) == (len(steps) - 1, len(steps))
+    assert found.copy == tmp_path / f"x.db.before-v{len(steps)}"
