@@ -3,6 +3,7 @@
 # make lint   the guards alone: ruff, mypy, import-linter
 # make faults the fault suite in full length, half an hour; as root it also fills a disk and boots a systemd (docs/reliability.md)
 # make bench  all benchmarks beside their baselines, some twenty minutes (docs/benchmarks.md)
+# make screenshots  the pictures of the dashboard in docs/images anew, with Chromium and a made-up shop
 # make mutants  breaks the money core in hundreds of ways and counts which the tests see, some minutes (docs/decisions/mutation-testing.md)
 # make fmt    lets ruff fix and format the code
 # make lock   brings the locks up to pyproject.toml (UPGRADE=1: and everything to its newest release)
@@ -21,7 +22,7 @@ PREFIX ?= /opt/botrunner
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint bench mutants fmt lock install uninstall clean help
+.PHONY: run test lint bench screenshots mutants fmt lock install uninstall clean help
 
 run: $(VENV)/.ready-to-run
 	@exec $(BIN)/botrunner run --config $(CONFIG)
@@ -59,6 +60,9 @@ mutants: $(VENV)/.ready-to-test
 	$(CURDIR)/$(BIN)/python -c 'import json; n = json.load(open("mutants/mutmut-cicd-stats.json")); \
 	total = n["total"]; killed = 100 * n["killed"] / total; print(f"{killed:.1f} % of {total} killed, 95 % are needed"); \
 	raise SystemExit(killed < 95)'
+
+screenshots: $(VENV)/.ready-to-test
+	@$(BIN)/python -m bench.screenshots
 
 fmt: $(VENV)/.ready-to-test
 	$(BIN)/ruff check --fix-only

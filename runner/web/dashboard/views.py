@@ -30,10 +30,12 @@ from runner.web.dashboard.wallet_view import WalletPage
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A sentence on top of the page: what was done, or why it was not."""
+    """A sentence on top of the page: what was done, or why it was not; `link`: words that lead to `href`."""
 
     kind: Literal["done", "warning", "error"]
     text: str
+    href: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from runner.web.dashboard_pages.desk import Desk, Visit, address, after, no_bot,
 
 PERIODS = (30, 7, 90, 365)
 """The first one where none is asked for."""
-TOP = 8
+TOP = 6
 CONVERSATIONS_SHOWN = 6
 CONVERSATIONS_A_PAGE = 50
 
@@ -126,9 +126,7 @@ class BotPages:
         return BotPage(
             card,
             period,
-            Spend(
-                f"{period} days", total.cost, total.calls, before.cost or None, f"the {period} days before"
-            ),
+            Spend(f"{period} days", total.cost, total.calls, before.cost or None, f"the {period} before"),
             spend_days(sums, shown),
             total.usage.input_tokens,
             total.usage.output_tokens,

@@ -17,6 +17,7 @@ from runner.web.dashboard.filling import spend_days
 from runner.web.dashboard.views import BotCard, Notice, Overview
 from runner.web.dashboard.wording import counted, days_until, usd
 from runner.web.dashboard_pages.desk import Desk, Visit
+from runner.web.dashboard_pages.wallet import PATH as WALLET_PAGE
 
 SHOWN_DAYS = 30
 SPARK_DAYS = 14
@@ -75,12 +76,12 @@ class OverviewPage:
         unknown = sum(counter.unknown for name, counter in counters.items() if name != WALLET)
         if unknown:
             stands = f"{usd(Money(unknown))} stands against caps for calls whose cost nobody knows"
-            odd.append(Notice("warning", f"{stands}: put them right on the wallet's page."))
+            odd.append(Notice("warning", f"{stands}.", WALLET_PAGE, "Put them right"))
         aside = await self._desk.parts.store.quarantined()
         if aside:
             names = ", ".join(f"{one.provider}/{one.model}" for one in aside[:5])
             text = f"{counted(len(aside), 'model')} set aside after charging more than the price allows: {names}."
-            odd.append(Notice("warning", text))
+            odd.append(Notice("warning", text, WALLET_PAGE, "Look at them"))
         return odd
 
 
@@ -102,5 +103,5 @@ def _spend(sums: Collection[UsageSum], days: Sequence[str]) -> tuple[Spend, ...]
     for number in (7, SHOWN_DAYS):
         cost, calls = over(days[-number:])
         before, _ = over(days[-2 * number : -number])
-        spend.append(Spend(f"{number} days", cost, calls, before or None, f"the {number} days before"))
+        spend.append(Spend(f"{number} days", cost, calls, before or None, f"the {number} before"))
     return tuple(spend)
