@@ -202,3 +202,22 @@ def test_a_reader_that_goes_away_is_no_traceback(machine: Machine) -> None:
     process.wait(WITHIN_S)
     assert "Traceback" not in error
     assert "BrokenPipe" not in error
+
+
+def test_a_users_data_goes_while_the_daemon_runs(machine: Machine) -> None:
+    with machine.daemon():
+        said = json.loads(machine.type("chat", "hello", "--message", "remember me", "--json").stdout)
+        assert said["response"]
+        [line] = json.loads(machine.type("conversations", "list", "--json").stdout)["conversations"]
+        assert "remember me" in machine.type("conversations", "show", line["id"]).stdout
+        exported = machine.type("conversations", "export", "--user", line["user"]).stdout
+        assert json.loads(exported)["id"] == line["id"]
+        delete = ("conversations", "delete", "--user", line["user"], "--yes", "--json")
+        while json.loads(machine.type(*delete).stdout)["left"]:
+            pass  # the answer is written down as sent a moment after it was read
+        assert machine.type("conversations", "export", "--user", line["user"]).stdout == ""
+        found = machine.type("doctor", "--json")
+        assert (found.returncode, json.loads(found.stdout)) == (0, {"ok": True, "findings": []})
+        refused = machine.type("store", "vacuum")
+        assert refused.returncode == 1
+        assert "in use by another daemon" in refused.stderr

@@ -54,6 +54,7 @@ def in_place_of(target: Path) -> Iterator[Path]:
         OperatorError: it cannot be made or named.
     """
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    _sweep(target)
     try:
         os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
@@ -70,6 +71,28 @@ def in_place_of(target: Path) -> Iterator[Path]:
         for left in (part, beside(part, "-journal"), beside(part, "-wal"), beside(part, "-shm")):
             with suppress(OSError):
                 left.unlink(missing_ok=True)
+
+
+def _sweep(target: Path) -> None:
+    """Remove what a killed process left of an earlier try at the same target."""
+    for left in target.parent.glob(".*.part*"):
+        name, _, rest = left.name.rpartition(".part")[0].rpartition(".")
+        if name == f".{target.name}" and rest.isdecimal() and not _runs(int(rest)):
+            with suppress(OSError):
+                left.unlink()
+
+
+def _runs(pid: int) -> bool:
+    """Whether another process has that number."""
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
 
 
 def check_room(folder: Path, needed: int) -> None:

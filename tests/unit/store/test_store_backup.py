@@ -4,6 +4,7 @@ import asyncio
 import os
 import sqlite3
 import stat
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from runner.clock import SystemClock, UnixMs
 from runner.errors import OperatorError, StoreRefused
 from runner.ports.mail import OutboxState
 from runner.store.sqlite.backup import back_up, restore
+from runner.store.sqlite.connection import CHECKED_AT_MOST, CHECKED_UP_TO, needs_check
 from runner.store.sqlite.copying import PAGES_AT_ONCE
 from runner.store.sqlite.examining import examine
 from runner.store.sqlite.migration import load_migrations, migrate
@@ -138,6 +140,46 @@ def test_where_it_cannot_be_written(path: Path, backup: Path, tmp_path: Path) ->
     with pytest.raises(StoreRefused, match="no store at"):
         back_up(tmp_path / "none.db", backup)
     assert left_in(backup.parent) == set()
+
+
+def test_what_a_killed_backup_left_is_removed(path: Path, backup: Path) -> None:
+    fill(path)
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    for name in (
+        f".backup.db.{ended.pid}.part",
+        f".backup.db.{ended.pid}.part-journal",
+        f".backup.db.{os.getpid()}.part",
+        f".backup.db.{os.getppid()}.part",  # that one is still at it
+        f".other.db.{ended.pid}.part",
+    ):
+        backup.with_name(name).touch()
+    back_up(path, backup)
+    assert left_in(backup.parent) == {
+        "backup.db",
+        f".backup.db.{os.getppid()}.part",
+        f".other.db.{ended.pid}.part",
+    }
+
+
+@pytest.mark.parametrize(
+    ("size", "log", "is_read"),
+    [
+        (CHECKED_UP_TO, None, True),
+        (CHECKED_UP_TO + 1, None, False),
+        (CHECKED_UP_TO + 1, 0, False),
+        (CHECKED_UP_TO + 1, 1, True),
+        (CHECKED_AT_MOST + 1, 1, False),
+    ],
+)
+def test_large_files_are_read_through_after_an_unclean_end(
+    path: Path, size: int, log: int | None, *, is_read: bool
+) -> None:
+    with path.open("wb") as file:
+        file.truncate(size)  # takes no room
+    if log is not None:
+        path.with_name("store.db-wal").write_bytes(b"x" * log)
+    assert needs_check(path) is is_read
 
 
 def test_a_damaged_store_has_no_backup(path: Path, backup: Path) -> None:
