@@ -99,19 +99,25 @@ def restore(backup: Path, store: Path, now_ms: UnixMs, *, progress: Progress = q
         raise OperatorError(f"{backup} is the store itself")
     sql, newest = load_queries(), load_migrations()[-1].version
     store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kept: Path | None = None
     with alone(store), reading(backup, sql) as source:
         check_room(store.parent, backup.stat().st_size)
-        with in_place_of(store) as part:
-            copy_pages(source, part, sql, progress)
-            before = examine(part, sql, newest)
-            if before.is_good and before.schema < newest:
-                _bring_up_to_date(part, now_ms)
-            found = examine(part, sql, newest)
-            if not found.is_good:
-                raise StoreRefused(f"{backup} is not put back, for {found.fault}")
-            left = _left_open(part)
-            flush(part)
-            kept = _set_aside(store, now_ms)
+        try:
+            with in_place_of(store) as part:
+                copy_pages(source, part, sql, progress)
+                before = examine(part, sql, newest)
+                if before.is_good and before.schema < newest:
+                    _bring_up_to_date(part, now_ms)
+                found = examine(part, sql, newest)
+                if not found.is_good:
+                    raise StoreRefused(f"{backup} is not put back, for {found.fault}")
+                left = _left_open(part)
+                flush(part)
+                kept = _set_aside(store, now_ms)
+        except BaseException:
+            if kept is not None and _same(kept, store):
+                kept.unlink()  # the store has its place still: a second name would follow all that is written to it
+            raise
     return Restored(found, before.schema, kept, left)
 
 
