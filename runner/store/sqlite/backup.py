@@ -97,7 +97,7 @@ def restore(backup: Path, store: Path, now_ms: UnixMs, *, progress: Progress = q
     """
     if any(_same(backup, beside(store, ending)) for ending in _OWN_ENDINGS):
         raise OperatorError(f"{backup} is the store itself")
-    sql, newest = load_queries(), load_migrations()[-1].version
+    sql = load_queries()
     store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     kept: Path | None = None
     with alone(store), reading(backup, sql) as source:
@@ -105,12 +105,7 @@ def restore(backup: Path, store: Path, now_ms: UnixMs, *, progress: Progress = q
         try:
             with in_place_of(store) as part:
                 copy_pages(source, part, sql, progress)
-                before = examine(part, sql, newest)
-                if before.is_good and before.schema < newest:
-                    _bring_up_to_date(part, now_ms)
-                found = examine(part, sql, newest)
-                if not found.is_good:
-                    raise StoreRefused(f"{backup} is not put back, for {found.fault}")
+                before, found = _checked(part, backup, now_ms)
                 left = _left_open(part)
                 flush(part)
                 kept = _set_aside(store, now_ms)
@@ -118,7 +113,7 @@ def restore(backup: Path, store: Path, now_ms: UnixMs, *, progress: Progress = q
             if kept is not None and _same(kept, store):
                 kept.unlink()  # the store has its place still: a second name would follow all that is written to it
             raise
-    return Restored(found, before.schema, kept, left)
+    return Restored(found, before, kept, left)
 
 
 @contextmanager
@@ -145,6 +140,18 @@ def emptied_log(store: Path) -> bool:
     with closing(sqlite3.connect(store, timeout=LOCK_WAIT_S, isolation_level=None)) as connection:
         busy = int(connection.execute(load_queries()["checkpoint"]).fetchone()[0])
         return not busy
+
+
+def _checked(part: Path, backup: Path, now_ms: UnixMs) -> tuple[int, Examined]:
+    """A backup's copy, brought up to date: its schema before, and what it is like now. Raises StoreRefused."""
+    sql, newest = load_queries(), load_migrations()[-1].version
+    before = examine(part, sql, newest)
+    if before.is_good and before.schema < newest:
+        _bring_up_to_date(part, now_ms)
+    found = examine(part, sql, newest)
+    if not found.is_good:
+        raise StoreRefused(f"{backup} is not put back, for {found.fault}")
+    return before.schema, found
 
 
 def _bring_up_to_date(part: Path, now_ms: UnixMs) -> None:
