@@ -145,10 +145,10 @@ def emptied_log(store: Path) -> bool:
 def _checked(part: Path, backup: Path, now_ms: UnixMs) -> tuple[int, Examined]:
     """A backup's copy, brought up to date: its schema before, and what it is like now. Raises StoreRefused."""
     sql, newest = load_queries(), load_migrations()[-1].version
-    before = examine(part, sql, newest)
+    before = found = examine(part, sql, newest)
     if before.is_good and before.schema < newest:
         _bring_up_to_date(part, now_ms)
-    found = examine(part, sql, newest)
+        found = examine(part, sql, newest)
     if not found.is_good:
         raise StoreRefused(f"{backup} is not put back, for {found.fault}")
     return before.schema, found
