@@ -49,6 +49,7 @@ PLACES: Mapping[tuple[str, str], str] = {
     ("POST", "/wallet/clear"): "clear",
 }
 """Who answers, by method and path."""
+_READS = frozenset({"GET", "HEAD"})
 PATHS = frozenset(path for _, path in PLACES)
 
 
@@ -80,13 +81,13 @@ class Dashboard:
     async def _answer(self, request: web.Request, name: str) -> web.StreamResponse:
         session = self._sessions.of(request)
         if session is None:
-            back = f"?after={quote(request.path_qs, safe='')}" if request.method == "GET" else ""
+            back = f"?after={quote(request.path_qs, safe='')}" if request.method in _READS else ""
             return moved(f"/login{back}")
         limited = self._door.limited(f"page {session.id}", CALLS_PER_MINUTE)
         if limited is not None:
             return limited
         seen = self._parts.changes.number
-        form = {} if request.method == "GET" else await self._form(request, session)
+        form = {} if request.method in _READS else await self._form(request, session)
         if isinstance(form, web.Response):
             return form
         handlers = await self._ready()
