@@ -88,7 +88,7 @@ def run_daemon(path: Path, environ: Mapping[str, str]) -> int:
                 sends_again=daemon.recovery.sends_again,
                 sends_unknown=daemon.recovery.sends_unknown,
             )
-            _welcome(site, url)
+            _welcome(site, url, logger)
             await signals.stop.wait()
             logger.info("stopping")
         logger.info("stopped")
@@ -98,13 +98,15 @@ def run_daemon(path: Path, environ: Mapping[str, str]) -> int:
     return 0
 
 
-def _welcome(site: Site, url: str) -> None:
-    """At the first start of all: how to get into the dashboard, to whoever is looking; the log does not keep it."""
+def _welcome(site: Site, url: str, logger: FilteringBoundLogger) -> None:
+    """At the first start of all: how to get into the dashboard. It is good once and for some minutes only."""
     settings, server = site.settings, site.settings.server
     secret = load_secret(settings.state_dir, server.jwt_secret)
     link = first_link(settings.state_dir, secret, server.public_url or url, site.clock.now_ms())
-    if link is not None:
+    if link is not None and sys.stderr.isatty():
         sys.stderr.write(f"\nThe dashboard, once and within 15 minutes:\n  {link}\n\n")
+    elif link is not None:
+        logger.info("dashboard", link=link, good="once, within 15 minutes")
 
 
 def _tell_of_migration(settings: Settings, logger: FilteringBoundLogger) -> None:
