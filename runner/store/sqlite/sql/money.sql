@@ -95,7 +95,7 @@ ON CONFLICT (id) DO NOTHING;
 SELECT sum(amount) FROM deposits;
 
 -- name: deposit
-INSERT INTO deposits (key, amount, at_ms, note) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING;
+INSERT INTO deposits (key, amount, at_ms, note) VALUES (?, ?, ?, ?);
 
 -- name: deposit_of
 SELECT key, amount, at_ms, note FROM deposits WHERE key = ?;
@@ -124,4 +124,4 @@ SELECT scope, percent, "limit", gone, at_ms FROM alerts ORDER BY id DESC LIMIT ?
 SELECT id, tries, due_ms, scope, percent, "limit", gone, at_ms FROM alerts WHERE waits = 1 ORDER BY id LIMIT ?;
 
 -- name: end_alert
-UPDATE alerts SET waits = ?, tries = tries + 1, due_ms = ? WHERE id = ?;
+UPDATE alerts SET waits = ?, tries = tries + 1, due_ms = ? WHERE id = ? AND waits = 1;
