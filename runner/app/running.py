@@ -79,6 +79,7 @@ def run_daemon(path: Path, environ: Mapping[str, str]) -> int:
             announced(daemon, manager),
         ):
             signals.on_hangup(daemon.reloader.ask)
+            _welcome(site, url, logger)
             logger.info(
                 "ready",
                 url=url,
@@ -88,7 +89,6 @@ def run_daemon(path: Path, environ: Mapping[str, str]) -> int:
                 sends_again=daemon.recovery.sends_again,
                 sends_unknown=daemon.recovery.sends_unknown,
             )
-            _welcome(site, url, logger)
             await signals.stop.wait()
             logger.info("stopping")
         logger.info("stopped")

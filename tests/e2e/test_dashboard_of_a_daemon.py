@@ -1,6 +1,5 @@
 """The dashboard of a daemon that runs, in a real browser: signing in, talking, capping, watching. No model is asked."""
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -77,9 +76,8 @@ async def signed_in(folder: Path, **look: object) -> AsyncIterator[Visit]:
 
 
 def first_link(daemon: Daemon) -> str:
-    found = re.search(r"^  (http://\S+/login\?token=\S+)$", daemon.log.read_text(), re.MULTILINE)
-    assert found is not None, "the first start prints a link"
-    return found[1]
+    [welcome] = daemon.events("dashboard")
+    return str(welcome["link"])
 
 
 @dataclass
