@@ -56,10 +56,11 @@ def stacked_days(days: Days, name: str, ident: str) -> str:
                 below += height
         hit = _rect(slot * at, TOP, slot, PLOT, "hit")
         groups.append(f'<g class="day"><title>{escape(_day_told(days, at))}</title>{hit}{"".join(rects)}</g>')
-    described = f"{usd(days.total())} in {len(days.days)} days"
+    described = f"{usd(days.total())} in {len(days.days)} {'weeks' if days.weeks else 'days'}"
     if days.days and any(totals):
         dearest = max(range(len(totals)), key=totals.__getitem__)
-        described += f"; the most on {long_day(days.days[dearest])}: {usd(Money(totals[dearest]))}"
+        when = f"{'in the week from' if days.weeks else 'on'} {long_day(days.days[dearest])}"
+        described += f"; the most {when}: {usd(Money(totals[dearest]))}"
     body = _grid([(mark * PLOT / axis[-1], money_mark(mark)) for mark in axis])
     return _chart(ident, name, described, body + "".join(groups) + _day_labels(days.days))
 
@@ -67,7 +68,8 @@ def stacked_days(days: Days, name: str, ident: str) -> str:
 def _day_told(days: Days, at: int) -> str:
     """What a day's bar says to whoever points at it."""
     parts = [(one.name, one.values[at]) for one in days.series if one.values[at]]
-    lines = [f"{long_day(days.days[at])}: {usd(Money(sum(value for _, value in parts)))}"]
+    week = "Week from " if days.weeks else ""
+    lines = [f"{week}{long_day(days.days[at])}: {usd(Money(sum(value for _, value in parts)))}"]
     if len(days.series) > 1:
         lines += [f"{name} {usd(Money(value))}" for name, value in parts]
     return "\n".join(lines)

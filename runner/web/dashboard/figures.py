@@ -24,10 +24,11 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """Figures by day, in series that are stacked: pico-dollars."""
+    """Figures by day, in series that are stacked: pico-dollars. `weeks`: each is of the week from that day on."""
 
     days: tuple[str, ...]
     series: tuple[Series, ...]
+    weeks: bool = False
 
     def total(self) -> Money:
         """All of it."""

@@ -148,7 +148,7 @@ def _functions() -> dict[str, Any]:
         "parts_bar": drawn(charts.parts_bar),
         "share_bar": drawn(charts.share_bar),
         "cap_level": charts.cap_level,
-        "folded": scales.folded,
+        "folded": lambda days: scales.folded(scales.readable(days)),
         "classes": scales.series_classes,
         "part_class": _part_class,
         "usage_bars": usage_bars,

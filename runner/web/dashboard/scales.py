@@ -13,6 +13,9 @@ from runner.web.dashboard.figures import OTHER, Days, Series
 
 MOST_STEPS = 4
 MOST_SERIES = 6
+MOST_DAYS = 120
+"""As many bars are still told apart; a year has 53 weeks."""
+WEEK = 7
 _LABELS_WIDE, _LABELS_NARROW = 8, 4
 
 
@@ -49,7 +52,23 @@ def folded(days: Days, most: int = MOST_SERIES) -> Days:
     rest = [one.values for one in (*named[most:], *(one for one in ordered if one.name == OTHER))]
     if rest:
         kept.append(Series(OTHER, tuple(map(sum, zip(*rest, strict=True)))))
-    return Days(days.days, tuple(kept))
+    return Days(days.days, tuple(kept), days.weeks)
+
+
+def readable(days: Days) -> Days:
+    """The same by week where there are more than `MOST_DAYS` days; weeks end with the last day."""
+    number = len(days.days)
+    if number <= MOST_DAYS:
+        return days
+    starts = range((number - 1) % WEEK + 1 - WEEK, number, WEEK)
+    weeks = [(max(0, start), start + WEEK) for start in starts]
+    return Days(
+        tuple(days.days[first] for first, _ in weeks),
+        tuple(
+            Series(one.name, tuple(sum(one.values[first:end]) for first, end in weeks)) for one in days.series
+        ),
+        weeks=True,
+    )
 
 
 def series_classes(names: Sequence[str]) -> tuple[str, ...]:

@@ -16,7 +16,6 @@ from runner.ports.books import GROUPINGS, LedgerFilter, UsageSum
 from runner.web.answers import SAFE_HEADERS, refusal
 from runner.web.api.report_models import names_of
 from runner.web.api.reports import MOST_DAYS, USUAL_DAYS, add_up, usage_csv, whole_days
-from runner.web.dashboard.figures import Days
 from runner.web.dashboard.filling import spend_days, usage_row
 from runner.web.dashboard.views import UsagePage, UsageRow
 from runner.web.dashboard.wording import days_until
@@ -57,15 +56,18 @@ class UsagePages:
             return await self._desk.show(visit, view, status=400)
         store = self._desk.parts.store
         sums = await store.usage(asked.which, asked.by, SHOWN + 1)
-        total = usage_row(add_up(await store.usage(asked.which, ("day",))))
         rows = tuple(usage_row(one) for one in sums[:SHOWN])
-        more = len(sums) > SHOWN
-        if "day" in asked.by and not more:
-            rows = _by_day(rows, asked.by.index("day"))
-        chart = await self._chart(asked) if "day" in asked.by else None
-        return await self._desk.show(
-            visit, UsagePage(asked.by, asked.first, asked.last, rows, total, chart, more)
-        )
+        more, whole, chart = len(sums) > SHOWN, sums, None
+        if "day" in asked.by:
+            whole, by = await self._by_day(asked, sums)
+            number = (date.fromisoformat(asked.last) - date.fromisoformat(asked.first)).days + 1
+            chart = spend_days(_series(whole, by), days_until(asked.last, number))
+            rows = rows if more else _latest_first(rows, asked.by.index("day"))
+        elif more:
+            whole = await store.usage(asked.which, ("day",))
+        total = usage_row(add_up(whole))
+        view = UsagePage(asked.by, asked.first, asked.last, rows, total, chart, more)
+        return await self._desk.show(visit, view)
 
     async def csv(self, visit: Visit) -> web.Response:
         """All rows."""
@@ -80,12 +82,13 @@ class UsagePages:
         response.enable_compression()
         return response
 
-    async def _chart(self, asked: Question) -> Days:
+    async def _by_day(self, asked: Question, sums: list[UsageSum]) -> tuple[list[UsageSum], tuple[str, ...]]:
+        """All of it by day and one more name, and those names; not read again where `sums` are that."""
         other = next((name for name in asked.by if name not in {"day", "user"}), None)
         by = ("day",) if other is None else ("day", other)
-        sums = await self._desk.parts.store.usage(asked.which, by)
-        number = (date.fromisoformat(asked.last) - date.fromisoformat(asked.first)).days + 1
-        return spend_days((one if other else _named(one) for one in sums), days_until(asked.last, number))
+        if by == asked.by and len(sums) <= SHOWN:
+            return sums, by
+        return await self._desk.parts.store.usage(asked.which, by), by
 
     def _asked(self, visit: Visit) -> Question:
         query, today = visit.request.query, self._desk.today
@@ -109,8 +112,9 @@ class UsagePages:
         return Question(by, first, last, fault)
 
 
-def _named(one: UsageSum) -> UsageSum:
-    return replace(one, key=(*one.key, "all"))
+def _series(sums: list[UsageSum], by: tuple[str, ...]) -> list[UsageSum]:
+    """Sums by (day, name); where they have no name, all are one."""
+    return sums if len(by) > 1 else [replace(one, key=(*one.key, "all")) for one in sums]
 
 
 def _kept(text: str) -> str:
@@ -121,6 +125,6 @@ def _days_before(day: str, number: int) -> str:
     return (date.fromisoformat(day) - timedelta(number)).isoformat()
 
 
-def _by_day(rows: tuple[UsageRow, ...], place: int) -> tuple[UsageRow, ...]:
+def _latest_first(rows: tuple[UsageRow, ...], place: int) -> tuple[UsageRow, ...]:
     """The latest day first; of one day, the dearest."""
     return tuple(sorted(rows, key=lambda row: row.key[place], reverse=True))

@@ -23,7 +23,7 @@ from runner.web.dashboard.charts import (
     stacked_days,
 )
 from runner.web.dashboard.figures import OTHER, Cap, Days, Series
-from runner.web.dashboard.scales import folded, labelled, marks, money_mark, series_classes
+from runner.web.dashboard.scales import folded, labelled, marks, money_mark, readable, series_classes
 from runner.web.dashboard.wording import days_until
 from tests.unit.web.dashboard.page_reader import Element, read
 
@@ -234,3 +234,17 @@ def test_names_of_strangers_are_escaped() -> None:
         assert "<script>" not in drawing
         svg = next(read(drawing).all("svg"))
         assert name in f"{svg.text()} {svg.given.get('aria-label')}"
+
+
+@pytest.mark.parametrize("number", [121, 126, 127, 365, 366])
+def test_many_days_are_drawn_by_week_and_no_cent_is_lost(number: int) -> None:
+    days = Days(
+        days_until("2026-11-22", number), (Series("a", tuple(range(number))), Series("b", (1,) * number))
+    )
+    weeks = readable(days)
+    assert weeks.weeks
+    assert weeks.total() == days.total()
+    assert weeks.days[0] == days.days[0]
+    assert weeks.days[-1] == "2026-11-16", "the last week is a whole one"
+    assert len(weeks.days) == -(-number // 7)
+    assert readable(Days(days.days[:120], ())) == Days(days.days[:120], ())
