@@ -22,7 +22,7 @@ from runner.agent.asks import Ask, Failed, Metered, MeterResult, Refused
 from runner.agent.replies import PaidReply
 from runner.agent.settling import settlement_of
 from runner.agent.waiting import WaitingRoom
-from runner.bots import ModelChoice, Secret
+from runner.bots import BillingMode, ModelChoice, Secret
 from runner.clock import Clock
 from runner.errors import StoreError
 from runner.money.alarms import is_told, reached
@@ -209,6 +209,7 @@ class Meter:
             provider=choice.provider,
             model=choice.model,
             price_version=price.version,
+            billing_mode=_payer(ask),
             number=number,
         )
 
@@ -370,6 +371,12 @@ def _is_broken(held: Held, settlement: Settlement, charged: Money) -> bool:
         return True
     counts_tokens = any(scope.measure is Measure.TOKENS for scope in held.scopes)
     return counts_tokens and settlement.usage.total_tokens > held.tokens
+
+
+def _payer(ask: Ask) -> str:
+    """Whose money it is: a bot with a key of its own pays with it, but not for a fallback at another provider."""
+    mode = ask.about.billing_mode
+    return BillingMode.WALLET if mode == BillingMode.BYOK and ask.key is None else mode
 
 
 def _verdict(outcome: Outcome | None, number: int, remaining_s: float, used: int) -> retry.Again | Failed:

@@ -232,7 +232,7 @@ class BookStore(MoneyStore, Protocol):
         """What was told, the latest first."""
 
     async def waiting_alerts(self, limit: int) -> list[WaitingAlert]:
-        """What webhooks have not taken yet, the oldest first."""
+        """What webhooks have not taken yet, what is due first."""
 
     async def end_alert(self, alert_id: int, due_ms: int | None) -> None:
         """The webhook took it (or never will): None; else it is tried again then."""

@@ -111,8 +111,12 @@ def check_token(secret: bytes, header: str, needed: Scope) -> Grant:
         raise NoEntry(401, "send a bearer token; `botrunner token` makes one")
     try:
         # When it was made does not matter: a clock that was set back must not lock its operator out.
-        options = {"require": ["exp", "scope"], "verify_iat": False}
-        claims = jwt.decode(token.strip(), secret, algorithms=[_ALGORITHM], options=options)
+        claims = jwt.decode(
+            token.strip(),
+            secret,
+            algorithms=[_ALGORITHM],
+            options={"require": ["exp", "scope"], "verify_iat": False},
+        )
     except (jwt.InvalidTokenError, UnicodeError) as error:  # a header's bytes need not be text
         raise NoEntry(401, f"the token is not good: {type(error).__name__}") from error
     if claims["scope"] not in SCOPES or (needed == "admin" and claims["scope"] != "admin"):

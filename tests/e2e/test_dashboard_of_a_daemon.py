@@ -1,5 +1,6 @@
 """The dashboard of a daemon that runs, in a real browser: signing in, talking, capping, watching. No model is asked."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field

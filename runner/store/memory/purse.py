@@ -66,7 +66,7 @@ class Purse:
 
     def waiting(self, limit: int) -> list[WaitingAlert]:
         """As `BookStore.waiting_alerts`."""
-        return list(self._waiting.values())[:limit]
+        return sorted(self._waiting.values(), key=lambda one: (one.due_ms, one.id))[:limit]
 
     def end_alert(self, alert_id: int, due_ms: int | None) -> None:
         """As `BookStore.end_alert`."""

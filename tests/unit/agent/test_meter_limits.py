@@ -137,9 +137,13 @@ async def test_the_wallet_pays_for_a_fallback_on_the_runners_key(world: World) -
     roster, key = FakeRoster(), Secret("sk-own")
     bot = roster.add(a_bot(billing_mode=BillingMode.BYOK, llm_api_key=key, fallbacks=(OTHER,)))
     scopes = scopes_for(bot, roster)
-    await world.call(scopes=scopes, key=key)
-    await world.call(turn="t2", scopes=scopes, request=replace(REQUEST, choice=OTHER))
-    assert [row.scopes for row in await world.rows()] == [("bot:bot",), ("bot:bot", "wallet")]
+    about = replace(ABOUT, billing_mode=BillingMode.BYOK)
+    await world.call(scopes=scopes, key=key, about=about)
+    about = replace(about, turn="t2")
+    await world.call(scopes=scopes, request=replace(REQUEST, choice=OTHER), about=about)
+    rows = await world.rows()
+    assert [row.scopes for row in rows] == [("bot:bot",), ("bot:bot", "wallet")]
+    assert [row.attempt.billing_mode for row in rows] == ["byok", "wallet"], "who paid is in the row"
     counters = await world.store.counters()
     assert counters == {"bot:bot": Counter(2 * COST), "wallet": Counter(COST)}
 

@@ -121,7 +121,7 @@ ON CONFLICT (scope, "limit", percent) DO NOTHING;
 SELECT scope, percent, "limit", gone, at_ms FROM alerts ORDER BY id DESC LIMIT ?;
 
 -- name: waiting_alerts
-SELECT id, tries, due_ms, scope, percent, "limit", gone, at_ms FROM alerts WHERE waits = 1 ORDER BY id LIMIT ?;
+SELECT id, tries, due_ms, scope, percent, "limit", gone, at_ms FROM alerts WHERE waits = 1 ORDER BY due_ms, id LIMIT ?;
 
 -- name: end_alert
 UPDATE alerts SET waits = ?, tries = tries + 1, due_ms = ? WHERE id = ? AND waits = 1;
