@@ -130,7 +130,11 @@ def one_sum(key: tuple[str, ...], rows: list[LedgerEntry]) -> UsageSum:
 async def check(store: BookStore, asked: list[tuple[LedgerFilter, tuple[str, ...]]]) -> None:
     rows = [row async for row in store.ledger(LedgerFilter())]
     for which, by in asked:
-        assert await store.usage(which, by) == added_up(rows, which, by), (which, by)
+        expected = added_up(rows, which, by)
+        assert await store.usage(which, by) == expected, (which, by)
+        few = await store.usage(which, by, 2)
+        assert [one.cost for one in few] == [one.cost for one in expected[:2]], (which, by)
+        assert all(one in expected for one in few), (which, by)
 
 
 @dataclass(frozen=True)

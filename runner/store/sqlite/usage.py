@@ -81,9 +81,10 @@ class UsageReads:
             "by_day": int("day" in asked.by),
             "limit": _ALL if asked.limit is None else asked.limit,
         }
-        rows = connection.execute(
-            self._sql["usage_by_user" if "user" in asked.by else "usage_by_day"], arguments
-        )
+        query = self._sql["usage_by_day"]
+        if "user" in asked.by:
+            query = self._sql["usage_by_user" if asked.limit is None else "usage_by_dearest_users"]
+        rows = connection.execute(query, arguments)
         return [
             _sum(_filled(names[number], asked.by, {"day": text_of(day), "user": user}), sums)
             for number, day, user, *sums in rows

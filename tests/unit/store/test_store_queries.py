@@ -22,6 +22,7 @@ READS_ALL = {
     "ledger_page": "by its index, but the planner calls a page from the start a scan",
     "usage": "for people, where the sums by day cannot answer",
     "usage_keys": "what sums are kept for: a few hundred rows",
+    "usage_by_dearest_users": "a handful of users whom it has found",
     "usage_by_key": "the same few, and the days asked for of each",
     "traffic": "for people: a row for each bot and day",
     "unique_users_of_bot": "a list of days, of each the bot's users only",

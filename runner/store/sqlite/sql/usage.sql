@@ -33,6 +33,24 @@ SELECT
 FROM json_each(:numbers) AS numbers
 CROSS JOIN usage_user_days ON usage_user_days.key = CAST(numbers.key AS INTEGER)
 WHERE day >= :first_day AND day < :end_day
-GROUP BY 1, 2, 3
-ORDER BY sum(cost) DESC, sum(unknown) DESC, user
-LIMIT :limit;
+GROUP BY 1, 2, 3;
+
+-- name: usage_by_dearest_users
+-- Who is dear is found by the cost alone, which sorts less; then all groups of those are added up.
+WITH dearest AS MATERIALIZED (
+    SELECT user
+    FROM json_each(:numbers) AS numbers
+    CROSS JOIN usage_user_days ON usage_user_days.key = CAST(numbers.key AS INTEGER)
+    WHERE day >= :first_day AND day < :end_day
+    GROUP BY numbers.value, iif(:by_day, day, 0), user
+    ORDER BY sum(cost) DESC, sum(unknown) DESC
+    LIMIT :limit
+)
+SELECT
+    numbers.value, iif(:by_day, day, 0), user, sum(cost), sum(unknown), sum(calls), sum(retries),
+    sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cache_write_5m_tokens),
+    sum(cache_write_1h_tokens), sum(reasoning_tokens)
+FROM json_each(:numbers) AS numbers
+CROSS JOIN usage_user_days ON usage_user_days.key = CAST(numbers.key AS INTEGER)
+WHERE day >= :first_day AND day < :end_day AND user IN (SELECT user FROM dearest)
+GROUP BY 1, 2, 3;
