@@ -20,6 +20,7 @@ import aiosqlite
 from runner.errors import StoreError
 from runner.money.budget import Counter
 from runner.money.ledger import Difference, LedgerEntry
+from runner.money.reservation import ReservationState
 from runner.ports.books import LedgerFilter, Quarantine, UsageSum
 from runner.ports.mail import OutboxState, Outgoing
 from runner.ports.reports import MOST_TURNS, BotFacts, ConversationLine, DayTraffic, Transcript
@@ -98,7 +99,8 @@ class SqliteReader:
             return
         # (from, -1) comes before the first row of that moment.
         after: dict[str, object] = {"after_ms": arguments["from_ms"], "after_seq": -1, "limit": PAGE}
-        while page := await self._rows(self._sql["ledger_page"], {**arguments, **after}):
+        query = "unknown_page" if which.state is ReservationState.UNKNOWN else "ledger_page"
+        while page := await self._rows(self._sql[query], {**arguments, **after}):
             for row in page:
                 yield entry_from(row)
             after = {**after, "after_ms": page[-1][2], "after_seq": page[-1][0]}

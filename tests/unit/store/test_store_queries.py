@@ -20,6 +20,7 @@ NOT_STATEMENTS = ("PRAGMA", "BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT
 READS_ALL = {
     "counters": "they are few, and asked for by people",
     "ledger_page": "by its index, but the planner calls a page from the start a scan",
+    "unknown_page": "an index of calls of unknown fate only",
     "usage": "for people, where the sums by day cannot answer",
     "usage_keys": "what sums are kept for: a few hundred rows",
     "usage_by_dearest_users": "a handful of users whom it has found",
@@ -102,6 +103,7 @@ def test_no_hot_query_reads_a_whole_table(connection: sqlite3.Connection, name: 
         ("held", "ledger_held"),
         ("waiting_alerts", "alerts_waiting"),
         ("ledger_page", "ledger_by_time"),
+        ("unknown_page", "ledger_unknown"),
         ("ledger_of_turn", "ledger_by_turn"),
         ("forgettable_messages", "inbox_finished"),
         ("forgettable_conversations", "conversations_by_age"),

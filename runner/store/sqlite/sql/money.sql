@@ -43,6 +43,18 @@ WHERE (time_ms, seq) > (:after_ms, :after_seq) AND time_ms < :to_ms AND (:bot IS
 ORDER BY time_ms, seq
 LIMIT :limit;
 
+-- name: unknown_page
+-- As ledger_page, by the index of these few rows.
+SELECT seq, id, time_ms, bot, platform, channel, conversation, user, turn, provider, model, price_version,
+       feature, task, route, route_reason, billing_mode, number, iteration, scopes, state, hold, cost,
+       input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
+       reasoning_tokens, request_id, stop_reason, latency_ms, why, corrects, hold_tokens, tokens
+FROM ledger
+WHERE (time_ms, seq) > (:after_ms, :after_seq) AND time_ms < :to_ms AND (:bot IS NULL OR bot = :bot)
+  AND state = 'unknown'
+ORDER BY time_ms, seq
+LIMIT :limit;
+
 -- name: ledger_of_turn
 SELECT seq, id, time_ms, bot, platform, channel, conversation, user, turn, provider, model, price_version,
        feature, task, route, route_reason, billing_mode, number, iteration, scopes, state, hold, cost,
