@@ -49,7 +49,7 @@ def open_for_writing(
         raise store_error(error) from error
     try:
         _check(connection, path, sql, thoroughly=thoroughly)
-        for setting in ("journal", "durable", "keep_wal_small"):
+        for setting in ("journal", "durable", "checkpoint_seldom", "keep_wal_small"):
             connection.execute(sql[setting])
         bring_up_to_date(connection, path, sql, steps, now_ms, progress)
         connection.execute(sql["foreign_keys"])

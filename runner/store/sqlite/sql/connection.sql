@@ -9,6 +9,10 @@ PRAGMA synchronous = FULL;
 -- name: foreign_keys
 PRAGMA foreign_keys = ON;
 
+-- name: checkpoint_seldom
+-- Every 16 MiB of log instead of 4: what is written again and again is carried over once.
+PRAGMA wal_autocheckpoint = 4096;
+
 -- name: keep_wal_small
 PRAGMA journal_size_limit = 67108864;
 
