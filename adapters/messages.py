@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -158,7 +158,7 @@ SendResult = Sent | NotSent | Rejected | FateUnknown
 
 def inbound_to_json(message: InboundMessage) -> str:
     """Write a message down, compact, readable by `inbound_from_json` of this and later versions."""
-    return json.dumps(message, default=_record, ensure_ascii=False, separators=(",", ":"))
+    return _encode(message)
 
 
 def inbound_from_json(text: str) -> InboundMessage:
@@ -179,7 +179,7 @@ def inbound_from_json(text: str) -> InboundMessage:
 
 def outbound_to_json(message: OutboundMessage) -> str:
     """Write an answer down for the outbox."""
-    return json.dumps(message, default=_record, ensure_ascii=False, separators=(",", ":"))
+    return _encode(message)
 
 
 def outbound_from_json(text: str) -> OutboundMessage:
@@ -190,5 +190,9 @@ def outbound_from_json(text: str) -> OutboundMessage:
 
 
 def _record(part: Any) -> dict[str, object]:  # noqa: ANN401 - whatever json does not know itself
-    """A part's fields; `dataclasses.asdict` also copies what is in them, at four times the cost."""
-    return {each.name: getattr(part, each.name) for each in fields(part)}
+    """A part's fields: its slots. `dataclasses.asdict` also copies what is in them, at four times the cost."""
+    return {name: getattr(part, name) for name in part.__slots__}
+
+
+_encode = json.JSONEncoder(default=_record, ensure_ascii=False, separators=(",", ":")).encode
+"""Made once: `json.dumps` makes an encoder each time."""

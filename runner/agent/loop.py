@@ -188,7 +188,7 @@ class AgentLoop:
         choices = (bot.choice, *bot.fallbacks)
         for choice in choices:
             price = self._book().find(choice.provider, choice.model)
-            asked = replace(bot, choice=choice)
+            asked = bot if choice == bot.choice else replace(bot, choice=choice)
             ask = Ask(
                 request=build_request(asked, (*task.history, *progress.messages), tools.specs, price),
                 about=about,

@@ -7,7 +7,7 @@ its steps from here, in order, before it asks anybody anything.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from runner.conversations.models import ToolCall, ToolResult
@@ -57,12 +57,16 @@ def step_to_json(step: Step) -> str:
             raw = {"kind": "tools_started", "call_ids": step.call_ids}
         case ToolsDone():
             raw = {"kind": "tools_done", "runs": step.runs}
-    return json.dumps(raw, default=_record, ensure_ascii=False, separators=(",", ":"))
+    return _encode(raw)
 
 
 def _record(part: Any) -> dict[str, object]:  # noqa: ANN401 - whatever json does not know itself
-    """A part's fields; `dataclasses.asdict` also copies what is in them, at four times the cost."""
-    return {each.name: getattr(part, each.name) for each in fields(part)}
+    """A part's fields: its slots. `dataclasses.asdict` also copies what is in them, at four times the cost."""
+    return {name: getattr(part, name) for name in part.__slots__}
+
+
+_encode = json.JSONEncoder(default=_record, ensure_ascii=False, separators=(",", ":")).encode
+"""Made once: `json.dumps` makes an encoder each time."""
 
 
 def step_from_json(text: str) -> Step:

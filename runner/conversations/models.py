@@ -65,6 +65,9 @@ class ToolMessage:
     role: Literal["tool"] = "tool"
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""Made once: `json.dumps` makes an encoder each time."""
+
 Message = UserMessage | AssistantMessage | ToolMessage
 
 
@@ -82,7 +85,7 @@ def message_to_json(message: Message) -> str:
                 raw["tool_calls"] = [[c.id, c.name, c.arguments] for c in message.tool_calls]
         case ToolMessage():
             raw = {"role": "tool", "results": [[r.call_id, r.name, r.text, r.ok] for r in message.results]}
-    return json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
+    return _encode(raw)
 
 
 def message_from_json(text: str) -> Message:

@@ -47,6 +47,12 @@ class Scene:
         return Capabilities() if self.adapter is None else self.adapter.capabilities
 
     @property
+    def platform(self) -> str:
+        """The channel's platform, or its name where the bot has it no more."""
+        channel = self.work.channel
+        return next((c.platform for c in self.bot.channels if c.name == channel), channel)
+
+    @property
     def deadline(self) -> float:
         """`clock.monotonic()` at which the message's time is over."""
         return self.begun + self.bot.limits.timeout_s
@@ -94,12 +100,11 @@ def _name(bot: Bot, message: InboundMessage, adapter: Adapter | None) -> str | N
 def about(scene: Scene) -> Attempt:
     """The ledger row as far as it is known before the call."""
     bot, work = scene.bot, scene.work
-    platform = next((c.platform for c in bot.channels if c.name == work.channel), work.channel)
     return Attempt(
         id="",
         time_ms=0,
         bot=bot.id,
-        platform=platform,
+        platform=scene.platform,
         channel=work.channel,
         conversation=scene.state.id,
         user=scene.message.sender.id,

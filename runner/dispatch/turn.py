@@ -34,7 +34,7 @@ from runner.conversations.models import (
 from runner.dispatch.accounts import scopes_for
 from runner.dispatch.attachments import perceive
 from runner.dispatch.breakdown import token_breakdown
-from runner.dispatch.commands import Commands
+from runner.dispatch.commands import CommandAnswer, Commands
 from runner.dispatch.documents import Documents
 from runner.dispatch.drafts import drafts_for
 from runner.dispatch.outbox import Outbox
@@ -110,15 +110,20 @@ class TurnHandler:
             return
         adapter = self._roster.adapter(work.bot, work.channel)
         scene = scene_of(work, bot, adapter, self._roster.toolbox(work.bot), self._clock.monotonic())
-        asked = replace(about(scene), time_ms=self._clock.now_ms())
-        answer = await self._commands.answer(bot, scene.message, asked)
-        if answer is not None:
+        if (answer := await self._answer_command(scene)) is not None:
             state = new_conversation(work) if answer.new_conversation else scene.state
             await self._finish(scene, LoopResult(StopReason.COMMAND), answer.text, state, session)
             return
         with Working(scene.adapter, scene.message.chat, self._tasks):
             scene, result = await self._answer(scene, session)
         await self._finish(scene, result, closing_text(bot, result), scene.state, session)
+
+    async def _answer_command(self, scene: Scene) -> CommandAnswer | None:
+        """The answer to a command; None where the message is none of ours."""
+        if scene.message.command is None:
+            return None
+        asked = replace(about(scene), time_ms=self._clock.now_ms())
+        return await self._commands.answer(scene.bot, scene.message, asked)
 
     async def _answer(self, scene: Scene, session: LaneSession) -> tuple[Scene, LoopResult]:
         """Look at what came along, then ask the agent; a fault of our own is an answer too.
@@ -140,7 +145,7 @@ class TurnHandler:
             )
             scene = scene.perceiving(perceived)
             result = perceived.end or await self._ask(scene, listening, ear, session)
-            return scene, replace(result, heard=ear.paid)
+            return scene, result if ear.paid is None else replace(result, heard=ear.paid)
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - the user is answered whatever happens; told with its traceback
@@ -280,5 +285,5 @@ def _finished(scene: Scene, ending: _Ending, now: UnixMs) -> FinishedTurn:
         ),
         first_state=ending.first,
         report=json.dumps(ending.report, ensure_ascii=False, separators=(",", ":")),
-        platform=about(scene).platform,
+        platform=scene.platform,
     )
