@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from math import ceil
 
 from adapters.contract import (
@@ -109,14 +108,15 @@ class CustomAdapter:
         refused = self._refusal(request, headers)
         if refused is not None:
             return refused
-        parsed = wire.parse(request.body, headers.get("idempotency-key"), self._shared.new_id)
+        streamed = self._replies is None and events.wanted(headers.get("accept", ""))
+        parsed = wire.parse(request.body, headers.get("idempotency-key"), self._shared.new_id, live=streamed)
         if not isinstance(parsed, InboundMessage):
             return wire.refusal(400, "invalid", "the body has faults", parsed)
         if self._replies is not None:
             return _refused(await deliver(parsed)) or wire.accepted(parsed.event_id)
         if self._waiting.is_full:
             return wire.refusal(503, "overloaded", headers={"Retry-After": "1"})
-        return await self._ask(parsed, deliver, streamed=events.wanted(headers.get("accept", "")))
+        return await self._ask(parsed, deliver, streamed=streamed)
 
     def _refusal(self, request: WebhookRequest, headers: Mapping[str, str]) -> WebhookResponse | None:
         """Why a request is not even read; None where it may be."""
@@ -145,7 +145,7 @@ class CustomAdapter:
         event, timeout_s = message.event_id, self._config.answer_timeout_s
         with ExitStack() as place:
             waiter = place.enter_context(self._waiting.waiter(event))
-            refused = _refused(await deliver(replace(message, live=streamed)))
+            refused = _refused(await deliver(message))
             if refused is not None:
                 return refused
             if streamed:

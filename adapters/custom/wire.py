@@ -35,6 +35,8 @@ CAPABILITIES = Capabilities(
 )
 POSTING = replace(CAPABILITIES, collects=False, drafts=False)
 """The same where answers are posted to `reply_url`."""
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""Made once: `json.dumps` makes an encoder each time."""
 _COMMAND = re.compile(r"/(\w{1,64})(?=\s|$)")
 LONGEST_BODY = 1024 * 1024
 LONGEST_ID = 256
@@ -50,9 +52,13 @@ class Fault:
 
 
 def parse(
-    body: bytes, idempotency_key: str | None, new_id: Callable[[], str]
+    body: bytes, idempotency_key: str | None, new_id: Callable[[], str], *, live: bool = True
 ) -> InboundMessage | list[Fault]:
-    """Read a posted body. Returns the message, or all that is wrong with it; raises nothing."""
+    """Read a posted body. Returns the message, or all that is wrong with it; raises nothing.
+
+    Args:
+        live: whether whoever posted it sees the answer grow.
+    """
     try:
         raw = json.loads(body)
     except (ValueError, RecursionError):
@@ -74,6 +80,7 @@ def parse(
         sender=Sender(user, name),
         text=text,
         command=_command(text),
+        live=live,
     )
 
 
@@ -118,11 +125,15 @@ def refusal(
 
 def encoded(value: object) -> bytes:
     """Compact JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    return _encode(value).encode(errors="replace")
 
 
 def _storable(text: str) -> bool:
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
+    return "\0" not in text
 
 
 def _text(raw: dict[str, Any], faults: list[Fault]) -> str | None:

@@ -7,6 +7,7 @@ are about keys, accounts and addresses: with others it may quote what a user wro
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -109,6 +110,8 @@ class Watching:
                 )
 
     def _call(self, event: CallEnded) -> None:
+        if event.state == "settled" and not self._log.is_enabled_for(logging.DEBUG):
+            return  # nobody reads it: not worth making
         write = self._log.debug if event.state == "settled" else self._log.warning
         write(
             "call",

@@ -10,7 +10,7 @@ says that it came from elsewhere, for then the peer is only the proxy.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from typing import cast
 
@@ -28,13 +28,21 @@ _PROXY_PREFIX = "x-forwarded-"
 
 def is_from_here(request: web.Request) -> bool:
     """Whether a request came from this machine, to a name of this machine, and through no proxy."""
-    try:
-        local = request.remote is not None and ip_address(request.remote).is_loopback
-    except ValueError:
-        return False
     host = request.host.lower()
     name = host if host.endswith("]") else host.rpartition(":")[0] or host
-    return local and name in _LOOPBACK_NAMES and not any(map(_is_a_proxys, request.headers))
+    return (
+        _is_loopback(request.remote)
+        and name in _LOOPBACK_NAMES
+        and not any(map(_is_a_proxys, request.headers))
+    )
+
+
+@lru_cache(1024)
+def _is_loopback(address: str | None) -> bool:
+    try:
+        return address is not None and ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def _is_a_proxys(header: str) -> bool:
