@@ -23,7 +23,7 @@ pytestmark = pytest.mark.faults
 
 TOKEN = "42:abcdefgh"
 LONG = "x" * 3000
-CHATS, EACH, CLIENTS = 5, 20, 10
+CHATS, EACH, CLIENTS = 5, 12, 10
 CONFIG = """
 server: {{port: 0}}
 reload: off

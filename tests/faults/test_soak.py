@@ -23,7 +23,7 @@ from runner.testing.model_server import ModelServer
 from tests.faults.daemon_process import Daemon
 from tests.faults.reckoning import books
 
-MESSAGES = int(os.environ.get("BOTRUNNER_SOAK", "600"))
+MESSAGES = int(os.environ.get("BOTRUNNER_SOAK", "240"))
 SEED = int(os.environ.get("BOTRUNNER_SEED", "1"))
 ROUNDS = 12
 WARM = 4
