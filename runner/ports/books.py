@@ -192,9 +192,7 @@ class BookStore(MoneyStore, Protocol):
     def ledger(self, which: LedgerFilter) -> AsyncIterator[LedgerEntry]:
         """Rows by time, without holding up writers."""
 
-    async def usage(
-        self, which: LedgerFilter, by: Sequence[str], limit: int | None = None
-    ) -> list[UsageSum]:
+    async def usage(self, which: LedgerFilter, by: Sequence[str], limit: int | None = None) -> list[UsageSum]:
         """Rows added up by some of `GROUPINGS`, dearest first. Calls that have not ended are not in it.
 
         Whole UTC days of one bot or all come from the daily sums: fast over a year. `limit`: no more than so many
