@@ -60,7 +60,10 @@ _TRAFFIC = (
     "DELETE FROM traffic_days",
     """
     INSERT INTO active_users
-    SELECT DISTINCT day, bot, platform, user FROM usage_user_days JOIN usage_keys ON id = key
+    SELECT DISTINCT day, bot, platform, usage_users.user
+    FROM usage_user_days
+    JOIN usage_keys ON usage_keys.id = key
+    JOIN usage_users ON usage_users.id = usage_user_days.user
     """,
     """
     INSERT INTO traffic_days

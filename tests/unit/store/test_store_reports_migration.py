@@ -24,8 +24,10 @@ COUNTED = {
         FROM usage_days JOIN usage_keys ON id = key ORDER BY bot, model, route, day
     """,
     "usage_user_days": """
-        SELECT bot, platform, model, route, day, user, cost, unknown, calls, retries, input_tokens, output_tokens
-        FROM usage_user_days JOIN usage_keys ON id = key ORDER BY bot, model, route, day, user
+        SELECT bot, platform, model, route, day, usage_users.user, cost, unknown, calls, retries, input_tokens
+        FROM usage_user_days
+        JOIN usage_keys ON usage_keys.id = key JOIN usage_users ON usage_users.id = usage_user_days.user
+        ORDER BY bot, model, route, day, usage_users.user
     """,
     "conversation_sums": "SELECT * FROM conversation_sums ORDER BY 1",
     "traffic_days": "SELECT * FROM traffic_days ORDER BY bot, day, platform",

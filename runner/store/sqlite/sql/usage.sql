@@ -27,13 +27,21 @@ LIMIT :limit;
 
 -- name: usage_by_user
 SELECT
-    numbers.value, iif(:by_day, day, 0), user, sum(cost), sum(unknown), sum(calls), sum(retries),
-    sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cache_write_5m_tokens),
-    sum(cache_write_1h_tokens), sum(reasoning_tokens)
-FROM json_each(:numbers) AS numbers
-CROSS JOIN usage_user_days ON usage_user_days.key = CAST(numbers.key AS INTEGER)
-WHERE day >= :first_day AND day < :end_day
-GROUP BY 1, 2, 3;
+    number, day, usage_users.user, cost, unknown, calls, retries, input_tokens, output_tokens, cache_read_tokens,
+    cache_write_5m_tokens, cache_write_1h_tokens, reasoning_tokens
+FROM (
+    SELECT
+        numbers.value AS number, iif(:by_day, day, 0) AS day, user AS id, sum(cost) AS cost,
+        sum(unknown) AS unknown, sum(calls) AS calls, sum(retries) AS retries,
+        sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
+        sum(cache_read_tokens) AS cache_read_tokens, sum(cache_write_5m_tokens) AS cache_write_5m_tokens,
+        sum(cache_write_1h_tokens) AS cache_write_1h_tokens, sum(reasoning_tokens) AS reasoning_tokens
+    FROM json_each(:numbers) AS numbers
+    CROSS JOIN usage_user_days ON usage_user_days.key = CAST(numbers.key AS INTEGER)
+    WHERE day >= :first_day AND day < :end_day
+    GROUP BY 1, 2, 3
+) AS sums
+CROSS JOIN usage_users USING (id);
 
 -- name: usage_by_dearest_users
 -- Who is dear is found by the cost alone, which sorts less; then all groups of those are added up.
@@ -47,10 +55,18 @@ WITH dearest AS MATERIALIZED (
     LIMIT :limit
 )
 SELECT
-    numbers.value, iif(:by_day, day, 0), user, sum(cost), sum(unknown), sum(calls), sum(retries),
-    sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cache_write_5m_tokens),
-    sum(cache_write_1h_tokens), sum(reasoning_tokens)
-FROM json_each(:numbers) AS numbers
-CROSS JOIN usage_user_days ON usage_user_days.key = CAST(numbers.key AS INTEGER)
-WHERE day >= :first_day AND day < :end_day AND user IN (SELECT user FROM dearest)
-GROUP BY 1, 2, 3;
+    number, day, usage_users.user, cost, unknown, calls, retries, input_tokens, output_tokens, cache_read_tokens,
+    cache_write_5m_tokens, cache_write_1h_tokens, reasoning_tokens
+FROM (
+    SELECT
+        numbers.value AS number, iif(:by_day, day, 0) AS day, user AS id, sum(cost) AS cost,
+        sum(unknown) AS unknown, sum(calls) AS calls, sum(retries) AS retries,
+        sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
+        sum(cache_read_tokens) AS cache_read_tokens, sum(cache_write_5m_tokens) AS cache_write_5m_tokens,
+        sum(cache_write_1h_tokens) AS cache_write_1h_tokens, sum(reasoning_tokens) AS reasoning_tokens
+    FROM json_each(:numbers) AS numbers
+    CROSS JOIN usage_user_days ON usage_user_days.key = CAST(numbers.key AS INTEGER)
+    WHERE day >= :first_day AND day < :end_day AND user IN (SELECT user FROM dearest)
+    GROUP BY 1, 2, 3
+) AS sums
+CROSS JOIN usage_users USING (id);
