@@ -9,7 +9,7 @@ import pytest
 from adapters.contract import Capabilities, Delivery, DeliveryState
 from adapters.messages import ChatKind, ChatRef, OutboundMessage, Sender, SendResult, inbound_to_json
 from adapters.testing.fake import FakeAdapter
-from runner.bots import BillingMode, ConversationRules, Limits, Texts
+from runner.bots import BillingMode, ConversationRules, Limits, Secret, Texts
 from runner.conversations.models import AssistantMessage, ToolCall, ToolMessage, ToolResult, UserMessage
 from runner.dispatch import texts, working
 from runner.errors import StoreError
@@ -268,7 +268,8 @@ async def test_a_refusal_for_money_is_nothing_that_was_said(provider: FakeProvid
 
 
 async def test_whose_money_it_is_stands_on_the_row(provider: FakeProvider) -> None:
-    async with pipeline(a_bot(billing_mode=BillingMode.BYOK), provider=provider) as walk:
+    bot = a_bot(billing_mode=BillingMode.BYOK, llm_api_key=Secret("sk-own"))
+    async with pipeline(bot, provider=provider) as walk:
         await ask(walk, "one")
         assert [row.attempt.billing_mode for row in await rows(walk.store)] == ["byok"]
 
