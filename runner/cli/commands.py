@@ -13,6 +13,7 @@ import typer
 
 import runner
 from runner.cli import conversations, store, wallet
+from runner.cli.analytics import analytics
 from runner.cli.begin import init, schema
 from runner.cli.bench import bench
 from runner.cli.cap import cap
@@ -53,6 +54,7 @@ def application() -> typer.Typer:
         (reload, "botrunner reload"),
         (doctor, "botrunner doctor --online"),
         (cap, "botrunner cap support 5.00"),
+        (analytics, "botrunner analytics support --from 2026-11-01"),
         (usage, "botrunner usage --by bot,day --from 2026-11-01"),
         (prices, "botrunner prices claude-haiku-4-5"),
         (token, "botrunner token --scope admin --days 1"),

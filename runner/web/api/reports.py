@@ -9,9 +9,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -20,7 +20,7 @@ from runner.conversations.models import AssistantMessage, ToolMessage, UserMessa
 from runner.money.amounts import Money, to_cents, to_usd
 from runner.money.usage import NO_USAGE
 from runner.ports.books import LedgerFilter, UsageSum
-from runner.ports.reports import ConversationLine, TranscriptTurn
+from runner.ports.reports import BotFacts, ConversationLine, DayTraffic, TranscriptTurn
 from runner.web.answers import SAFE_HEADERS, answer, refusal
 from runner.web.api.report_models import (
     Analytics,
@@ -76,41 +76,9 @@ class Reports:
         bot, days = asked.params["bot_id"], self._days(asked.query)
         if isinstance(days, web.Response):
             return days
-        store = self._parts.store
         if all(known.id != bot for known in self._parts.defined()):
             return _no_bot(bot)
-        first, last = days
-        which = whole_days(first, last, bot)
-        spent = {group.key[0]: group for group in await store.usage(which, ("day",))}
-        traffic = {day.day: day for day in await store.traffic(bot, first, last)}
-        facts = (await store.bot_facts([bot]))[bot]
-        daily = []
-        for day in _each(first, last):
-            cost, seen = spent.get(day, UsageSum((day,))), traffic.get(day)
-            daily.append(
-                DayShown(
-                    date=day,
-                    messages_received=seen.received if seen else 0,
-                    messages_sent=seen.sent if seen else 0,
-                    tokens_input=cost.usage.input_tokens,
-                    tokens_output=cost.usage.output_tokens,
-                    total_cost_cents=to_cents(cost.cost),
-                    total_cost_usd=to_usd(cost.cost),
-                    unknown_cost_usd=to_usd(cost.unknown),
-                    unique_users=seen.users if seen else 0,
-                )
-            )
-        total = add_up(spent.values())
-        summary = Summary(
-            total_conversations=facts.conversations,
-            total_messages=sum(day.messages_received + day.messages_sent for day in daily),
-            total_tokens=total.usage.total_tokens,
-            total_cost_cents=to_cents(total.cost),
-            total_cost_usd=to_usd(total.cost),
-            unknown_cost_usd=to_usd(total.unknown),
-            unique_users=await store.unique_users(bot, first, last),
-        )
-        return answer(Analytics(daily=daily, summary=summary).model_dump())
+        return answer((await analytics_of(self._parts.store, bot, *days)).model_dump())
 
     async def _usage(self, asked: Asked[UsageAsked, Nothing]) -> web.StreamResponse:
         query, days = asked.query, self._days(asked.query)
@@ -166,6 +134,57 @@ class Reports:
         if count > MOST_DAYS:
             return invalid([fault("from", f"at most {MOST_DAYS} days at once, these are {count}")])
         return first, last
+
+
+class AnalyticsReads(Protocol):
+    """What analytics are made of: a part of the store, or of its reader."""
+
+    async def usage(self, which: LedgerFilter, by: Sequence[str], limit: int | None = None) -> list[UsageSum]:
+        """As `BookStore.usage`."""
+
+    async def traffic(self, bot: str | None, first_day: str, last_day: str) -> list[DayTraffic]:
+        """As `ReportStore.traffic`."""
+
+    async def unique_users(self, bot: str | None, first_day: str, last_day: str) -> int:
+        """As `ReportStore.unique_users`."""
+
+    async def bot_facts(self, bots: Collection[str]) -> dict[str, BotFacts]:
+        """As `ReportStore.bot_facts`."""
+
+
+async def analytics_of(store: AnalyticsReads, bot: str, first: str, last: str) -> Analytics:
+    """A bot by day, from the first to the last day."""
+    which = whole_days(first, last, bot)
+    spent = {group.key[0]: group for group in await store.usage(which, ("day",))}
+    traffic = {day.day: day for day in await store.traffic(bot, first, last)}
+    facts = (await store.bot_facts([bot]))[bot]
+    daily = []
+    for day in _each(first, last):
+        cost, seen = spent.get(day, UsageSum((day,))), traffic.get(day)
+        daily.append(
+            DayShown(
+                date=day,
+                messages_received=seen.received if seen else 0,
+                messages_sent=seen.sent if seen else 0,
+                tokens_input=cost.usage.input_tokens,
+                tokens_output=cost.usage.output_tokens,
+                total_cost_cents=to_cents(cost.cost),
+                total_cost_usd=to_usd(cost.cost),
+                unknown_cost_usd=to_usd(cost.unknown),
+                unique_users=seen.users if seen else 0,
+            )
+        )
+    total = add_up(spent.values())
+    summary = Summary(
+        total_conversations=facts.conversations,
+        total_messages=sum(day.messages_received + day.messages_sent for day in daily),
+        total_tokens=total.usage.total_tokens,
+        total_cost_cents=to_cents(total.cost),
+        total_cost_usd=to_usd(total.cost),
+        unknown_cost_usd=to_usd(total.unknown),
+        unique_users=await store.unique_users(bot, first, last),
+    )
+    return Analytics(daily=daily, summary=summary)
 
 
 def cursor_of(line: ConversationLine) -> str:
