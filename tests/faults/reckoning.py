@@ -1,7 +1,8 @@
 """What is true after the daemon was killed: what its store lists, its ledger holds and the model has billed."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from adapters.messages import outbound_from_json
@@ -9,11 +10,16 @@ from runner.money.ledger import LedgerEntry
 from runner.money.reservation import ReservationState
 from runner.ports.books import LedgerFilter
 from runner.ports.mail import OutboxState
+from runner.store.rules import MOST_CRASHES
 from runner.store.sqlite.reader import reader_of
 from runner.testing.model_script import Say
 from runner.testing.model_server import ModelServer
 from tests.faults.daemon_process import Daemon
 
+AHEAD = 150
+"""Messages that users write ahead of their answers: a slow machine is not buried under them."""
+STILL_S = 60.0
+"""So long without an answer that there are no more to come."""
 RATES = (1_000_000, 2_000_000)
 """Pico-dollars a token in and out, as PRICES has it."""
 PRICES = 'prices: {m: {input: "1", output: "2"}}'
@@ -48,6 +54,32 @@ async def listed(daemon: Daemon) -> Counter[str]:
             found.update({outbound_from_json(row.payload).text: row.crashes for row in page if row.crashes})
     await reader.close()
     return found
+
+
+async def given_up(daemon: Daemon) -> set[str]:
+    """Answers that the store lists as `unknown`, because so many starts in a row found them being sent."""
+    reader = reader_of(daemon.state / "botrunner.db")
+    await reader.open()
+    after, found = 0, set()
+    while page := await reader.outgoing(OutboxState.UNKNOWN, 500, after):
+        after = page[-1].id
+        found |= {outbound_from_json(row.payload).text for row in page if row.crashes >= MOST_CRASHES}
+    await reader.close()
+    return found
+
+
+async def until_answered(daemon: Daemon, missing: Callable[[], set[str]]) -> set[str]:
+    """Wait while answers come, until there are all; returns those that were given up, which must be listed."""
+    left, still = missing(), 0.0
+    while left:
+        await asyncio.sleep(0.1)
+        now = missing()
+        still = 0.0 if now != left else still + 0.1
+        left = now
+        if still > 2.0 and left <= await given_up(daemon):
+            break
+        assert still < STILL_S, f"not answered, and not listed: {sorted(left)}"
+    return left
 
 
 def check_bill(rows: list[LedgerEntry], model: ModelServer) -> None:
