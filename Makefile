@@ -22,7 +22,7 @@ PREFIX ?= /opt/botrunner
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint bench screenshots mutants fmt lock install uninstall clean help
+.PHONY: run test faults lint bench screenshots mutants fmt lock install uninstall clean help
 
 run: $(VENV)/.ready-to-run
 	@exec $(BIN)/botrunner run --config $(CONFIG)

@@ -20,7 +20,7 @@ from runner.testing.model_server import ModelServer
 from tests.faults.daemon_process import Daemon
 from tests.faults.reckoning import AHEAD, books, check_bill, listed, say_again, until_answered
 
-KILLS = int(os.environ.get("BOTRUNNER_KILLS", "25"))
+KILLS = int(os.environ.get("BOTRUNNER_KILLS", "15"))
 SEED = int(os.environ.get("BOTRUNNER_SEED", "1"))
 TOKEN = "42:abcdefgh"
 USERS = 8
