@@ -66,7 +66,7 @@ async def test_it_waits_for_room_and_loses_nothing(tmp_path: Path, kind: str) ->
             account.say(f"{LONG} first")
             await account.replies(1)
             await askers.ask("before")
-            assert await askers.ready() == 200
+            await _told(askers, 200)
 
             disk.fill(daemon)
             for number in range(CHATS * EACH):
@@ -76,13 +76,13 @@ async def test_it_waits_for_room_and_loses_nothing(tmp_path: Path, kind: str) ->
                     tasks.create_task(askers.ask(f"c{client}"))
                 tasks.create_task(askers.ask("until it is told"))
                 await askers.turned_away()
-                await _told_not_ready(askers)
+                await _told(askers, 503)
                 assert account.waiting, "Telegram keeps what was not stored"
                 assert daemon.alive()
                 disk.free(daemon)
                 await account.drained()
             await account.replies(1 + CHATS * EACH)
-            assert await askers.ready() == 200
+            await _told(askers, 200)
             await daemon.stop()
             rows = await books(daemon)
         await model.stop()
@@ -98,7 +98,7 @@ async def test_it_waits_for_room_and_loses_nothing(tmp_path: Path, kind: str) ->
     check_bill(rows, model)
 
 
-async def _told_not_ready(askers: Askers) -> None:
-    """Wait until the probe says it: it is asked a second later at the latest."""
-    while await askers.ready() != 503:  # noqa: ASYNC110 - another process
+async def _told(askers: Askers, status: int) -> None:
+    """Wait until the probe says it: it looks again a second later at the latest."""
+    while await askers.ready() != status:  # noqa: ASYNC110 - another process
         await asyncio.sleep(0.05)
