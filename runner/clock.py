@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import NewType, Protocol
 
 UnixMs = NewType("UnixMs", int)
 """Milliseconds since 1970-01-01T00:00Z."""
+
+MS_PER_DAY = 86_400_000
+EPOCH = date(1970, 1, 1)
 
 
 class Clock(Protocol):
@@ -57,6 +60,11 @@ def iso(moment: UnixMs) -> str:
     """`2026-11-22T10:00:00.123Z`."""
     text = datetime.fromtimestamp(moment // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return f"{text}.{moment % 1000:03d}Z"
+
+
+def day_number(day: str) -> int:
+    """Whole days from 1970-01-01 to `2026-11-22`. Raises ValueError for a text that is no day."""
+    return (date.fromisoformat(day) - EPOCH).days
 
 
 def utc_day(moment: UnixMs) -> str:

@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from runner.app.parts import Daemon
+from runner.clock import MS_PER_DAY
 from runner.money.amounts import Money
 from runner.ports.books import LedgerFilter
 from runner.telemetry.status_line import BotState, StatusLine, status_text
 from runner.telemetry.systemd import Supervised
-
-_MS_PER_DAY = 86_400_000
 
 
 @asynccontextmanager
@@ -42,8 +41,8 @@ async def announced(daemon: Daemon, by: Supervised) -> AsyncIterator[None]:
 
 async def _line(daemon: Daemon) -> str:
     now = daemon.site.clock.now_ms()
-    midnight = now - now % _MS_PER_DAY
-    today = await daemon.store.usage(LedgerFilter(from_ms=midnight, to_ms=midnight + _MS_PER_DAY), ["day"])
+    midnight = now - now % MS_PER_DAY
+    today = await daemon.store.usage(LedgerFilter(from_ms=midnight, to_ms=midnight + MS_PER_DAY), ["day"])
     states = [
         BotState(bot_id, connection.state, connection.why)
         for bot_id in daemon.roster.bot_ids()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from runner.agent.prompt import BYTES_PER_TOKEN, DEFAULT_MIN_CACHEABLE
 from runner.cli.doctor_facts import CacheFacts
-from runner.clock import UnixMs
+from runner.clock import MS_PER_DAY, UnixMs
 
 if TYPE_CHECKING:
     from runner.bots import Bot
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 DAYS = 7
 MOST_ROWS = 50_000
-_MS_PER_DAY = 86_400_000
 _LASTS_MS = {"1h": 3_600_000}
 _USUALLY_MS = 300_000
 
@@ -58,7 +57,7 @@ async def cache_facts(path: Path, settings: Settings, now: UnixMs) -> tuple[Cach
     books = reader_of(path)
     await books.open()
     seen = 0
-    async for row in books.ledger(LedgerFilter(from_ms=now - DAYS * _MS_PER_DAY)):
+    async for row in books.ledger(LedgerFilter(from_ms=now - DAYS * MS_PER_DAY)):
         seen += 1
         if seen > MOST_ROWS:
             break

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from runner.cli.options import UNSAID, Config
-from runner.cli.usage import MS_PER_DAY, read_day
+from runner.cli.usage import read_day
+from runner.clock import MS_PER_DAY
 
 if TYPE_CHECKING:
     from runner.money.ledger import LedgerEntry

@@ -11,13 +11,13 @@ import csv
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from runner.cli.options import UNSAID, AsJson, Config
+from runner.clock import MS_PER_DAY, day_number
 from runner.money.amounts import Money, to_usd
 from runner.money.usage import NO_USAGE
 from runner.ports.books import GROUPINGS, LedgerFilter, UsageSum
@@ -25,7 +25,6 @@ from runner.ports.books import GROUPINGS, LedgerFilter, UsageSum
 if TYPE_CHECKING:
     from rich.console import Console
 
-MS_PER_DAY = 86_400_000
 FIGURES = (
     "calls",
     "retries",
@@ -36,7 +35,6 @@ FIGURES = (
     "cost_usd",
     "unknown_usd",
 )
-_EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ def read_day(text: str, option: str) -> int:
         BadParameter: it is no day.
     """
     try:
-        return (date.fromisoformat(text) - _EPOCH).days
+        return day_number(text)
     except ValueError:
         raise typer.BadParameter(f"{text[:40]!r} is no day such as 2026-11-22", param_hint=option) from None
 

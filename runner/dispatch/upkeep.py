@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from runner.clock import Clock
+from runner.clock import MS_PER_DAY, Clock
 from runner.errors import StoreError
 from runner.ports.observer import Fault, Observer
 from runner.ports.stores import Store
@@ -17,7 +17,6 @@ from runner.ports.stores import Store
 DEDUPE_DAYS = 8
 EVERY_S = 3600.0
 FIRST_S = 60.0
-_MS_PER_DAY = 86_400_000
 
 
 class Upkeep:
@@ -38,7 +37,7 @@ class Upkeep:
             now = self._clock.now_ms()
             try:
                 await self._store.prune(
-                    now - DEDUPE_DAYS * _MS_PER_DAY, now - self._retention_days() * _MS_PER_DAY
+                    now - DEDUPE_DAYS * MS_PER_DAY, now - self._retention_days() * MS_PER_DAY
                 )
             except StoreError as error:
                 self._observer.note(Fault("upkeep", str(error)))

@@ -6,12 +6,11 @@ know: one turn, one state.
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 
+from runner.clock import EPOCH, MS_PER_DAY
 from runner.ports.books import LedgerFilter
 
-MS_PER_DAY = 86_400_000
-_EPOCH = date(1970, 1, 1)
 ACTIVE_USERS_DAYS = 400
 """For so long it is known who was active on a day; how many they were is known for ever."""
 END_OF_DAYS = 2**32
@@ -23,14 +22,9 @@ def day_of(moment_ms: int) -> int:
     return moment_ms // MS_PER_DAY
 
 
-def number_of(day: str) -> int:
-    """The number of `2026-11-22`. Raises ValueError for a text that is no day."""
-    return (date.fromisoformat(day) - _EPOCH).days
-
-
 def text_of(number: int) -> str:
     """The day of that number, as `2026-11-22`."""
-    return (_EPOCH + timedelta(days=number)).isoformat()
+    return (EPOCH + timedelta(days=number)).isoformat()
 
 
 def whole_days(which: LedgerFilter) -> range | None:

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from runner.clock import day_number
 from runner.ports.mail import FinishedTurn
 from runner.ports.reports import BotFacts, DayTraffic
-from runner.store.days import day_of, number_of, text_of
+from runner.store.days import day_of, text_of
 
 
 class Traffic:
@@ -54,14 +55,14 @@ class Traffic:
 
     def by_day(self, bot: str | None, first_day: str, last_day: str) -> list[DayTraffic]:
         """As `ReportStore.traffic`."""
-        asked = range(number_of(first_day), number_of(last_day) + 1)
+        asked = range(day_number(first_day), day_number(last_day) + 1)
         return [
             self._days[day, name] for day, name in sorted(self._days) if day in asked and bot in (None, name)
         ]
 
     def users(self, bot: str | None, first_day: str, last_day: str) -> int:
         """As `ReportStore.unique_users`."""
-        asked = range(number_of(first_day), number_of(last_day) + 1)
+        asked = range(day_number(first_day), day_number(last_day) + 1)
         found = (users for (day, name), users in self._active.items() if day in asked and bot in (None, name))
         return len(set().union(*found))
 

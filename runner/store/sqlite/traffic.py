@@ -11,9 +11,10 @@ import json
 import sqlite3
 from collections.abc import Collection, Mapping
 
+from runner.clock import day_number
 from runner.ports.mail import FinishedTurn
 from runner.ports.reports import BotFacts, DayTraffic
-from runner.store.days import day_of, number_of, text_of
+from runner.store.days import day_of, text_of
 from runner.store.sqlite.queries import Queries
 
 
@@ -57,4 +58,4 @@ class TrafficRows:
 
 
 def _days(bot: str | None, first_day: str, last_day: str) -> dict[str, object]:
-    return {"bot": bot, "first_day": number_of(first_day), "last_day": number_of(last_day)}
+    return {"bot": bot, "first_day": day_number(first_day), "last_day": day_number(last_day)}

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from runner.clock import UnixMs, iso, utc_day
+from runner.clock import MS_PER_DAY, UnixMs, day_number, iso, utc_day
 from runner.conversations.models import AssistantMessage, ToolMessage, UserMessage, message_from_json
 from runner.money.amounts import Money, to_cents, to_usd
 from runner.money.usage import NO_USAGE
@@ -43,9 +43,7 @@ from runner.web.parts import WebParts
 
 MOST_DAYS = 366
 USUAL_DAYS = 30
-MS_PER_DAY = 86_400_000
 GROUP = "Reports"
-_EPOCH = date(1970, 1, 1)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -305,7 +303,7 @@ def whole_days(first: str, last: str, bot: str | None) -> LedgerFilter:
 
 
 def _start_ms(day: str) -> int:
-    return (date.fromisoformat(day) - _EPOCH).days * MS_PER_DAY
+    return day_number(day) * MS_PER_DAY
 
 
 def _each(first: str, last: str) -> Iterable[str]:
