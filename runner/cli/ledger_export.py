@@ -20,6 +20,7 @@ import typer
 from runner.cli.options import UNSAID, Config
 from runner.cli.usage import read_day
 from runner.clock import MS_PER_DAY
+from runner.web.spreadsheet import is_formula
 
 if TYPE_CHECKING:
     from runner.money.ledger import LedgerEntry
@@ -32,7 +33,6 @@ COLUMNS = (
     *("reasoning_tokens", "hold_usd", "cost_usd", "price_version", "request_id", "stop_reason", "latency_ms"),
     *("why", "corrects"),
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Format(StrEnum):
@@ -99,7 +99,7 @@ def record_of(row: LedgerEntry) -> dict[str, Any]:
 
 def _cell(value: object) -> object:
     """A text that is no formula; a negative amount of ours stays a number."""
-    if isinstance(value, str) and value.startswith(_FORMULA) and not _is_number(value):
+    if isinstance(value, str) and is_formula(value) and not _is_number(value):
         return f"'{value}"
     return value
 

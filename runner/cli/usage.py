@@ -18,9 +18,8 @@ import typer
 
 from runner.cli.options import UNSAID, AsJson, Config
 from runner.clock import MS_PER_DAY, day_number
-from runner.money.amounts import Money, to_usd
-from runner.money.usage import NO_USAGE
-from runner.ports.books import GROUPINGS, LedgerFilter, UsageSum
+from runner.money.amounts import to_usd
+from runner.ports.books import GROUPINGS, LedgerFilter, UsageSum, add_up
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -107,18 +106,6 @@ def read_day(text: str, option: str) -> int:
         return day_number(text)
     except ValueError:
         raise typer.BadParameter(f"{text[:40]!r} is no day such as 2026-11-22", param_hint=option) from None
-
-
-def add_up(groups: Sequence[UsageSum]) -> UsageSum:
-    """All groups together."""
-    return UsageSum(
-        key=(),
-        cost=Money(sum(group.cost for group in groups)),
-        calls=sum(group.calls for group in groups),
-        retries=sum(group.retries for group in groups),
-        usage=sum((group.usage for group in groups), NO_USAGE),
-        unknown=Money(sum(group.unknown for group in groups)),
-    )
 
 
 def in_order(groups: Sequence[UsageSum], by: Sequence[str]) -> list[UsageSum]:

@@ -114,6 +114,18 @@ class UsageSum:
     unknown: Money = ZERO
 
 
+def add_up(groups: Sequence[UsageSum]) -> UsageSum:
+    """All groups together, without a key."""
+    return UsageSum(
+        key=(),
+        cost=Money(sum(group.cost for group in groups)),
+        calls=sum(group.calls for group in groups),
+        retries=sum(group.retries for group in groups),
+        usage=sum((group.usage for group in groups), NO_USAGE),
+        unknown=Money(sum(group.unknown for group in groups)),
+    )
+
+
 GROUPINGS = ("bot", "feature", "task", "user", "model", "provider", "route", "platform", "day")
 """What usage can be grouped by. `day` is the UTC day."""
 

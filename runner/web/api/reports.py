@@ -17,9 +17,8 @@ from aiohttp import web
 
 from runner.clock import MS_PER_DAY, UnixMs, day_number, iso, utc_day
 from runner.conversations.models import AssistantMessage, ToolMessage, UserMessage, message_from_json
-from runner.money.amounts import Money, to_cents, to_usd
-from runner.money.usage import NO_USAGE
-from runner.ports.books import LedgerFilter, UsageSum
+from runner.money.amounts import to_cents, to_usd
+from runner.ports.books import LedgerFilter, UsageSum, add_up
 from runner.ports.reports import BotFacts, ConversationLine, DayTraffic, TranscriptTurn
 from runner.web.answers import SAFE_HEADERS, answer, refusal
 from runner.web.api.report_models import (
@@ -40,11 +39,11 @@ from runner.web.api.report_models import (
 from runner.web.calls import Answer, AnyCall, Asked, Call, Nothing, invalid
 from runner.web.faults import fault
 from runner.web.parts import WebParts
+from runner.web.spreadsheet import is_formula
 
 MOST_DAYS = 366
 USUAL_DAYS = 30
 GROUP = "Reports"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Reports:
@@ -172,7 +171,7 @@ async def analytics_of(store: AnalyticsReads, bot: str, first: str, last: str) -
                 unique_users=seen.users if seen else 0,
             )
         )
-    total = add_up(spent.values())
+    total = add_up(list(spent.values()))
     summary = Summary(
         total_conversations=facts.conversations,
         total_messages=sum(day.messages_received + day.messages_sent for day in daily),
@@ -194,21 +193,6 @@ def read_cursor(text: str) -> tuple[int, str] | None:
     """What `cursor_of` made; None: something else."""
     at, dot, name = text.partition(".")
     return (int(at), name) if dot and name and at.isascii() and at.isdecimal() and len(at) < 16 else None  # noqa: PLR2004 - more digits than any time has
-
-
-def add_up(groups: Iterable[UsageSum]) -> UsageSum:
-    """All groups together."""
-    total = UsageSum((), usage=NO_USAGE)
-    for group in groups:
-        total = UsageSum(
-            (),
-            Money(total.cost + group.cost),
-            total.calls + group.calls,
-            total.retries + group.retries,
-            total.usage + group.usage,
-            Money(total.unknown + group.unknown),
-        )
-    return total
 
 
 def usage_line(group: UsageSum, by: Sequence[str]) -> UsageLine:
@@ -294,7 +278,7 @@ def _csv(groups: Sequence[UsageSum], by: Sequence[str]) -> web.Response:
 
 
 def _cell(value: str) -> str:
-    return f"'{value}" if value.startswith(_FORMULA) else value
+    return f"'{value}" if is_formula(value) else value
 
 
 def whole_days(first: str, last: str, bot: str | None) -> LedgerFilter:

@@ -49,20 +49,6 @@ def usage_row(one: UsageSum) -> UsageRow:
     )
 
 
-def total_of(rows: Iterable[UsageRow]) -> UsageRow:
-    """All of them in one, without a key."""
-    listed = list(rows)
-    return UsageRow(
-        (),
-        Money(sum(row.cost for row in listed)),
-        sum(row.calls for row in listed),
-        sum(row.retries for row in listed),
-        sum(row.tokens_input for row in listed),
-        sum(row.tokens_output for row in listed),
-        sum(row.cache_read for row in listed),
-    )
-
-
 def shares(sums: Sequence[UsageSum], most: int, name: Callable[[tuple[str, ...]], str]) -> tuple[Share, ...]:
     """The dearest so many, and one for all others. `sums`: dearest first."""
     listed = [

@@ -9,10 +9,10 @@ from aiohttp import web
 
 from runner.bots import Bot
 from runner.money.amounts import PICO_PER_CENT, BadAmount, Money, from_cents, from_usd, to_usd
-from runner.ports.books import UsageSum
+from runner.ports.books import UsageSum, add_up
 from runner.ports.definitions import Written
 from runner.web.answers import refusal
-from runner.web.api.reports import add_up, cursor_of, read_cursor, whole_days
+from runner.web.api.reports import cursor_of, read_cursor, whole_days
 from runner.web.dashboard.figures import Spend
 from runner.web.dashboard.filling import (
     cache_figures,

@@ -12,10 +12,10 @@ from datetime import date, timedelta
 
 from aiohttp import web
 
-from runner.ports.books import GROUPINGS, LedgerFilter, UsageSum
+from runner.ports.books import GROUPINGS, LedgerFilter, UsageSum, add_up
 from runner.web.answers import SAFE_HEADERS, refusal
 from runner.web.api.report_models import names_of
-from runner.web.api.reports import MOST_DAYS, USUAL_DAYS, add_up, usage_csv, whole_days
+from runner.web.api.reports import MOST_DAYS, USUAL_DAYS, usage_csv, whole_days
 from runner.web.dashboard.filling import spend_days, usage_row
 from runner.web.dashboard.views import UsagePage, UsageRow
 from runner.web.dashboard.wording import days_until

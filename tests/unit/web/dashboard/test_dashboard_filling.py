@@ -17,7 +17,7 @@ from runner.conversations.models import (
 from runner.money.amounts import Money
 from runner.money.budget import Counter
 from runner.money.usage import Usage
-from runner.ports.books import UsageSum
+from runner.ports.books import UsageSum, add_up
 from runner.ports.reports import ConversationLine, Transcript, TranscriptTurn
 from runner.web.dashboard.figures import Breakdown, Cap, Series
 from runner.web.dashboard.filling import (
@@ -30,7 +30,6 @@ from runner.web.dashboard.filling import (
     shares,
     spend_days,
     tokens_of,
-    total_of,
     usage_row,
 )
 from runner.web.dashboard.views import ToolRun
@@ -72,12 +71,9 @@ def test_shares_hold_all_that_was_spent(costs: list[int], most: int) -> None:
 
 
 def test_rows_and_their_total() -> None:
-    rows = [
-        usage_row(a_sum("a", cost=2, calls=3, asked=10, cached=4)),
-        usage_row(a_sum("b", cost=5, asked=7)),
-    ]
-    assert rows[0].key == ("a",)
-    total = total_of(rows)
+    sums = [a_sum("a", cost=2, calls=3, asked=10, cached=4), a_sum("b", cost=5, asked=7)]
+    assert usage_row(sums[0]).key == ("a",)
+    total = usage_row(add_up(sums))
     assert (total.cost, total.calls, total.tokens_input, total.tokens_output, total.cache_read) == (
         7,
         4,
@@ -85,7 +81,7 @@ def test_rows_and_their_total() -> None:
         2,
         4,
     )
-    assert total_of([]).cost == 0
+    assert usage_row(add_up([])).cost == 0
 
 
 def test_a_day_without_input_has_no_hit_rate() -> None:
