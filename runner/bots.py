@@ -79,14 +79,17 @@ class ConversationRules:
         scope: `user`: one conversation a user and channel; `channel`: one for everybody in it.
         max_messages: the most messages in the model's context.
         keep_messages: what is left after the window moved (low-water mark).
-        context: `blocks` moves the window in one step down to `keep_messages`; `sliding` one message at a time.
+        context: `blocks` moves the window in one step down to `keep_messages`; `sliding` one message at a time;
+            `auto` takes the cheapest marks between the two, by the model's price row and the bot's own traffic.
+        summarize: whether what is dropped goes on in a summary at the window's head.
     """
 
     scope: Literal["user", "channel"] = "user"
     ttl_ms: int = 24 * 3_600_000
     max_messages: int = 20
     keep_messages: int = 10
-    context: Literal["blocks", "sliding"] = "blocks"
+    context: Literal["auto", "blocks", "sliding"] = "auto"
+    summarize: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,102 @@ class ModelChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class Tier:
+    """A model under a name that rules speak of. `free`: it costs nothing; while it answers 429 the next tier is asked."""
+
+    name: str
+    choice: ModelChoice
+    free: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRule:
+    """When a message goes to a tier: everything that is given here holds.
+
+    Attributes:
+        tasks: the task declared with the message, one of these.
+        min_chars: the message's length, at least; `max_chars`: at most.
+        keywords: one of them stands in the message as a whole word, letter case aside.
+        users: the sender, one of these (a "low intent" list, say).
+        labels: what the classifier called the message, one of these.
+    """
+
+    tier: str
+    tasks: frozenset[str] = frozenset()
+    min_chars: int | None = None
+    max_chars: int | None = None
+    keywords: tuple[str, ...] = ()
+    users: frozenset[str] = frozenset()
+    labels: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """A small model that names a message's kind, once a conversation where routes are sticky.
+
+    Attributes:
+        prompt: what it is told; the labels are added to it.
+        labels: what it may answer; rules name them. Anything else counts as no label.
+        tier: who is asked.
+    """
+
+    prompt: str
+    labels: tuple[str, ...]
+    tier: str
+
+
+class Signal(StrEnum):
+    """What a tier was not up to: a stated reason to go on with a stronger one."""
+
+    FAILING_TOOLS = "failing_tools"
+    LOOP_LIMIT = "loop_limit"
+    OUTPUT_LIMIT = "output_limit"
+    REFUSAL = "refusal"
+    REPEATED_QUESTION = "repeated_question"
+    KEYWORDS = "keywords"
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """From the first of these signals on, the rest of the conversation goes to `tier`."""
+
+    tier: str
+    signals: frozenset[Signal]
+    keywords: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Which model answers what. Rules are asked in order, the first that holds decides; else the task's tier; else `default`.
+
+    Attributes:
+        tiers: in the order of bots.yaml: after a free tier's 429 the next one is asked.
+        default: a tier's name.
+        tasks: declared task -> tier.
+        sticky: a conversation stays with the tier that answered first (one model a conversation keeps its cache).
+    """
+
+    tiers: tuple[Tier, ...]
+    default: str
+    tasks: Mapping[str, str] = field(default_factory=dict)
+    rules: tuple[RouteRule, ...] = ()
+    classifier: Classifier | None = None
+    sticky: bool = True
+    escalation: Escalation | None = None
+
+    def tier(self, name: str) -> Tier | None:
+        """The tier of that name."""
+        return next((tier for tier in self.tiers if tier.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseCache:
+    """Answers that are given again: to the same question, at no cost. `ttl_ms`: for how long."""
+
+    ttl_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Bot:
     """One bot, whole.
 
@@ -163,6 +262,9 @@ class Bot:
         caps: more limits: by user, conversation, message, team, and by day or month.
         plan: whose quota pays, where `billing_mode` is plan_quota.
         transcription: who writes voice messages down; None: nobody.
+        task: the task that its messages are declared as, where they say none themselves.
+        routing: which model answers what; None: always `choice`.
+        response_cache: whether an answer is kept for the same question; None: no.
     """
 
     id: str
@@ -191,6 +293,15 @@ class Bot:
     attachments: bool = True
     fallbacks: tuple[ModelChoice, ...] = ()
     transcription: ModelChoice | None = None
+    task: str = ""
+    routing: Routing | None = None
+    response_cache: ResponseCache | None = None
+
+    @property
+    def cheap(self) -> ModelChoice:
+        """The model for side work such as summaries: the tier named `small` where there is one, else its own."""
+        small = None if self.routing is None else self.routing.tier("small")
+        return self.choice if small is None else small.choice
 
     def key_for(self, provider: str) -> Secret | None:
         """The bot's own key, where it pays that provider itself; None: the runner's key."""

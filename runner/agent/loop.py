@@ -16,6 +16,7 @@ from runner.agent.limits import after_tools, before_tools
 from runner.agent.meter import Meter
 from runner.agent.prompt import build_request
 from runner.agent.replies import PaidReply, Step, ToolsDone, ToolsStarted, step_to_json
+from runner.agent.routing import Routed
 from runner.agent.transcribe import Ear, Listening
 from runner.bots import Bot, ModelChoice
 from runner.clock import Clock
@@ -41,6 +42,7 @@ class LoopTask:
 
     Attributes:
         history: legal, windowed, ends with the user message that is being answered.
+        routes: the models to ask, in order; at least one.
         about: the ledger row as far as it is known.
         done: steps that an earlier try of the loop has stored, in order.
         first_step: how many steps the turn has before the loop's.
@@ -50,6 +52,7 @@ class LoopTask:
 
     bot: Bot
     history: tuple[Message, ...]
+    routes: tuple[Routed, ...]
     about: Attempt
     scopes: ScopesOf
     done: tuple[Step, ...]
@@ -182,31 +185,30 @@ class AgentLoop:
     async def _ask(
         self, task: LoopTask, tools: Toolbox, session: LaneSession, progress: _Progress, iteration: int
     ) -> MeterResult:
-        """Ask the bot's model, then its fallbacks in order as long as another one may have better luck."""
+        """Ask the models of the turn's routes in order, as long as another one may have better luck."""
         bot = task.bot
-        about = replace(task.about, iteration=iteration)
-        choices = (bot.choice, *bot.fallbacks)
-        for choice in choices:
+        failed = ""
+        for routed in task.routes:
+            choice = routed.choice
             price = self._book().find(choice.provider, choice.model)
             asked = bot if choice == bot.choice else replace(bot, choice=choice)
+            reason = "; ".join(why for why in (routed.reason, failed) if why)
             ask = Ask(
                 request=build_request(asked, (*task.history, *progress.messages), tools.specs, price),
-                about=about,
+                about=replace(task.about, iteration=iteration, route=routed.route, route_reason=reason),
                 scopes=task.scopes,
                 deadline=task.deadline,
                 attempts_used=progress.attempts_used,
                 step_number=task.first_step + progress.taken,
                 key=bot.key_for(choice.provider),
-                patient=choice == choices[-1],
+                patient=routed is task.routes[-1],
                 listener=task.listener,
             )
             result = await self._meter.call(ask, session)
             progress.attempts_used = result.attempts_used
             if not isinstance(result, Failed) or not result.elsewhere:
                 break
-            about = replace(
-                about, route="fallback", route_reason=f"{choice.provider}/{choice.model}: {result.why}"
-            )
+            failed = f"{choice.provider}/{choice.model}: {result.why}"
         return result
 
     async def _tools(

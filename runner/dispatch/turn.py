@@ -24,6 +24,7 @@ from adapters.messages import OutboundMessage, outbound_to_json
 from adapters.text import split
 from runner.agent.loop import AgentLoop, LoopResult, LoopTask
 from runner.agent.replies import Step, step_from_json
+from runner.agent.routing import unrouted
 from runner.agent.transcribe import Ear, Listening
 from runner.clock import Clock, UnixMs
 from runner.conversations.models import (
@@ -173,6 +174,7 @@ class TurnHandler:
             task = LoopTask(
                 bot=bot,
                 history=scene.history,
+                routes=unrouted(bot),
                 about=listening.about,
                 scopes=listening.scopes,
                 done=listening.done[ear.steps :],

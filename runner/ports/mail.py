@@ -33,12 +33,23 @@ class Acceptance:
 
 
 @dataclass(frozen=True, slots=True)
+class PreparedHead:
+    """A summary of all messages before `first_seq`, for the time when the window begins there."""
+
+    first_seq: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConversationState:
     """A conversation as stored.
 
     Attributes:
         first_seq: sequence number of the first message that a model sees (the window's start).
         next_seq: sequence number that the next message gets; the first message of a conversation has 0.
+        tier: the routing tier that the conversation stays with; empty: none yet.
+        head: the summary that stands for all messages before `first_seq`; empty: none.
+        prepared: a head that was made ahead, for when the window moves; never changed by a turn's end.
     """
 
     id: str
@@ -46,6 +57,9 @@ class ConversationState:
     last_ms: int
     first_seq: int = 0
     next_seq: int = 0
+    tier: str = ""
+    head: str = ""
+    prepared: PreparedHead | None = None
 
 
 @dataclass(frozen=True, slots=True)

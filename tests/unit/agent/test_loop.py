@@ -11,6 +11,7 @@ import pytest
 from runner.agent.loop import INTERRUPTED, AgentLoop, LoopResult, LoopTask
 from runner.agent.meter import Meter
 from runner.agent.replies import ToolsDone, ToolsStarted, step_from_json
+from runner.agent.routing import unrouted
 from runner.bots import BillingMode, Limits, ModelChoice, Secret
 from runner.conversations.models import AssistantMessage, ToolCall, ToolMessage, ToolResult, UserMessage
 from runner.errors import StoreError
@@ -70,6 +71,7 @@ class World:
             task = LoopTask(
                 bot=bot_now,
                 history=(UserMessage("hello"),),
+                routes=unrouted(bot_now),
                 about=Attempt(
                     "", 0, "bot", "fake", "chat", "c1", "ada", work.turn, CHOICE.provider, CHOICE.model, ""
                 ),
