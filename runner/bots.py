@@ -159,7 +159,7 @@ class ModelChoice:
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """A model under a name that rules speak of. `free`: it costs nothing; while it answers 429 the next tier is asked."""
+    """A model under a name that rules speak of. `free`: it costs nothing; at its 429 the next tier is asked."""
 
     name: str
     choice: ModelChoice
@@ -224,7 +224,7 @@ class Escalation:
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """Which model answers what. Rules are asked in order, the first that holds decides; else the task's tier; else `default`.
+    """Which model answers what: the first rule that holds decides, else the task's tier, else `default`.
 
     Attributes:
         tiers: in the order of bots.yaml: after a free tier's 429 the next one is asked.

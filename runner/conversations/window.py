@@ -21,7 +21,7 @@ def first_kept(history: Sequence[Message], rules: ConversationRules) -> int:
     """
     if len(history) <= rules.max_messages and _starts_legally(history):
         return 0
-    target = min(rules.keep_messages, rules.max_messages) if rules.context == "blocks" else rules.max_messages
+    target = min(rules.keep_messages, rules.max_messages) if rules.context != "sliding" else rules.max_messages
     if len(history) <= rules.max_messages:
         target = len(history)
     start = max(0, len(history) - target)

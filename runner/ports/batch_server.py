@@ -37,7 +37,7 @@ class RemoteState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RemoteBatch:
-    """A batch as its provider tells of it. Counts are of lines; `ours`: the mark given at submission, where it is kept."""
+    """A batch as its provider tells of it, counted in lines. `ours`: the mark given at submission, if it keeps one."""
 
     id: str
     state: RemoteState

@@ -19,8 +19,8 @@ MIDNIGHT = NOON - DAY // 2
 NEW_YEAR, NEXT_DAY = "2026-01-01", "2026-01-02"
 
 
-def talk(name: str, last_ms: int = NOON, **others: int) -> ConversationState:
-    return ConversationState(name, NOON, last_ms, **others)
+def talk(name: str, last_ms: int = NOON, next_seq: int = 0) -> ConversationState:
+    return ConversationState(name, NOON, last_ms, next_seq=next_seq)
 
 
 # ── usage of whole days ──────────────────────────────────────────────────────────────────────────────────
