@@ -101,6 +101,7 @@ class Billed:
     Attributes:
         limit: the output limit that was asked for.
         answered: whether the caller was there for the whole answer.
+        batch: whether it was a line of a batch, at a batch's price.
     """
 
     request_id: str
@@ -108,6 +109,7 @@ class Billed:
     usage: Usage
     limit: int
     answered: bool
+    batch: bool = False
 
 
 def usage_of(said: Say, request_bytes: int, limit: int) -> Usage:

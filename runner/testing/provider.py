@@ -60,7 +60,7 @@ class FakeProvider:
             return Prepared(request, RequestSize("", messages=0, audio_seconds=request.recording.seconds))
         tools = (f"{t.name}{t.description}{dict(t.parameters)}" for t in request.tools)
         text = "\n".join([request.system, *tools, *map(message_to_json, request.messages)])
-        size = RequestSize(text=text, messages=1 + len(request.messages), cache_writes=request.cache)
+        size = RequestSize(text=text, messages=1 + len(request.messages), cache_writes=request.cache.widest)
         return Prepared(body=request, size=size)
 
     async def complete(
@@ -85,7 +85,7 @@ class FakeProvider:
             return FateUnknown(FaultKind.TIMEOUT, "no answer in time", request_id=request_id)
         if latency_s:
             await self._clock.sleep(latency_s)
-        outcome = _outcome(behaviour, usage, max_output_tokens, request_id)
+        outcome = outcome_of(behaviour, usage, max_output_tokens, request_id)
         if hear is not None and isinstance(behaviour, Say):
             hear(behaviour.text)
         if row is not None and isinstance(outcome, Completed):
@@ -111,7 +111,8 @@ def _usage(behaviour: Behaviour, prepared: Prepared, limit: int) -> Usage | None
     return usage_of(behaviour, len(prepared.size.text.encode()), limit)
 
 
-def _outcome(behaviour: Behaviour, usage: Usage | None, limit: int, request_id: str) -> Outcome:
+def outcome_of(behaviour: Behaviour, usage: Usage | None, limit: int, request_id: str) -> Outcome:
+    """What the caller gets of a behaviour, at once."""
     match behaviour:
         case Say():
             return _said(behaviour, usage or Usage(), limit, request_id)
