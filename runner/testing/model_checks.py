@@ -22,7 +22,9 @@ CHAT_FIELDS = frozenset(
         "provider",
     ]
 )
-MESSAGE_FIELDS = frozenset(["model", "messages", "stream", "service_tier", "system", "tools", "max_tokens"])
+MESSAGE_FIELDS = frozenset(
+    ["model", "messages", "stream", "service_tier", "system", "tools", "max_tokens", "cache_control"]
+)
 CHAT_LIMITS = ("max_tokens", "max_completion_tokens")
 MOST_BREAKPOINTS = 4
 
@@ -86,11 +88,21 @@ def message_limit(body: dict[str, Any]) -> int:
         waiting = {block["id"] for block in blocks if block["type"] == "tool_use"}
     if waiting:
         raise BadRequest("tool_use without tool_result")
-    blocks = [*body.get("system", []), *body.get("tools", [])]
+    blocks = [*body.get("tools", []), *body.get("system", [])]
     blocks += [block for message in body["messages"] for block in message["content"]]
-    if sum("cache_control" in block for block in blocks) > MOST_BREAKPOINTS:
-        raise BadRequest(f"at most {MOST_BREAKPOINTS} blocks with cache_control")
+    _marks([block["cache_control"] for block in (*blocks, body) if "cache_control" in block])
     return _positive(body.get("max_tokens"))
+
+
+def _marks(controls: list[dict[str, Any]]) -> None:
+    """Check all `cache_control` of a request, in its order; the one of the request itself stands last."""
+    if len(controls) > MOST_BREAKPOINTS:
+        raise BadRequest(f"at most {MOST_BREAKPOINTS} blocks with cache_control")
+    lives = [control.get("ttl", "5m") for control in controls]
+    if any(control.get("type") != "ephemeral" for control in controls) or not set(lives) <= {"5m", "1h"}:
+        raise BadRequest("cache_control: {type: ephemeral, ttl: 5m or 1h}")
+    if lives != sorted(lives):  # "1h" sorts before "5m"
+        raise BadRequest("cache_control: a ttl of 1h must not come after one of 5m")
 
 
 def _shape(body: dict[str, Any], known: frozenset[str]) -> None:

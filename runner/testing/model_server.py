@@ -29,6 +29,7 @@ from runner.clock import Clock, SystemClock
 from runner.testing import model_wire
 from runner.testing.model_script import PLAIN, Behaviour, Billed, Drop, Fault, Hang, Say
 from runner.testing.model_ways import AudioWay, ChatWay, MessagesWay, Way
+from runner.testing.prompt_cache import Found, PromptCache
 
 MOST_SEEN = 10_000
 MOST_BODY = 32 * 1024 * 1024
@@ -59,9 +60,18 @@ class ModelServer:
     """
 
     def __init__(
-        self, *, clock: Clock | None = None, standing: Behaviour | Pick = PLAIN, key: str | None = None
+        self,
+        *,
+        clock: Clock | None = None,
+        standing: Behaviour | Pick = PLAIN,
+        key: str | None = None,
+        cache: PromptCache | None = None,
     ) -> None:
-        """`standing` is what it does when no script is left; `key`, if given, is the only one it takes."""
+        """`standing` is what it does when no script is left; `key`, if given, is the only one it takes.
+
+        With a `cache` it counts the input as that tells, unless a behaviour says what it uses; without one nothing
+        is ever cached.
+        """
         self.bill: list[Billed] = []
         self.requests: deque[Seen] = deque(maxlen=MOST_SEEN)
         self.url = ""
@@ -69,6 +79,7 @@ class ModelServer:
         self._clock = clock or SystemClock()
         self._standing = standing
         self._key = key
+        self._cache = cache
         self._script: deque[Behaviour] = deque()
         self._peers: set[tuple[str, int]] = set()
         self._count = 0
@@ -154,14 +165,23 @@ class ModelServer:
         behaviour = self._next(body)
         row = None
         usage = way.usage(behaviour, len(raw), limit) if isinstance(behaviour, Say) else behaviour.usage
+        found = self._found(behaviour, way, body)
+        if found is not None and usage is not None:
+            usage = replace(found.usage, output_tokens=usage.output_tokens)
         if usage is not None:
             row = self._charge(Billed(request_id, body["model"], usage, limit, answered=False))
         try:
-            return await self._act(request, behaviour, row, request_id, way)
+            return await self._act(request, behaviour, row, request_id, way, found)
         except (asyncio.CancelledError, ConnectionError):
             self.gone += 1
             await asyncio.shield(self._tell())
             raise
+
+    def _found(self, behaviour: Behaviour, way: Way, body: Mapping[str, Any]) -> Found | None:
+        """What the request finds in the cache, where there is one and the behaviour does not say what it uses."""
+        if self._cache is None or not isinstance(behaviour, Say) or behaviour.usage or behaviour.at_bound:
+            return None
+        return way.found(self._cache, body, self._clock.now_ms())
 
     def _next(self, body: Mapping[str, Any]) -> Behaviour:
         if self._script:
@@ -174,12 +194,20 @@ class ModelServer:
         return len(self.bill) - 1
 
     async def _act(
-        self, request: web.Request, behaviour: Behaviour, row: int | None, request_id: str, way: Way
+        self,
+        request: web.Request,
+        behaviour: Behaviour,
+        row: int | None,
+        request_id: str,
+        way: Way,
+        found: Found | None,
     ) -> web.StreamResponse:
         match behaviour:
             case Say():
                 if behaviour.latency_s:
                     await self._clock.sleep(behaviour.latency_s)
+                if self._cache is not None and found is not None:
+                    self._cache.keep(found, self._clock.now_ms())
                 return await self._say(request, behaviour, row, request_id, way)
             case Fault():
                 if behaviour.latency_s:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from runner.money.usage import Usage
@@ -11,6 +11,7 @@ from runner.testing import model_checks, model_wire
 from runner.testing.model_audio import audio_events, heard_usage, read_form
 from runner.testing.model_script import Say, usage_of
 from runner.testing.model_wire import Event
+from runner.testing.prompt_cache import Found, PromptCache
 
 
 class Way(Protocol):
@@ -28,6 +29,9 @@ class Way(Protocol):
 
     def usage(self, said: Say, request_bytes: int, limit: int) -> Usage:
         """What an answer uses."""
+
+    def found(self, cache: PromptCache, body: Mapping[str, Any], now_ms: int) -> Found | None:
+        """What a request finds in a prompt cache; None: there is none for this way."""
 
     def events(self, said: Say, usage: Usage, limit: int, request_id: str, model: str) -> Iterator[Event]:
         """An answer in pieces."""
@@ -54,6 +58,10 @@ class ChatWay:
     def usage(self, said: Say, request_bytes: int, limit: int) -> Usage:
         """By its bytes."""
         return usage_of(said, request_bytes, limit)
+
+    def found(self, cache: PromptCache, body: Mapping[str, Any], now_ms: int) -> Found | None:
+        """Token by token."""
+        return cache.chat(body, now_ms)
 
     def events(self, said: Say, usage: Usage, limit: int, request_id: str, model: str) -> Iterator[Event]:
         """Server-sent events."""
@@ -84,6 +92,10 @@ class MessagesWay:
         """By its bytes."""
         return usage_of(said, request_bytes, limit)
 
+    def found(self, cache: PromptCache, body: Mapping[str, Any], now_ms: int) -> Found | None:
+        """Block by block, where a mark stands."""
+        return cache.messages(body, now_ms)
+
     def events(self, said: Say, usage: Usage, limit: int, request_id: str, model: str) -> Iterator[Event]:
         """Server-sent events."""
         return model_wire.message_events(said, usage, limit, request_id, model)
@@ -110,6 +122,10 @@ class AudioWay(ChatWay):
     def usage(self, said: Say, request_bytes: int, limit: int) -> Usage:
         """By the recording's seconds."""
         return heard_usage(said, limit)
+
+    def found(self, cache: PromptCache, body: Mapping[str, Any], now_ms: int) -> Found | None:
+        """Recordings are not cached."""
+        return None
 
     def events(self, said: Say, usage: Usage, limit: int, request_id: str, model: str) -> Iterator[Event]:
         """The answer's JSON in pieces."""
