@@ -40,6 +40,7 @@ async def serving(daemon: Daemon, notifier: Notifier) -> AsyncIterator[str]:
         deliver=daemon.inbox.deliver,
         definitions=definitions_of(site, daemon.reloader),
         defined=lambda: daemon.in_force.settings.bots,
+        prices=lambda: daemon.in_force.settings.prices,
         treasury=Treasury(
             daemon.store, clock, daemon.roster.wallet, daemon.meter.limit_changed, daemon.meter.clear
         ),

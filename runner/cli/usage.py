@@ -1,7 +1,8 @@
 """`usage`: what was spent on what, from the ledger, beside a running daemon or without one.
 
 Rules: days are UTC, `--to` is included; a cost is what was really charged, and what may have been charged
-(a call whose end nobody saw) stands beside it; figures that are added up are pico-dollars.
+(a call whose end nobody saw) stands beside it; figures that are added up are pico-dollars. What was saved (by the
+provider's cache, by batches, by kept answers: `runner.advice.saved`) is reckoned at the prices of bots.yaml as it is.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ import typer
 from runner.cli.options import UNSAID, AsJson, Config
 from runner.clock import MS_PER_DAY, day_number
 from runner.money.amounts import to_usd
-from runner.ports.books import GROUPINGS, LedgerFilter, UsageSum, add_up
+from runner.ports.books import GROUPINGS, LedgerFilter
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from runner.advice.saved import SavedSum
+    from runner.ports.books import UsageSum
 
 FIGURES = (
     "calls",
@@ -33,6 +37,11 @@ FIGURES = (
     "cache_hit_percent",
     "cost_usd",
     "unknown_usd",
+    "cache_saved_usd",
+    "batch_saved_usd",
+    "kept_answers",
+    "kept_answers_saved_usd",
+    "saved_usd",
 )
 
 
@@ -41,8 +50,8 @@ class Usages:
     """What is shown: the groups and all of them together."""
 
     by: tuple[str, ...]
-    groups: Sequence[UsageSum]
-    total: UsageSum
+    groups: Sequence[SavedSum]
+    total: SavedSum
 
 
 def usage(
@@ -108,12 +117,12 @@ def read_day(text: str, option: str) -> int:
         raise typer.BadParameter(f"{text[:40]!r} is no day such as 2026-11-22", param_hint=option) from None
 
 
-def in_order(groups: Sequence[UsageSum], by: Sequence[str]) -> list[UsageSum]:
+def in_order(groups: Sequence[SavedSum], by: Sequence[str]) -> list[SavedSum]:
     """By day where days are asked for, else as they come: dearest first."""
     if "day" not in by:
         return list(groups)
     place = by.index("day")
-    return sorted(groups, key=lambda group: group.key[place])
+    return sorted(groups, key=lambda group: group.sum.key[place])
 
 
 def cache_hit_percent(group: UsageSum) -> int:
@@ -122,8 +131,9 @@ def cache_hit_percent(group: UsageSum) -> int:
     return group.usage.cache_read_tokens * 100 // tokens if tokens else 0
 
 
-def as_record(group: UsageSum, by: Sequence[str]) -> dict[str, Any]:
+def as_record(shown: SavedSum, by: Sequence[str]) -> dict[str, Any]:
     """A group with its names, as JSON and CSV show it."""
+    group, saved = shown.sum, shown.saved
     figures = (
         group.calls,
         group.retries,
@@ -133,17 +143,24 @@ def as_record(group: UsageSum, by: Sequence[str]) -> dict[str, Any]:
         cache_hit_percent(group),
         to_usd(group.cost),
         to_usd(group.unknown),
+        to_usd(saved.caching),
+        to_usd(saved.batches),
+        saved.hits,
+        to_usd(saved.kept),
+        to_usd(saved.total),
     )
     return {**dict(zip(by, group.key, strict=False)), **dict(zip(FIGURES, figures, strict=True))}
 
 
 async def _read(config: Path, which: LedgerFilter, by: tuple[str, ...]) -> Usages:
+    from runner.advice.saved import all_of, usage_with_savings
     from runner.cli.books import open_books
     from runner.cli.files import load_settings
 
-    async with open_books(load_settings(config)) as reader:
-        groups = await reader.usage(which, by)
-    return Usages(by, in_order(groups, by), add_up(groups))
+    settings = load_settings(config)
+    async with open_books(settings) as reader:
+        groups = await usage_with_savings(reader, which, by, settings.prices)
+    return Usages(by, in_order(groups, by), all_of(groups))
 
 
 def _show_json(found: Usages, first: str | None, last: str | None) -> None:
@@ -169,21 +186,22 @@ def _show_csv(found: Usages) -> None:
 def _show_table(console: Console, found: Usages) -> None:
     from runner.cli.screen import Column, bar, printable, show_table
 
-    if not found.total.calls:
+    if not found.total.sum.calls:
         console.print("No model was called.")
         return
-    unsure = bool(found.total.unknown)
+    unsure = bool(found.total.sum.unknown)
     columns = [
         *(Column(name) for name in found.by),
         *(
             Column(name, number=True)
-            for name in ("calls", "retries", "input", "output", "cached", "cost USD")
+            for name in ("calls", "retries", "input", "output", "cached", "cost USD", "saved USD")
         ),
         *((Column("may have cost", number=True),) if unsure else ()),
         Column("share", spare=True),
     ]
 
-    def figures(group: UsageSum) -> list[str]:
+    def figures(shown: SavedSum) -> list[str]:
+        group = shown.sum
         return [
             f"{group.calls:,}",
             f"{group.retries:,}",
@@ -191,11 +209,16 @@ def _show_table(console: Console, found: Usages) -> None:
             f"{group.usage.output_tokens:,}",
             f"{cache_hit_percent(group)} %",
             to_usd(group.cost),
+            to_usd(shown.saved.total),
             *((to_usd(group.unknown),) if unsure else ()),
         ]
 
     rows = [
-        [*map(printable, group.key), *figures(group), bar(console, group.cost, found.total.cost)]
+        [
+            *map(printable, group.sum.key),
+            *figures(group),
+            bar(console, group.sum.cost, found.total.sum.cost),
+        ]
         for group in found.groups
     ]
     names = ["total", *[""] * (len(found.by) - 1)] if found.by else []

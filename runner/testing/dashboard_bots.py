@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from runner.money.amounts import PICO_PER_CENT, Money, from_usd
+from runner.money.savings import Savings
 from runner.web.dashboard.figures import Breakdown, CacheFigures, Cap, Days, Figures, Series, Share, Spend
 from runner.web.dashboard.views import (
     BotCard,
@@ -198,6 +199,7 @@ def overview() -> Overview:
         bot_cards(),
         1_716,
         _usd("0.0423"),
+        saved=Savings(_usd("61.20311"), _usd("4.11"), _usd("1.871"), 412),
     )
 
 
@@ -247,4 +249,5 @@ def bot_page() -> BotPage:
             Fact("Billing", "wallet"),
         ),
         conversation_rows(6),
+        saved=Savings(_usd("52.810442"), _usd("4.11")),
     )

@@ -9,6 +9,7 @@ from runner.bots import Bot
 from runner.clock import Clock, UnixMs
 from runner.dispatch.console import Console, DeliverTo
 from runner.dispatch.treasury import Treasury
+from runner.money.prices import PriceBook
 from runner.ports.definitions import Definitions
 from runner.ports.reloads import Reloads
 from runner.ports.stores import Store
@@ -30,6 +31,7 @@ class WebParts:
     Attributes:
         definitions: bots.yaml, to be changed.
         defined: all bots that are in force, disabled ones included, in the file's order.
+        prices: the price book that is in force.
         probes: whether it can do its work, and how it stands.
         reloads: whoever reads bots.yaml again.
         tally: what happened since the start.
@@ -43,6 +45,7 @@ class WebParts:
     deliver: DeliverTo
     definitions: Definitions
     defined: Callable[[], Sequence[Bot]]
+    prices: Callable[[], PriceBook]
     treasury: Treasury
     lag: LoopLag
     probes: Probes

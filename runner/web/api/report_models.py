@@ -92,7 +92,11 @@ class Analytics(Shown):
 
 
 class UsageLine(Shown):
-    """One group: its names by what was grouped by, then its figures."""
+    """One group: its names by what was grouped by, then its figures.
+
+    What was saved is reckoned at today's prices: by the provider's cache (below 0 where it cost more than
+    it brought), by batches, and, estimated, by kept answers; `saved_usd` is the sum of the three.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -107,6 +111,11 @@ class UsageLine(Shown):
     tokens_cache_write: int
     tokens_reasoning: int
     cache_hit_rate: str
+    cache_saved_usd: str
+    batch_saved_usd: str
+    kept_answers: int
+    kept_answers_saved_usd: str
+    saved_usd: str
 
 
 class UsageShown(Shown):

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from runner.advice.saved import SavedSum, all_of, usage_with_savings
 from runner.clock import MS_PER_DAY, UnixMs, day_number, iso, utc_day
 from runner.conversations.models import AssistantMessage, ToolMessage, UserMessage, message_from_json
 from runner.money.amounts import to_cents, to_usd
@@ -83,7 +84,8 @@ class Reports:
             return days
         first, last = days
         by = names_of(query.group_by)
-        groups = await self._parts.store.usage(whole_days(first, last, query.bot), by)
+        which = whole_days(first, last, query.bot)
+        groups = await usage_with_savings(self._parts.store, which, by, self._parts.prices())
         if query.form == "csv":
             return _csv(groups, by)
         shown = UsageShown(
@@ -91,7 +93,7 @@ class Reports:
             last=last,
             group_by=list(by),
             groups=[usage_line(group, by) for group in groups],
-            total=usage_line(add_up(groups), ()),
+            total=usage_line(all_of(groups), ()),
         )
         return answer(shown.model_dump(by_alias=True))
 
@@ -195,8 +197,9 @@ def read_cursor(text: str) -> tuple[int, str] | None:
     return (int(at), name) if dot and name and at.isascii() and at.isdecimal() and len(at) < 16 else None  # noqa: PLR2004 - more digits than any time has
 
 
-def usage_line(group: UsageSum, by: Sequence[str]) -> UsageLine:
+def usage_line(shown: SavedSum, by: Sequence[str]) -> UsageLine:
     """A group as callers see it."""
+    group, saved = shown.sum, shown.saved
     used = group.usage
     permille = used.cache_read_tokens * 1000 // used.input_tokens if used.input_tokens else 0
     return UsageLine(
@@ -212,10 +215,15 @@ def usage_line(group: UsageSum, by: Sequence[str]) -> UsageLine:
         tokens_cache_write=used.cache_write_5m_tokens + used.cache_write_1h_tokens,
         tokens_reasoning=used.reasoning_tokens,
         cache_hit_rate=f"{permille // 1000}.{permille % 1000:03d}",
+        cache_saved_usd=to_usd(saved.caching),
+        batch_saved_usd=to_usd(saved.batches),
+        kept_answers=saved.hits,
+        kept_answers_saved_usd=to_usd(saved.kept),
+        saved_usd=to_usd(saved.total),
     )
 
 
-def usage_csv(groups: Sequence[UsageSum], by: Sequence[str]) -> str:
+def usage_csv(groups: Sequence[SavedSum], by: Sequence[str]) -> str:
     """All groups, a line each; what a spreadsheet would take for a formula is led by an apostrophe."""
     out = io.StringIO()
     figures = [name for name in UsageLine.model_fields if name not in by]

@@ -114,6 +114,7 @@ _FILTERS = {
     "short_count": wording.short_count,
     "counted": wording.counted,
     "percent": wording.percent,
+    "saved_by": wording.saved_by,
     "change": wording.change,
     "ago": wording.ago,
     "span": wording.span,

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from runner.money.amounts import ZERO, Money
+from runner.money.savings import NOTHING_SAVED, Savings
 from runner.web.dashboard.figures import (
     NO_CACHE,
     NO_CAP,
@@ -127,7 +128,10 @@ class BotCard:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """`/`. `spend`: today, 7 days, 30 days. `days`: by bot. `config_path`: where bots are defined."""
+    """`/`. `spend`: today, 7 days, 30 days. `days`: by bot. `config_path`: where bots are defined.
+
+    `saved`: in the last of `spend`.
+    """
 
     spend: tuple[Spend, ...]
     days: Days
@@ -135,6 +139,7 @@ class Overview:
     messages_today: int = 0
     held: Money = ZERO
     config_path: str = "bots.yaml"
+    saved: Savings = NOTHING_SAVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +191,7 @@ class BotPage:
     cap_fault: str = ""
     cap_given: str = ""
     cap_unit: Literal["usd", "cents"] = "usd"
+    saved: Savings = NOTHING_SAVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +275,7 @@ class UsagePage:
     """`/usage`. `days`: the chart where usage is asked for by day; else bars of the dearest are drawn.
 
     `more`: whether there are rows that are not shown, but in the CSV. `fault`: why the question cannot be answered.
+    `saved`: with all of it.
     """
 
     group_by: tuple[str, ...]
@@ -279,6 +286,7 @@ class UsagePage:
     days: Days | None = None
     more: bool = False
     fault: str = ""
+    saved: Savings = NOTHING_SAVED
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from runner.clock import UnixMs, iso
 from runner.money.amounts import PICO_PER_CENT, PICO_PER_USD, Money, to_usd
+from runner.money.savings import Savings
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 _PLACES_BELOW_A_DOLLAR = 4
@@ -72,6 +73,16 @@ def short_count(number: int) -> str:
 def counted(number: int, one: str, many: str = "") -> str:
     """`1 call`, `2 calls`."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def saved_by(saved: Savings) -> str:
+    """What saved how much: `$1.20 by caching, $0.3000 by batches, about $0.0400 by 3 kept answers`."""
+    parts = [
+        f"{usd(saved.caching)} by caching" if saved.caching else "",
+        f"{usd(saved.batches)} by batches" if saved.batches else "",
+        f"about {usd(saved.kept)} by {counted(saved.hits, 'kept answer')}" if saved.hits else "",
+    ]
+    return ", ".join(filter(None, parts)) or "nothing by caching, batches or kept answers"
 
 
 def percent(part: int, whole: int) -> int:

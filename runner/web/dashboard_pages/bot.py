@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from aiohttp import web
 
+from runner.advice.saved import all_of, usage_with_savings
 from runner.bots import Bot
 from runner.money.amounts import PICO_PER_CENT, BadAmount, Money, from_cents, from_usd, to_usd
 from runner.ports.books import UsageSum, add_up
@@ -123,6 +124,7 @@ class BotPages:
         )
         lines = await store.conversations(bot.id, CONVERSATIONS_SHOWN)
         users = await store.top_users(which, TOP)
+        saved = all_of(await usage_with_savings(store, which, (), desk.parts.prices())).saved
         return BotPage(
             card,
             period,
@@ -137,6 +139,7 @@ class BotPages:
             cache_figures(_by_day(sums), shown),
             _limits(bot),
             tuple(map(conversation_row, lines)),
+            saved=saved,
         )
 
 

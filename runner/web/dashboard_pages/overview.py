@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from aiohttp import web
 
+from runner.advice.saved import all_of, usage_with_savings
 from runner.bots import Bot
 from runner.money.amounts import Money
 from runner.money.budget import Counter
@@ -49,7 +50,10 @@ class OverviewPage:
             (UsageSum((one.key[0], names.get(one.key[1], one.key[1])), one.cost) for one in sums), shown
         )
         held = Money(sum(counter.held for name, counter in counters.items() if name != WALLET))
-        view = Overview(_spend(sums, days), chart, cards, sum(received.values()), held)
+        saved = all_of(
+            await usage_with_savings(store, whole_days(shown[0], shown[-1], None), (), desk.parts.prices())
+        ).saved
+        view = Overview(_spend(sums, days), chart, cards, sum(received.values()), held, saved=saved)
         return await desk.show(visit, view, standing=await self._odd(counters))
 
     def _card(

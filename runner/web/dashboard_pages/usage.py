@@ -12,6 +12,7 @@ from datetime import date, timedelta
 
 from aiohttp import web
 
+from runner.advice.saved import all_of, usage_with_savings
 from runner.ports.books import GROUPINGS, LedgerFilter, UsageSum, add_up
 from runner.web.answers import SAFE_HEADERS, refusal
 from runner.web.api.report_models import names_of
@@ -66,7 +67,8 @@ class UsagePages:
         elif more:
             whole = await store.usage(asked.which, ("day",))
         total = usage_row(add_up(whole))
-        view = UsagePage(asked.by, asked.first, asked.last, rows, total, chart, more)
+        saved = all_of(await usage_with_savings(store, asked.which, (), self._desk.parts.prices())).saved
+        view = UsagePage(asked.by, asked.first, asked.last, rows, total, chart, more, saved=saved)
         return await self._desk.show(visit, view)
 
     async def csv(self, visit: Visit) -> web.Response:
@@ -74,7 +76,8 @@ class UsagePages:
         asked = self._asked(visit)
         if asked.fault:
             return refusal(400, "invalid", asked.fault)
-        sums = await self._desk.parts.store.usage(asked.which, asked.by)
+        parts = self._desk.parts
+        sums = await usage_with_savings(parts.store, asked.which, asked.by, parts.prices())
         headers = {**SAFE_HEADERS, "Content-Disposition": 'attachment; filename="usage.csv"'}
         response = web.Response(
             text=usage_csv(sums, asked.by), content_type="text/csv", charset="utf-8", headers=headers

@@ -58,6 +58,7 @@ class Call:
     user: str = "ann"
     number: int = 1
     usage: Usage = field(default=NO_USAGE)
+    route: str = "default"
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ def _request(call: Call) -> HoldRequest:
         provider="echo",
         model="echo",
         price_version="test",
+        route=call.route,
         number=call.number,
     )
     bound = Estimate(100, 1, 1, Money(call.cost), 0)

@@ -36,10 +36,13 @@ def groups(desk: Desk, *arguments: str) -> list[dict[str, object]]:
 
 def test_by_bot_and_model_dearest_first(desk: Desk) -> None:
     lines = [line.split() for line in desk.type("usage").out.splitlines()]
-    assert " ".join(lines[0]) == "bot model calls retries input output cached cost USD may have cost share"
+    assert (
+        " ".join(lines[0])
+        == "bot model calls retries input output cached cost USD saved USD may have cost share"
+    )
     assert lines[1][:9] == ["hello", "echo", "3", "1", "200", "15", "25", "%", "0.40"]
     assert lines[2][:9] == ["other", "echo", "1", "0", "1,000", "1", "0", "%", "0.05"]
-    assert lines[3] == ["total", "4", "1", "1,200", "16", "4", "%", "0.45", "0.07"]
+    assert lines[3] == ["total", "4", "1", "1,200", "16", "4", "%", "0.45", "0.000045", "0.07"]
 
 
 def test_days_in_their_order(desk: Desk) -> None:
@@ -73,6 +76,26 @@ def test_csv(desk: Desk) -> None:
         ("ann", "0.40", "25"),
         ("ben", "0.05", "0"),
     ]
+
+
+def test_what_was_saved(desk: Desk) -> None:
+    rows = "prices: {echo: {input: '1', output: '5', cache_read: '0.10', cache_write_5m: '1.25'}}\n"
+    desk.write(rows + desk.bots_yaml.read_text(encoding="utf-8"))
+    wrote = Usage(1000, 10, cache_write_5m_tokens=1000)
+    desk.keep(
+        [
+            replace(CALLS[0], id="e", bot="other", user="eve", usage=wrote),
+            replace(CALLS[0], id="f", bot="other", user="eve", cost=0, usage=Usage(), route="cache"),
+        ]
+    )
+    other, hello = sorted(groups(desk, "--by", "bot"), key=lambda group: str(group["bot"]), reverse=True)
+    assert (hello["cache_saved_usd"], hello["saved_usd"]) == ("0.000045", "0.000045")
+    assert other["cache_saved_usd"] == "-0.00025"
+    # Its two other calls cost 0.35 together.
+    assert (other["kept_answers"], other["kept_answers_saved_usd"]) == (1, "0.175")
+    assert (other["batch_saved_usd"], other["saved_usd"]) == ("0.00", "0.17475")
+    line = next(line for line in desk.type("usage", "--by", "user").out.splitlines() if "eve" in line)
+    assert line.split()[6:10] == ["%", "0.30", "0.17475", "0.00"]
 
 
 def test_nothing_found(desk: Desk) -> None:

@@ -10,6 +10,8 @@ import pytest
 from runner.clock import UnixMs
 from runner.conversations.models import AssistantMessage, UserMessage, message_to_json
 from runner.money.amounts import from_cents
+from runner.money.prices import Price, PriceBook, Rates
+from runner.money.usage import NO_USAGE, Usage
 from runner.ports.mail import ConversationState
 from runner.store.memory import MemoryStore
 from runner.testing.clock import ManualClock
@@ -84,6 +86,29 @@ async def test_without_days_it_is_the_last_thirty(shop: Stage) -> None:
     async with shop.http.get(f"/api/bots/{BOT}/analytics", headers=bearer()) as response:
         days = [day["date"] for day in (await response.json())["daily"]]
     assert (len(days), days[0], days[-1]) == (30, "2025-12-05", "2026-01-03")
+
+
+async def test_usage_tells_what_was_saved(shop: Stage) -> None:
+    rates = Rates(input=10**9, output=10**9, cache_read=10**8)
+    shop.book = PriceBook("test", {("openai", "small"): Price("small", "openai", rates, batch_percent=50)})
+    await held(shop.store, "b1-1", ROOMY, turn="b1", feature="batch")
+    await shop.store.settle(
+        replace(settled("b1-1", 15 * 10**9), usage=Usage(1000, 0, cache_read_tokens=1000))
+    )
+    await held(shop.store, "k1-1", ROOMY, turn="k1", route="cache")
+    await shop.store.settle(replace(settled("k1-1", 0), usage=NO_USAGE))
+    async with shop.http.get("/api/usage?group_by=feature", headers=bearer("read")) as response:
+        said = await response.json()
+    chat, batch = sorted(said["groups"], key=lambda line: str(line["feature"]), reverse=True)
+    # The small model's two chat calls cost 15 x 10^9 together, one of them nobody knows how much.
+    assert (chat["kept_answers"], chat["kept_answers_saved_usd"]) == (1, "0.0075")
+    assert (batch["cache_saved_usd"], batch["batch_saved_usd"]) == ("0.0000009", "0.00000005")
+    assert said["total"]["saved_usd"] == "0.00750095"
+    async with shop.http.get("/api/usage?group_by=feature&format=csv", headers=bearer()) as response:
+        [row] = [
+            row for row in csv.DictReader(io.StringIO(await response.text())) if row["feature"] == "batch"
+        ]
+    assert row["saved_usd"] == "0.00000095"
 
 
 async def test_usage_by_anything(shop: Stage) -> None:

@@ -19,6 +19,7 @@ from runner.clock import SystemClock, UnixMs
 from runner.dispatch.console import CONSOLE, Console
 from runner.dispatch.treasury import Treasury
 from runner.money.amounts import from_cents
+from runner.money.prices import PriceBook
 from runner.ports.definitions import Definitions
 from runner.ports.reloads import ConfigState
 from runner.store.memory import MemoryStore
@@ -30,7 +31,7 @@ from runner.testing.clock import ManualClock
 from runner.testing.definitions import MemoryDefinitions
 from runner.testing.observer import RecordingObserver
 from runner.testing.reloads import FakeReloads
-from runner.testing.scenes import a_bot
+from runner.testing.scenes import a_book, a_bot
 from runner.web.auth import Scope, make_token
 from runner.web.last_errors import LastErrors
 from runner.web.live import Changes
@@ -76,6 +77,7 @@ class Stage:
     takes_posts: tuple[str, ...] = ("custom",)
     changed: list[str] = field(default_factory=list)
     reloads: FakeReloads = field(default_factory=FakeReloads)
+    book: PriceBook = field(default_factory=a_book)
 
     async def __aenter__(self) -> Self:
         numbers = iter(range(10**6))
@@ -97,6 +99,7 @@ class Stage:
             deliver=self.deliver,
             definitions=self.file,
             defined=lambda: self.bots,
+            prices=lambda: self.book,
             treasury=Treasury(self.store, self.clock, self.roster.wallet, self.changed.append, self.cleared),
             lag=self.lag,
             probes=Probes(self.store, self.roster, self.lag, lambda: self.config, self.clock, "4711"),

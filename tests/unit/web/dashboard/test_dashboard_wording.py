@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.money.amounts import PICO_PER_USD, Money, from_usd
+from runner.money.savings import NOTHING_SAVED, Savings
 from runner.testing.dashboard_bots import NOW
 from runner.web.dashboard import wording
 from runner.web.dashboard.wording import DAY, HOUR, MINUTE
@@ -119,3 +120,18 @@ def test_moments_and_days() -> None:
         "1,200 calls",
     ]
     assert wording.counted(2, "retry", "retries") == "2 retries"
+
+
+@pytest.mark.parametrize(
+    ("saved", "text"),
+    [
+        (NOTHING_SAVED, "nothing by caching, batches or kept answers"),
+        (Savings(caching=from_usd("-0.25")), "\N{MINUS SIGN}$0.2500 by caching"),
+        (
+            Savings(from_usd("1.2"), from_usd("3"), from_usd("0.4"), 3),
+            "$1.20 by caching, $3.00 by batches, about $0.4000 by 3 kept answers",
+        ),
+    ],
+)
+def test_what_saved_how_much(saved: Savings, text: str) -> None:
+    assert wording.saved_by(saved) == text

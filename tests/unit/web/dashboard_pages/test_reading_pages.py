@@ -10,6 +10,7 @@ import pytest
 from runner.clock import utc_day
 from runner.conversations.models import AssistantMessage, UserMessage, message_to_json
 from runner.money.amounts import Money, from_cents, from_usd
+from runner.money.prices import Price, PriceBook, Rates
 from runner.money.reservation import ReservationState
 from runner.money.scopes import WALLET
 from runner.money.usage import Usage
@@ -93,6 +94,17 @@ async def test_every_page_shows_its_figures_and_keeps_strangers_texts_texts(stag
         assert all(link.startswith(("/", "#")) and not link.startswith("//") for link in links), path
         assert "http://" not in seen.text, path
         assert seen.headers["Cache-Control"] == "no-store"
+
+
+async def test_what_was_saved_stands_on_the_pages(stage: Stage) -> None:
+    rates = Rates(input=10**12, output=10**12, cache_read=10**11)
+    stage.book = PriceBook("test", {("openai", HOSTILE): Price(HOSTILE, "openai", rates)})
+    await fill(stage)
+    person = await Person(stage).sign_in()
+    saved = "$0.000045 by caching"
+    for path in ("/", "/bots/shop", "/usage"):
+        assert saved in (await person.look(path)).words, path
+    assert "saved_usd" in (await person.look("/usage.csv")).text.splitlines()[0]
 
 
 async def test_who_is_not_signed_in_is_led_to_the_login_and_back(stage: Stage) -> None:
