@@ -81,6 +81,7 @@ class ConversationRules:
         keep_messages: what is left after the window moved (low-water mark).
         context: `blocks` moves the window in one step down to `keep_messages`; `sliding` one message at a time;
             `auto` takes the cheapest marks between the two, by the model's price row and the bot's own traffic.
+        banded: the operator gave both ends of the band; else only `max_messages` is their word.
         summarize: whether what is dropped goes on in a summary at the window's head.
     """
 
@@ -90,6 +91,7 @@ class ConversationRules:
     keep_messages: int = 10
     context: Literal["auto", "blocks", "sliding"] = "auto"
     summarize: bool = False
+    banded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

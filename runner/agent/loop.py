@@ -11,7 +11,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from runner.agent.asks import Ask, Failed, MeterResult, Refused, ScopesOf
+from runner.agent.asks import Ask, Failed, Metered, MeterResult, Refused, ScopesOf
+from runner.agent.caching import Traffic
+from runner.agent.context import marks_of
 from runner.agent.limits import after_tools, before_tools
 from runner.agent.meter import Meter
 from runner.agent.prompt import build_request
@@ -21,6 +23,7 @@ from runner.agent.transcribe import Ear, Listening
 from runner.bots import Bot, ModelChoice
 from runner.clock import Clock
 from runner.conversations.models import AssistantMessage, Message, ToolCall, ToolMessage, ToolResult
+from runner.conversations.window import Marks
 from runner.money.amounts import ZERO, Money
 from runner.money.ledger import Attempt
 from runner.money.prices import PriceBook
@@ -120,16 +123,23 @@ class _Progress:
 
 
 class AgentLoop:
-    """Runs turns. Holds nothing of any of them."""
+    """Runs turns. Holds nothing of any of them but what their calls were like."""
 
     def __init__(self, meter: Meter, book: Callable[[], PriceBook], clock: Clock) -> None:
         self._meter = meter
         self._book = book
         self._clock = clock
+        self._traffic = Traffic()
 
     async def settled(self, turn: str) -> None:
         """Wait until all that this turn called is settled and stored."""
         await self._meter.settled(turn)
+
+    def marks(self, bot: Bot) -> Marks:
+        """Between which marks the bot's window moves now."""
+        habits = self._traffic.habits(bot.id)
+        price = None if habits is None else self._book().find(habits.choice.provider, habits.choice.model)
+        return marks_of(bot.conversations, habits, price)
 
     def sees(self, choice: ModelChoice) -> bool:
         """Whether this model takes pictures at a bounded price."""
@@ -191,10 +201,11 @@ class AgentLoop:
         for routed in task.routes:
             choice = routed.choice
             price = self._book().find(choice.provider, choice.model)
-            asked = bot if choice == bot.choice else replace(bot, choice=choice)
+            request = build_request(bot, choice, (*task.history, *progress.messages), tools.specs, price)
+            request = replace(request, cache=self._traffic.plan(bot, request, price))
             reason = "; ".join(why for why in (routed.reason, failed) if why)
             ask = Ask(
-                request=build_request(asked, (*task.history, *progress.messages), tools.specs, price),
+                request=request,
                 about=replace(task.about, iteration=iteration, route=routed.route, route_reason=reason),
                 scopes=task.scopes,
                 deadline=task.deadline,
@@ -206,6 +217,9 @@ class AgentLoop:
             )
             result = await self._meter.call(ask, session)
             progress.attempts_used = result.attempts_used
+            if isinstance(result, Metered):
+                talk = task.about.conversation
+                self._traffic.note(bot, talk, request, price, result.paid.usage, self._clock.now_ms())
             if not isinstance(result, Failed) or not result.elsewhere:
                 break
             failed = f"{choice.provider}/{choice.model}: {result.why}"

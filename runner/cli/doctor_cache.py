@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.agent.prompt import BYTES_PER_TOKEN, DEFAULT_MIN_CACHEABLE
+from runner.agent.caching import CHARS_PER_TOKEN, DEFAULT_MIN_CACHEABLE
 from runner.cli.doctor_facts import CacheFacts
 from runner.clock import MS_PER_DAY, UnixMs
 
@@ -87,7 +87,7 @@ def _facts(bot: Bot, price: Price, found: _Sum) -> CacheFacts:
         input_tokens=found.input_tokens,
         cached_tokens=found.cached_tokens,
         after_pause=found.after_pause,
-        prefix_tokens=shared // BYTES_PER_TOKEN,
+        prefix_tokens=shared // CHARS_PER_TOKEN,
         least_tokens=price.limits.min_cacheable_tokens or DEFAULT_MIN_CACHEABLE,
         mode=bot.prompt_cache,
         sliding=bot.conversations.context == "sliding",

@@ -13,7 +13,7 @@ from adapters.messages import ChatKind, InboundMessage, inbound_from_json
 from runner.bots import Bot
 from runner.conversations.identity import is_over
 from runner.conversations.models import Message, UserMessage, message_from_json
-from runner.conversations.window import first_kept
+from runner.conversations.window import Marks, first_kept
 from runner.dispatch.attachments import Perceived
 from runner.dispatch.console import CONSOLE
 from runner.money.ledger import Attempt
@@ -64,12 +64,14 @@ class Scene:
         return replace(self, history=(*self.history[:-1], asked))
 
 
-def scene_of(work: Work, bot: Bot, adapter: Adapter | None, toolbox: Toolbox, begun: float) -> Scene:
-    """The surroundings of one message; `begun` is `clock.monotonic()`."""
+def scene_of(
+    work: Work, bot: Bot, adapter: Adapter | None, toolbox: Toolbox, marks: Marks, begun: float
+) -> Scene:
+    """The surroundings of one message; `begun` is `clock.monotonic()`, `marks` those of the window."""
     message = inbound_from_json(work.payload)
     state, past = _conversation(work, bot.conversations.ttl_ms)
     history = [*past, UserMessage(message.text, _name(bot, message, adapter))]
-    start = first_kept(history, bot.conversations)
+    start = first_kept(history, marks)
     windowed = replace(state, first_seq=state.first_seq + start)
     return Scene(work, bot, adapter, message, windowed, tuple(history[start:]), toolbox, begun)
 

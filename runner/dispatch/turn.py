@@ -110,7 +110,14 @@ class TurnHandler:
             await session.postpone(work.inbox_id, self._clock.now_ms() + GONE_WAIT_MS)
             return
         adapter = self._roster.adapter(work.bot, work.channel)
-        scene = scene_of(work, bot, adapter, self._roster.toolbox(work.bot), self._clock.monotonic())
+        scene = scene_of(
+            work,
+            bot,
+            adapter,
+            self._roster.toolbox(work.bot),
+            self._agent.marks(bot),
+            self._clock.monotonic(),
+        )
         if (answer := await self._answer_command(scene)) is not None:
             state = new_conversation(work) if answer.new_conversation else scene.state
             await self._finish(scene, LoopResult(StopReason.COMMAND), answer.text, state, session)

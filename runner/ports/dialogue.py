@@ -23,12 +23,36 @@ class ToolSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class CachePlan:
+    """What the provider is asked to cache, and for how long.
+
+    Attributes:
+        prefix: tools and system prompt, with which all of a bot's conversations begin.
+        history: all of the request, for the conversation's next. Never longer than `prefix`, where that has a time:
+            providers want the longer one first.
+    """
+
+    prefix: CacheWrites = CacheWrites.NONE
+    history: CacheWrites = CacheWrites.NONE
+
+    @property
+    def widest(self) -> CacheWrites:
+        """The dearest that it can write."""
+        both = (self.prefix, self.history)
+        hour, minutes = CacheWrites.HOUR, CacheWrites.MINUTES
+        return hour if hour in both else minutes if minutes in both else CacheWrites.NONE
+
+
+NO_CACHE = CachePlan()
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRequest:
     """One step's request. Equal requests serialise to equal bytes.
 
     Attributes:
         max_output_tokens: the output limit wanted; the meter may send a smaller one.
-        cache: what the provider is asked to cache: the prefix (tools, system, the window's stable head).
+        cache: what the provider is asked to cache.
         recording: speech to be written down; then nothing else is asked, and the reply is its text.
     """
 
@@ -38,7 +62,7 @@ class ModelRequest:
     tools: tuple[ToolSpec, ...] = ()
     max_output_tokens: int = 8192
     temperature: float | None = None
-    cache: CacheWrites = CacheWrites.NONE
+    cache: CachePlan = NO_CACHE
     recording: Recording | None = None
 
 

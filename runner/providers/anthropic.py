@@ -58,7 +58,7 @@ class AnthropicProvider:
             messages=len(request.messages) + 1,
             images=pictures,
             anthropic_tools=bool(request.tools),
-            cache_writes=request.cache,
+            cache_writes=request.cache.widest,
         )
         return Prepared(body, size)
 

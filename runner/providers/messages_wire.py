@@ -14,7 +14,7 @@ from typing import Any
 
 from runner.conversations.models import AssistantMessage, Message, ToolCall, ToolMessage, UserMessage
 from runner.money.prices import CacheWrites
-from runner.ports.dialogue import ModelRequest
+from runner.ports.dialogue import CachePlan, ModelRequest
 from runner.providers.wording import NOTHING_SAID, spoken
 
 Block = dict[str, Any]
@@ -37,8 +37,7 @@ def messages_body(request: ModelRequest) -> str:
     ]
     system: list[Block] = [{"type": "text", "text": request.system}] if request.system.strip() else []
     messages = [_message(message) for message in request.messages]
-    if request.cache is not CacheWrites.NONE:
-        _mark(system or tools, messages, CACHE_CONTROL[request.cache])
+    _mark(system or tools, messages, request.cache)
     body: dict[str, Any] = {"model": request.choice.model}
     if tools:
         body["tools"] = tools
@@ -50,12 +49,12 @@ def messages_body(request: ModelRequest) -> str:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 
-def _mark(prefix: list[Block], messages: list[dict[str, Any]], control: dict[str, str]) -> None:
+def _mark(prefix: list[Block], messages: list[dict[str, Any]], plan: CachePlan) -> None:
     """Set the breakpoints, on the last block of each place."""
     ends = [message["content"] for message in messages if message["role"] == "user"][-2:]
-    for blocks in (prefix, *ends):
-        if blocks:
-            blocks[-1]["cache_control"] = control
+    for blocks, writes in ((prefix, plan.prefix), *((blocks, plan.history) for blocks in ends)):
+        if blocks and writes is not CacheWrites.NONE:
+            blocks[-1]["cache_control"] = CACHE_CONTROL[writes]
 
 
 def _message(message: Message) -> dict[str, Any]:

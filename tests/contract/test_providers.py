@@ -17,7 +17,7 @@ from runner.conversations.models import AssistantMessage, ToolCall, ToolMessage,
 from runner.money.estimate import input_bound
 from runner.money.prices import CacheWrites, Price, Rates
 from runner.money.usage import Usage
-from runner.ports.dialogue import FinishReason, ModelRequest, ToolSpec
+from runner.ports.dialogue import CachePlan, FinishReason, ModelRequest, ToolSpec
 from runner.ports.outcomes import Completed, FateUnknown, FaultKind, NotRun, Outcome
 from runner.ports.provider import Provider
 from runner.providers.catalogue import Catalogue, define
@@ -306,6 +306,6 @@ async def test_a_cut_after_the_reason_to_stop(wired: World) -> None:
 
 @pytest.mark.parametrize("cache", list(CacheWrites))
 async def test_what_may_be_cached_is_bounded(wired: World, cache: CacheWrites) -> None:
-    size = wired.provider.prepare(replace(TALK, cache=cache)).size
-    await wired.ask_well(replace(TALK, cache=cache))
+    size = wired.provider.prepare(replace(TALK, cache=CachePlan(cache, cache))).size
+    await wired.ask_well(replace(TALK, cache=CachePlan(cache, cache)))
     assert size.cache_writes is (cache if wired.name == "anthropic" else CacheWrites.MINUTES)

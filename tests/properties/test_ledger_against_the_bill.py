@@ -33,7 +33,7 @@ from runner.money.prices import CacheWrites, Price, PriceBook, Rates
 from runner.money.reservation import ReservationState
 from runner.money.usage import Usage
 from runner.ports.books import Deposit, LedgerFilter
-from runner.ports.dialogue import ModelRequest
+from runner.ports.dialogue import CachePlan, ModelRequest
 from runner.providers.catalogue import Catalogue, define
 from runner.store.sqlite.reader import reader_of
 from runner.store.sqlite.store import SqliteStore
@@ -151,7 +151,11 @@ def ask(number: int, clock: SystemClock) -> Ask:
     text = f"What is {number} times {number}? Please answer with one number."
     return Ask(
         request=ModelRequest(
-            choice, "Be kind.", (UserMessage(text),), max_output_tokens=LIMIT, cache=CacheWrites.HOUR
+            choice,
+            "Be kind.",
+            (UserMessage(text),),
+            max_output_tokens=LIMIT,
+            cache=CachePlan(CacheWrites.HOUR, CacheWrites.HOUR),
         ),
         about=Attempt("", 0, "bill", "custom", "custom", "c", "u", choice.model, "", "", ""),
         scopes=lambda _: SCOPES,

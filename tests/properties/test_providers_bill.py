@@ -18,7 +18,7 @@ from runner.conversations.models import ToolCall, UserMessage
 from runner.money.estimate import input_bound
 from runner.money.prices import CacheWrites, Price, Rates
 from runner.money.usage import Usage
-from runner.ports.dialogue import ModelRequest
+from runner.ports.dialogue import CachePlan, ModelRequest
 from runner.ports.outcomes import Completed, FateUnknown, NotRun, Outcome
 from runner.ports.provider import Prepared, Provider
 from runner.providers.catalogue import Catalogue, define
@@ -28,7 +28,12 @@ from runner.testing.provider import FakeProvider
 
 FREE = Price("m", "p", Rates(0, 0))
 LIMIT = 40
-ASKED = ModelRequest(ModelChoice("p", "m"), "Be kind.", (UserMessage("Hello?"),), cache=CacheWrites.HOUR)
+ASKED = ModelRequest(
+    ModelChoice("p", "m"),
+    "Be kind.",
+    (UserMessage("Hello?"),),
+    cache=CachePlan(CacheWrites.HOUR, CacheWrites.HOUR),
+)
 USED = Usage(30, 20, cache_read_tokens=9, cache_write_5m_tokens=8, reasoning_tokens=7)
 
 says = st.builds(

@@ -16,7 +16,7 @@ from runner.conversations.models import (
     UserMessage,
     message_to_json,
 )
-from runner.conversations.window import first_kept
+from runner.conversations.window import first_kept, plain_marks
 
 TOOLS_USED = st.lists(st.integers(1, 3), max_size=4)
 """A turn: how many tools each of its steps called."""
@@ -47,7 +47,7 @@ def sent_over_time(turns: Sequence[Sequence[int]], rules: ConversationRules) -> 
     sent = []
     for number, tools in enumerate(turns):
         history.append(UserMessage(f"question {number}"))
-        history = history[first_kept(history, rules) :]
+        history = history[first_kept(history, plain_marks(rules)) :]
         sent.append(list(history))
         history += said(number, tools)
     return sent
@@ -92,7 +92,7 @@ def test_between_two_moves_the_prefix_is_the_same_to_the_byte(
 @given(TURNS, RULES)
 def test_a_turn_that_is_run_again_sends_the_same(turns: list[list[int]], rules: ConversationRules) -> None:
     for messages in sent_over_time(turns, rules):
-        assert first_kept(messages, rules) == 0
+        assert first_kept(messages, plain_marks(rules)) == 0
 
 
 @given(TURNS, RULES, st.integers(0, 200))
@@ -104,6 +104,6 @@ def test_a_history_that_begins_anywhere_is_made_legal(
     for number, tools in enumerate(turns):
         history += [UserMessage(f"question {number}"), *said(number, tools)]
     history = [*history[min(cut, len(history)) :], UserMessage("now")]
-    start = first_kept(history, rules)
+    start = first_kept(history, plain_marks(rules))
     assert_legal(history[start:])
     assert 1 <= len(history) - start <= rules.max_messages

@@ -19,7 +19,7 @@ from runner.conversations.models import (
 )
 from runner.money.prices import CacheWrites
 from runner.money.usage import Usage
-from runner.ports.dialogue import FinishReason, ModelRequest, ToolSpec
+from runner.ports.dialogue import CachePlan, FinishReason, ModelRequest, ToolSpec
 from runner.ports.outcomes import Completed, FateUnknown, FaultKind, Outcome
 from runner.providers.messages_reader import MessagesReader, messages_usage
 from runner.providers.messages_wire import messages_body
@@ -65,12 +65,23 @@ def test_breakpoints(cache: CacheWrites, mark: dict[str, str]) -> None:
         AssistantMessage("4"),
         UserMessage("5"),
     )
-    body = body_of(replace(ASKED, tools=(LOOK,), messages=history, cache=cache))
+    body = body_of(replace(ASKED, tools=(LOOK,), messages=history, cache=CachePlan(cache, cache)))
     assert marks(body) == ["system", "2", "4"]
     assert body["system"][-1]["cache_control"] == mark
-    assert marks(body_of(replace(ASKED, system="", tools=(LOOK,), cache=cache))) == ["tools", "0"]
-    assert marks(body_of(replace(ASKED, system="", cache=cache))) == ["0"]
+    assert marks(body_of(replace(ASKED, system="", tools=(LOOK,), cache=CachePlan(cache, cache)))) == [
+        "tools",
+        "0",
+    ]
+    assert marks(body_of(replace(ASKED, system="", cache=CachePlan(cache, cache)))) == ["0"]
     assert marks(body_of(replace(ASKED, tools=(LOOK,), messages=history))) == []
+
+
+def test_the_bots_prefix_may_be_kept_longer_than_the_conversation() -> None:
+    plan = CachePlan(CacheWrites.HOUR, CacheWrites.MINUTES)
+    body = body_of(replace(ASKED, cache=plan))
+    assert body["system"][-1]["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
+    assert body["messages"][-1]["content"][-1]["cache_control"] == MARK
+    assert marks(body_of(replace(ASKED, cache=CachePlan(CacheWrites.HOUR)))) == ["system"]
 
 
 def test_the_request_before_ended_where_this_one_has_a_breakpoint() -> None:
@@ -82,7 +93,7 @@ def test_the_request_before_ended_where_this_one_has_a_breakpoint() -> None:
             ASKED,
             tools=(LOOK,),
             messages=(*before, AssistantMessage("", calls), results),
-            cache=CacheWrites.HOUR,
+            cache=CachePlan(CacheWrites.HOUR, CacheWrites.HOUR),
         )
     )
     assert marks(body) == ["system", "2", "4"]
@@ -131,7 +142,9 @@ def test_every_history_makes_a_legal_body(
         history += [UserMessage(asked), AssistantMessage(answered, calls)]
         if calls:
             history += [ToolMessage(tuple(ToolResult(c.id, "look", c.arguments) for c in calls))]
-    request = replace(ASKED, messages=(*history, UserMessage(last)), tools=(LOOK,), cache=cache)
+    request = replace(
+        ASKED, messages=(*history, UserMessage(last)), tools=(LOOK,), cache=CachePlan(cache, cache)
+    )
     assert message_limit(body_of(request)) == 300
 
 
