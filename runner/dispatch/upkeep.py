@@ -1,4 +1,4 @@
-"""Forgets what is over: finished messages, sent parts and idle conversations.
+"""Forgets what is over: finished messages, sent parts, idle conversations and kept answers.
 
 Rules: a finished message is remembered for `DEDUPE_DAYS`, longer than any platform brings one again; a
 conversation for as long as the operator keeps them; the ledger for ever. A failing store is asked again the
@@ -37,7 +37,7 @@ class Upkeep:
             now = self._clock.now_ms()
             try:
                 await self._store.prune(
-                    now - DEDUPE_DAYS * MS_PER_DAY, now - self._retention_days() * MS_PER_DAY
+                    now - DEDUPE_DAYS * MS_PER_DAY, now - self._retention_days() * MS_PER_DAY, now
                 )
             except StoreError as error:
                 self._observer.note(Fault("upkeep", str(error)))

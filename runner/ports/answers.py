@@ -1,7 +1,8 @@
 """Answers that are kept to be given again, and summaries made ahead, as stores keep them.
 
 Rules: a kept answer is found by its key until its time is over, never afterwards; a store holds a bounded number
-of them for each bot (`MOST_ANSWERS`), the latest; heads belong to their conversation and go with it.
+of them for each bot (`MOST_ANSWERS`), the latest; heads belong to their conversation and go with it, and so do they
+when part of what they sum up is forgotten.
 """
 
 from __future__ import annotations
@@ -40,4 +41,7 @@ class AnswerStore(Protocol):
         """All of that bot's; returns how many there were."""
 
     async def prepare_head(self, conversation: str, head: PreparedHead) -> None:
-        """Keep a summary for when the window moves, in place of an earlier one; no such conversation: nothing."""
+        """Keep a summary for when the window moves, in place of an earlier one.
+
+        Nothing is kept where there is no such conversation, or where its window begins there or later already.
+        """

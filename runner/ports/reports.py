@@ -132,7 +132,8 @@ class ReportStore(Protocol):
 
         The ledger keeps the money, it has no content, and so do the counts by day. What belongs to a turn that is
         not done yet, or whose reply is on its way, stays: forget again. Where others spoke in a conversation, their
-        turns stay, whole.
+        turns stay, whole, but the summaries of what was said in it go. So do all kept answers of the bot, which
+        are not counted.
         """
 
     async def forget_conversation(self, conversation: str) -> int:

@@ -18,6 +18,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from runner.ports.answers import AnswerStore
 from runner.ports.books import BookStore, MoneyStore
 from runner.ports.mail import (
     Acceptance,
@@ -43,6 +44,7 @@ class LaneSession(MoneyStore, Protocol):
     async def finish(self, turn: FinishedTurn) -> tuple[int, ...]:
         """Turn + conversation + messages + outbox + inbox done; returns the outbox ids.
 
+        The conversation's heads afterwards are those of `runner.store.rules.heads_after`.
         MUST raise IllegalStep, changing nothing, where the message is done already.
         """
 
@@ -97,7 +99,7 @@ class StoreFigures:
     """When the oldest of `waiting` was accepted, Unix ms, by bot."""
 
 
-class Store(BookStore, ReportStore, Protocol):
+class Store(BookStore, ReportStore, AnswerStore, Protocol):
     """Everything that is remembered."""
 
     async def open(self) -> None:
@@ -156,8 +158,10 @@ class Store(BookStore, ReportStore, Protocol):
     async def release(self, name: str, holder: str) -> None:
         """Let go of a name; no error where it is not held."""
 
-    async def prune(self, finished_before_ms: int, conversations_before_ms: int) -> int:
+    async def prune(
+        self, finished_before_ms: int, conversations_before_ms: int, answers_until_ms: int = 0
+    ) -> int:
         """Forget finished inbox rows, sent outbox rows, steps and idle conversations; returns rows removed.
 
-        The ledger is never pruned.
+        So go kept answers whose time was over at `answers_until_ms`. The ledger is never pruned.
         """

@@ -26,7 +26,7 @@ from runner.ports.books import (
     Settlement,
     UsageSum,
 )
-from runner.ports.mail import LEGAL_OUTBOX_STEPS, OutboxState
+from runner.ports.mail import LEGAL_OUTBOX_STEPS, ConversationState, OutboxState, PreparedHead
 from runner.ports.stores import Lease, StoreFigures
 
 Counters = dict[str, Counter]
@@ -202,6 +202,21 @@ def _keepable(counter: Counter) -> Counter:
 def lost_hold(attempt_id: str) -> Settlement:
     """How a start ends a hold that it found: nobody knows whether the call ran."""
     return Settlement(attempt_id, ReservationState.UNKNOWN, why=WHY_UNKNOWN)
+
+
+# ── conversations ────────────────────────────────────────────────────────────────────────────────────────
+def heads_after(now: ConversationState | None, then: ConversationState) -> tuple[str, PreparedHead | None]:
+    """The head and the prepared head of a conversation after a turn that ends with `then`; `now`: as stored.
+
+    A turn goes on with the head that is stored, takes the one that was prepared, or none. Any other was forgotten
+    while the turn was on its way, and is not written again. A prepared head goes once the window begins there.
+    """
+    if now is None:
+        return then.head, None
+    prepared = now.prepared
+    known = {"", now.head} if prepared is None else {"", now.head, prepared.text}
+    head = then.head if then.head in known else now.head
+    return head, None if prepared is None or then.first_seq >= prepared.first_seq else prepared
 
 
 # ── outbox ───────────────────────────────────────────────────────────────────────────────────────────────

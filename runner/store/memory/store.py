@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from runner.errors import StoreError
 from runner.money.budget import Counter
 from runner.money.ledger import LedgerEntry
+from runner.ports.answers import KeptAnswer
 from runner.ports.books import (
     Alert,
     Correction,
@@ -27,11 +28,21 @@ from runner.ports.books import (
     UsageSum,
     WaitingAlert,
 )
-from runner.ports.mail import Acceptance, FinishedTurn, NewInbound, OutboxState, Outgoing, StoredStep, Work
+from runner.ports.mail import (
+    Acceptance,
+    FinishedTurn,
+    NewInbound,
+    OutboxState,
+    Outgoing,
+    PreparedHead,
+    StoredStep,
+    Work,
+)
 from runner.ports.reports import MOST_TURNS, BotFacts, ConversationLine, DayTraffic, Transcript
 from runner.ports.stores import LaneSession, Lease, Recovery, StoreFigures, TurnRecord
 from runner.store.days import ACTIVE_USERS_DAYS, day_of
 from runner.store.lanes import OwnLanes
+from runner.store.memory.answers import Answers
 from runner.store.memory.books import Books
 from runner.store.memory.mail import Inbox, Outbox
 from runner.store.memory.talk import Conversations
@@ -55,6 +66,7 @@ class MemoryStore:
         self._talks = Conversations()
         self._books = Books()
         self._traffic = Traffic()
+        self._kept = Answers()
         self._leases: dict[str, Lease] = {}
         self._lanes = OwnLanes(self)
 
@@ -295,6 +307,7 @@ class MemoryStore:
     async def forget_user(self, bot: str | None, user: str) -> int:
         """As the port says."""
         self._begin("forget_user")
+        self._kept.forget(bot)
         return self._forget_turns(self._talks.turns_of(bot, user))
 
     async def forget_conversation(self, conversation: str) -> int:
@@ -311,6 +324,27 @@ class MemoryStore:
                 removed += self._talks.forget_turn(turn.turn, self._inbox.has_work)
                 removed += self._outbox.forget(inbox_id) + self._inbox.forget(inbox_id)
         return removed
+
+    # ── kept answers, heads ──────────────────────────────────────────────────────────────────────────────
+    async def kept_answer(self, key: str, now_ms: int) -> KeptAnswer | None:
+        """As the port says."""
+        self._begin("kept_answer")
+        return self._kept.kept(key, now_ms)
+
+    async def keep_answer(self, answer: KeptAnswer) -> None:
+        """As the port says."""
+        self._begin("keep_answer")
+        self._kept.keep(answer)
+
+    async def forget_answers(self, bot: str) -> int:
+        """As the port says."""
+        self._begin("forget_answers")
+        return self._kept.forget(bot)
+
+    async def prepare_head(self, conversation: str, head: PreparedHead) -> None:
+        """As the port says."""
+        self._begin("prepare_head")
+        self._talks.prepare_head(conversation, head)
 
     # ── traces, figures, leases, upkeep ──────────────────────────────────────────────────────────────────
     async def turn(self, turn: str) -> TurnRecord | None:
@@ -338,7 +372,9 @@ class MemoryStore:
         if lease is not None and lease.holder == holder:
             self._leases[name] = Lease(name, "", lease.epoch, 0)
 
-    async def prune(self, finished_before_ms: int, conversations_before_ms: int) -> int:
+    async def prune(
+        self, finished_before_ms: int, conversations_before_ms: int, answers_until_ms: int = 0
+    ) -> int:
         """As the port says."""
         self._begin("prune")
         removed = 0
@@ -347,4 +383,5 @@ class MemoryStore:
                 removed += self._inbox.forget(inbox_id) + self._outbox.forget(inbox_id)
                 removed += self._talks.forget_steps(turn_id(inbox_id))
         removed += self._talks.forget_idle(conversations_before_ms, self._inbox.has_work)
+        removed += self._kept.forget_old(answers_until_ms)
         return removed + self._traffic.forget_users(day_of(finished_before_ms) - ACTIVE_USERS_DAYS)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from runner.errors import IllegalStep
-from runner.ports.mail import ConversationState, FinishedTurn, StoredStep
+from runner.ports.mail import ConversationState, FinishedTurn, PreparedHead, StoredStep
 from runner.ports.reports import ConversationLine, TranscriptTurn
 from runner.ports.stores import TurnRecord
+from runner.store.rules import heads_after
 
 
 @dataclass(slots=True)
@@ -58,15 +59,19 @@ class Conversations:
         """A turn, its conversation's new state and its messages."""
         now = turn.conversation
         talk = self._talks.get(now.id)
+        begins = talk is None
         if talk is None:
             begun = _Talk(turn.lane, turn.bot, turn.channel, turn.user, replace(now, next_seq=0))
             talk = self._talks[now.id] = begun
             self._lanes.setdefault(turn.lane, []).append(now.id)
+        head, prepared = heads_after(None if begins else talk.state, now)
         first = talk.state.next_seq
         said = range(first, first + len(turn.messages))
         talk.messages.update(zip(said, turn.messages, strict=True))
         talk.turns.append(turn.turn)
-        talk.state = replace(now, started_ms=talk.state.started_ms, next_seq=said.stop)
+        talk.state = replace(
+            now, started_ms=talk.state.started_ms, next_seq=said.stop, head=head, prepared=prepared
+        )
         record = TurnRecord(
             turn=turn.turn,
             bot=turn.bot,
@@ -78,6 +83,12 @@ class Conversations:
             report=turn.report,
         )
         self._turns[turn.turn] = _Turn(record, said)
+
+    def prepare_head(self, conversation: str, head: PreparedHead) -> None:
+        """As `AnswerStore.prepare_head`."""
+        talk = self._talks.get(conversation)
+        if talk is not None and talk.state.first_seq < head.first_seq:
+            talk.state = replace(talk.state, prepared=head)
 
     def turn(self, turn: str) -> TurnRecord | None:
         """As `Store.turn`."""
@@ -164,6 +175,7 @@ class Conversations:
         name = gone.record.conversation
         talk = self._talks[name]
         talk.turns.remove(turn)
+        talk.state = replace(talk.state, head="", prepared=None)
         for seq in gone.said:
             del talk.messages[seq]
         removed = 1 + len(gone.said) + self.forget_steps(turn)

@@ -24,7 +24,7 @@ CHECKED_UP_TO = 128 * 1024 * 1024
 CHECKED_AT_MOST = 1024 * 1024 * 1024
 _WHOLE = "ok"
 LOCK_WAIT_S = 5.0
-STATEMENTS = 128
+STATEMENTS = 192
 """Prepared statements that a connection keeps; more than there are queries."""
 
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from runner.clock import is_due
 from runner.errors import IllegalStep
-from runner.ports.mail import Acceptance, ConversationState, NewInbound, StoredStep, Work
+from runner.ports.mail import (
+    Acceptance,
+    ConversationState,
+    NewInbound,
+    PreparedHead,
+    StoredStep,
+    Work,
+)
 from runner.store.rules import LONGEST_POSTPONED_MS, turn_id
 from runner.store.sqlite.queries import Queries
 
@@ -72,7 +80,7 @@ class InboxRows:
             return None
         _, inbox_id, bot, channel, payload, accepted_ms, attempts, *state = head
         turn = turn_id(inbox_id)
-        conversation = None if state[0] is None else ConversationState(*state)
+        conversation = None if state[0] is None else state_from(state)
         history: tuple[str, ...] = ()
         if conversation is not None:
             rows = connection.execute(self._sql["history"], (conversation.id, conversation.first_seq))
@@ -99,3 +107,10 @@ class InboxRows:
     def waiting(self, connection: sqlite3.Connection) -> list[tuple[str, int, int]]:
         """Each bot with messages that are not done: how many, and when the oldest was accepted, Unix ms."""
         return connection.execute(self._sql["waiting_by_bot"]).fetchall()
+
+
+def state_from(row: Sequence[Any]) -> ConversationState:
+    """A conversation's columns, in the order of the query `conversation_state`."""
+    *state, prepared_first_seq, prepared_head = row
+    prepared = None if prepared_first_seq is None else PreparedHead(prepared_first_seq, prepared_head)
+    return ConversationState(*state, prepared=prepared)

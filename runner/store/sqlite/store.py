@@ -17,6 +17,7 @@ from pathlib import Path
 from runner.clock import Clock
 from runner.money.budget import Counter
 from runner.money.ledger import LedgerEntry
+from runner.ports.answers import KeptAnswer
 from runner.ports.books import (
     Alert,
     Correction,
@@ -31,12 +32,22 @@ from runner.ports.books import (
     UsageSum,
     WaitingAlert,
 )
-from runner.ports.mail import Acceptance, FinishedTurn, NewInbound, OutboxState, Outgoing, StoredStep, Work
+from runner.ports.mail import (
+    Acceptance,
+    FinishedTurn,
+    NewInbound,
+    OutboxState,
+    Outgoing,
+    PreparedHead,
+    StoredStep,
+    Work,
+)
 from runner.ports.reports import MOST_TURNS, BotFacts, ConversationLine, DayTraffic, Transcript
 from runner.ports.stores import LaneSession, Lease, Recovery, StoreFigures, TurnRecord
 from runner.store.days import ACTIVE_USERS_DAYS, day_of
 from runner.store.lanes import OwnLanes
 from runner.store.rules import figures_of
+from runner.store.sqlite.answers import AnswerRows
 from runner.store.sqlite.connection import make_private_file, open_for_writing
 from runner.store.sqlite.deposits import AlertRows, DepositRows, QuarantineRows
 from runner.store.sqlite.inbox import InboxRows
@@ -72,7 +83,8 @@ class SqliteStore:
         self._alerts = AlertRows(sql)
         self._money = MoneyRows(sql, self._turns, self._deposits)
         self._leases = LeaseRows(sql)
-        self._upkeep = Upkeep(sql)
+        self._answers = AnswerRows(sql)
+        self._upkeep = Upkeep(sql, self._answers)
         self._writer = Writer(self._connect, sql)
         self._reader = SqliteReader(path, sql, self._migrations[-1].version)
         self._lanes = OwnLanes(self)
@@ -279,11 +291,29 @@ class SqliteStore:
 
     async def forget_user(self, bot: str | None, user: str) -> int:
         """As the port says, but in several transactions, as `prune`."""
+        await self._writer.write(lambda c: self._answers.forget(c, bot))
         return await self._all_of(lambda c: self._upkeep.forget_user(c, bot, user))
 
     async def forget_conversation(self, conversation: str) -> int:
         """As the port says, but in several transactions, as `prune`."""
         return await self._all_of(lambda c: self._upkeep.forget_conversation(c, conversation))
+
+    # ── kept answers, heads ──────────────────────────────────────────────────────────────────────────────
+    async def kept_answer(self, key: str, now_ms: int) -> KeptAnswer | None:
+        """As the port says."""
+        return await self._writer.read(lambda c: self._answers.kept(c, key, now_ms))
+
+    async def keep_answer(self, answer: KeptAnswer) -> None:
+        """As the port says."""
+        await self._writer.write(lambda c: self._answers.keep(c, answer))
+
+    async def forget_answers(self, bot: str) -> int:
+        """As the port says."""
+        return await self._writer.write(lambda c: self._answers.forget(c, bot))
+
+    async def prepare_head(self, conversation: str, head: PreparedHead) -> None:
+        """As the port says."""
+        await self._writer.write(lambda c: self._answers.prepare_head(c, conversation, head))
 
     # ── one holder ───────────────────────────────────────────────────────────────────────────────────────
     async def lease(self, name: str, holder: str, ttl_ms: int, now_ms: int) -> Lease | None:
@@ -296,13 +326,16 @@ class SqliteStore:
         await self._writer.write(lambda c: self._leases.release(c, name, holder))
 
     # ── upkeep ───────────────────────────────────────────────────────────────────────────────────────────
-    async def prune(self, finished_before_ms: int, conversations_before_ms: int) -> int:
+    async def prune(
+        self, finished_before_ms: int, conversations_before_ms: int, answers_until_ms: int = 0
+    ) -> int:
         """As the port says, but in several transactions, so that messages need not wait for all of it."""
         before_day = day_of(finished_before_ms) - ACTIVE_USERS_DAYS
         return (
             await self._all_of(lambda c: self._upkeep.forget_messages(c, finished_before_ms))
             + await self._all_of(lambda c: self._upkeep.forget_conversations(c, conversations_before_ms))
             + await self._all_of(lambda c: self._upkeep.forget_active_users(c, before_day))
+            + await self._all_of(lambda c: self._answers.forget_old(c, answers_until_ms))
         )
 
     async def _all_of(self, some: Unit[int]) -> int:

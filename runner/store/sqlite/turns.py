@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 
 from runner.errors import IllegalStep
-from runner.ports.mail import FinishedTurn, StoredStep
+from runner.ports.mail import ConversationState, FinishedTurn, StoredStep
 from runner.ports.stores import TurnRecord
-from runner.store.rules import first_tries
+from runner.store.rules import first_tries, heads_after
+from runner.store.sqlite.inbox import state_from
 from runner.store.sqlite.queries import Queries
 from runner.store.sqlite.traffic import TrafficRows
 
@@ -30,8 +31,8 @@ class TurnRows:
         done = connection.execute(self._sql["finish_message"], (turn.at_ms, turn.inbox_id)).fetchall()
         if not done:
             raise IllegalStep(f"message {turn.inbox_id} is done already or was never there")
-        begun = connection.execute(self._sql["conversation_begun"], (turn.conversation.id,)).fetchone()
-        self._remember(connection, turn)
+        begun = connection.execute(self._sql["conversation_state"], (turn.conversation.id,)).fetchone()
+        self._remember(connection, turn, None if begun is None else state_from(begun))
         [(accepted_ms,)] = done
         self._traffic.count(connection, turn, accepted_ms, begins=begun is None)
         state = turn.first_state
@@ -44,14 +45,19 @@ class TurnRows:
             ids.append(int(added.lastrowid or 0))
         return tuple(ids)
 
-    def _remember(self, connection: sqlite3.Connection, turn: FinishedTurn) -> None:
+    def _remember(
+        self, connection: sqlite3.Connection, turn: FinishedTurn, before: ConversationState | None
+    ) -> None:
         now = turn.conversation
+        head, prepared = heads_after(before, now)
         added = len(turn.messages)
         [(next_seq,)] = connection.execute(
             self._sql["save_conversation"],
             (
                 *(now.id, turn.lane, turn.bot, turn.channel, turn.user, now.started_ms, now.last_ms),
-                *(now.first_seq, added, added),
+                *(now.first_seq, now.tier, head),
+                *((None, None) if prepared is None else (prepared.first_seq, prepared.text)),
+                *(added, added),
             ),
         ).fetchall()
         for number, message in enumerate(turn.messages, next_seq - added):

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 
+from runner.store.sqlite.answers import AnswerRows
 from runner.store.sqlite.queries import Queries
 
 MESSAGES_AT_ONCE = 500
@@ -16,8 +17,9 @@ TURNS_AT_ONCE = 200
 class Upkeep:
     """What is old enough goes. Each unit returns the rows removed; 0: nothing was left to do."""
 
-    def __init__(self, sql: Queries) -> None:
+    def __init__(self, sql: Queries, answers: AnswerRows) -> None:
         self._sql = sql
+        self._answers = answers
 
     def forget_messages(self, connection: sqlite3.Connection, finished_before_ms: int) -> int:
         """Some finished inbox rows, with their steps and what of their replies needs no more care."""
@@ -58,6 +60,7 @@ class Upkeep:
         empty = [row[0] for row in emptied]
         removed += self._run(connection, empty, ("forget_messages",))
         self._run(connection, touched, ("count_what_is_left",))
+        self._answers.forget_heads(connection, touched)
         idle = connection.execute(self._sql["conversations_without_work"], (json.dumps(empty),))
         return removed + self._forget_whole(connection, [row[0] for row in idle])
 

@@ -27,8 +27,9 @@ SELECT id, bot, channel, user, started_ms, last_ms, turns, messages, coalesce(co
 FROM conversations LEFT JOIN conversation_sums ON conversation = id
 WHERE id = ?;
 
--- name: conversation_begun
-SELECT 1 FROM conversations WHERE id = ?;
+-- name: conversation_state
+SELECT id, started_ms, last_ms, first_seq, next_seq, tier, head, prepared_first_seq, prepared_head
+FROM conversations WHERE id = ?;
 
 -- name: transcript
 -- The latest turns; what they cost is looked up in the ledger, by turn.

@@ -40,7 +40,8 @@ LIMIT :limit;
 -- name: head
 SELECT head.due_ms, head.id, head.bot, head.channel, head.payload, head.accepted_ms,
        (SELECT count(*) FROM ledger WHERE ledger.turn = 't' || head.id),
-       latest.id, latest.started_ms, latest.last_ms, latest.first_seq, latest.next_seq
+       latest.id, latest.started_ms, latest.last_ms, latest.first_seq, latest.next_seq,
+       latest.tier, latest.head, latest.prepared_first_seq, latest.prepared_head
 FROM inbox AS head
 LEFT JOIN conversations AS latest
     ON latest.seq = (SELECT max(seq) FROM conversations WHERE conversations.lane = head.lane)

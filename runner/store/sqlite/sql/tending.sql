@@ -34,7 +34,8 @@ UNION ALL SELECT 'quarantine', count(*) FROM quarantine
 UNION ALL SELECT 'traffic_days', count(*) FROM traffic_days
 UNION ALL SELECT 'active_users', count(*) FROM active_users
 UNION ALL SELECT 'usage_days', count(*) FROM usage_days
-UNION ALL SELECT 'usage_user_days', count(*) FROM usage_user_days;
+UNION ALL SELECT 'usage_user_days', count(*) FROM usage_user_days
+UNION ALL SELECT 'kept_answers', count(*) FROM kept_answers;
 
 -- name: oldest_message
 SELECT min(accepted_ms) FROM inbox;

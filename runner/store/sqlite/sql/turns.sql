@@ -1,10 +1,14 @@
 -- name: save_conversation
 -- The last two values are how many messages are added; what comes back is the number after the last of them.
-INSERT INTO conversations (id, lane, bot, channel, user, started_ms, last_ms, first_seq, next_seq, messages, turns)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
+INSERT INTO conversations (
+    id, lane, bot, channel, user, started_ms, last_ms, first_seq, tier, head, prepared_first_seq, prepared_head,
+    next_seq, messages, turns
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
 ON CONFLICT (id) DO UPDATE SET
-    last_ms = excluded.last_ms, first_seq = excluded.first_seq, next_seq = next_seq + excluded.next_seq,
-    messages = messages + excluded.messages, turns = turns + 1
+    last_ms = excluded.last_ms, first_seq = excluded.first_seq, tier = excluded.tier, head = excluded.head,
+    prepared_first_seq = excluded.prepared_first_seq, prepared_head = excluded.prepared_head,
+    next_seq = next_seq + excluded.next_seq, messages = messages + excluded.messages, turns = turns + 1
 RETURNING next_seq;
 
 -- name: history
