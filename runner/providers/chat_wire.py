@@ -1,7 +1,8 @@
 """Chat Completions: our request as its body. Pure.
 
 Rules: equal requests give equal bytes; the output limit is appended last, so that nothing is serialised
-twice; a field that this dialect does not know is not sent.
+twice; a field that this dialect does not know is not sent. Most servers cache by themselves; for those that are to
+be told, the marks stand on texts, not on tools' results, which not all of them take in parts.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from typing import Any
 
 from runner.conversations.models import AssistantMessage, Message, ToolMessage, UserMessage
 from runner.money.amounts import Money, to_usd
-from runner.money.prices import Price
-from runner.ports.dialogue import ModelRequest, ToolSpec
+from runner.money.prices import CacheWrites, Price
+from runner.ports.dialogue import CachePlan, ModelRequest, ToolSpec
 from runner.providers.dialects import Dialect
+from runner.providers.messages_wire import CACHE_CONTROL
 from runner.providers.wording import spoken
 
 
@@ -22,6 +24,8 @@ def chat_body(request: ModelRequest, dialect: Dialect, price: Price | None) -> t
     messages = [{"role": "system", "content": request.system}] if request.system.strip() else []
     for message in request.messages:
         messages.extend(_messages(message))
+    if dialect.marks_cache and price is not None and not price.writes_unasked:
+        _mark(messages, request.cache)
     body: dict[str, Any] = {"model": request.choice.model}
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
@@ -35,6 +39,18 @@ def chat_body(request: ModelRequest, dialect: Dialect, price: Price | None) -> t
     body["stream"] = True
     body["stream_options"] = {"include_usage": True}
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")), len(messages)
+
+
+def _mark(messages: list[dict[str, Any]], plan: CachePlan) -> None:
+    """Set the breakpoints: on the system prompt and on the last two messages of the user."""
+    asked = [message for message in messages if message["role"] == "user"][-2:]
+    said = [message for message in messages if message["role"] == "system"]
+    for message, writes in (*((one, plan.prefix) for one in said), *((one, plan.history) for one in asked)):
+        if writes is not CacheWrites.NONE:
+            content = message["content"]
+            parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+            parts[-1] = {**parts[-1], "cache_control": CACHE_CONTROL[writes]}
+            message["content"] = parts
 
 
 def _messages(message: Message) -> list[dict[str, Any]]:

@@ -29,6 +29,7 @@ class Dialect:
         tells_charge: whether `usage.cost` is what the call cost, in dollars.
         output_by_total: whether thinking may be missing from `completion_tokens`, so that the output is
             what `total_tokens` leaves beside the prompt.
+        marks_cache: whether what is to be cached is marked in the messages, for models that bill such writes.
         cuts: whether it may ignore the output limit, so that the stream is cut here.
     """
 
@@ -40,6 +41,7 @@ class Dialect:
     caps_price: bool = False
     tells_charge: bool = False
     output_by_total: bool = False
+    marks_cache: bool = False
     cuts: bool = False
 
 
@@ -54,7 +56,11 @@ GEMINI = Dialect(
 )
 GROQ = Dialect("https://api.groq.com/openai/v1", "max_completion_tokens", key_variable="GROQ_API_KEY")
 OPENROUTER = Dialect(
-    "https://openrouter.ai/api/v1", key_variable="OPENROUTER_API_KEY", caps_price=True, tells_charge=True
+    "https://openrouter.ai/api/v1",
+    key_variable="OPENROUTER_API_KEY",
+    caps_price=True,
+    tells_charge=True,
+    marks_cache=True,
 )
 WORKERS_AI = Dialect(
     "https://api.cloudflare.com/client/v4/accounts/{account_id}/ai/v1", key_variable="CLOUDFLARE_API_TOKEN"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from runner.bots import ModelChoice
 from runner.conversations.models import AssistantMessage, ToolCall, ToolMessage, ToolResult, UserMessage
 from runner.money.estimate import RequestSize, input_bound
-from runner.money.prices import Price, Rates
-from runner.ports.dialogue import ModelRequest, ToolSpec
+from runner.money.prices import CacheWrites, Price, Rates
+from runner.ports.dialogue import NO_CACHE, CachePlan, ModelRequest, ToolSpec
 from runner.providers import dialects
 from runner.providers.chat_wire import chat_body
 from runner.providers.dialects import Dialect
@@ -62,6 +62,35 @@ def test_the_limit_is_in_exactly_one_field(dialect: Dialect, field: str) -> None
 def test_openrouter_is_held_to_the_price_that_was_reckoned_with() -> None:
     assert body_of(ASKED, dialects.OPENROUTER)["provider"] == {"max_price": {"prompt": 0.8, "completion": 4}}
     assert "provider" not in body_of(ASKED, dialects.OPENROUTER, price=None)
+
+
+def test_what_openrouter_is_to_cache_is_marked() -> None:
+    hour, minutes = CacheWrites.HOUR, CacheWrites.MINUTES
+    price = Price("m", "openrouter", Rates(10, 20, 1, 12, 20))
+    history = (
+        UserMessage("1"),
+        AssistantMessage("2"),
+        UserMessage("3"),
+        AssistantMessage("4"),
+        UserMessage("5"),
+    )
+    asked = replace(ASKED, messages=history, cache=CachePlan(hour, minutes))
+    body = json.loads(chat_body(asked, dialects.OPENROUTER, price)[0])
+    marks = [
+        (message["role"], message["content"][-1]["cache_control"])
+        for message in body["messages"]
+        if isinstance(message["content"], list)
+    ]
+    five = {"type": "ephemeral"}
+    assert marks == [("system", {"type": "ephemeral", "ttl": "1h"}), ("user", five), ("user", five)]
+    assert "cache_control" not in chat_body(replace(asked, cache=NO_CACHE), dialects.OPENROUTER, price)[0]
+    unasked = replace(price, writes_unasked=True)
+    for dialect, row in (
+        (dialects.OPENROUTER, unasked),
+        (dialects.OPENROUTER, None),
+        (dialects.OPENAI, price),
+    ):
+        assert "cache_control" not in chat_body(asked, dialect, row)[0]
 
 
 def test_tools_and_their_results() -> None:
