@@ -15,6 +15,7 @@ from runner.config.model_checks import check_models, check_pairs
 from runner.config.models import FileSection
 from runner.config.money_checks import check_billing, check_money
 from runner.config.problems import did_you_mean, dotted
+from runner.config.routing_checks import check_routing
 from runner.config.settings import ProviderSettings
 from runner.money.prices import PriceBook
 
@@ -37,6 +38,7 @@ def check(
         _context(draft, findings)
         _tool_names(draft, findings)
         check_pairs(draft, findings)
+        check_routing(draft, findings)
         _workspace(draft, file, findings)
         _not_yet(draft, findings)
         if draft.section.enabled:
@@ -101,18 +103,10 @@ def _not_yet(draft: Draft, findings: Findings) -> None:
     for field, wanted in (
         ("workflow_enabled", section.workflow_enabled),
         ("team", bool(section.team)),
-        ("routing", bool(section.routing)),
     ):
         if wanted:
             at = findings.where(draft.place(field), ("defaults", field))
             findings.problem(draft.place(field), "comes with a later version", at=at)
-    for field, wanted, instead in (
-        ("summarize", section.summarize, "old messages are dropped without a summary"),
-        ("response_cache", bool(section.response_cache), "each message is answered by the model"),
-    ):
-        if wanted:
-            at = findings.where(draft.place(field), ("defaults", field))
-            findings.warn(draft.place(field), f"not in this version yet: {instead}", at=at)
 
 
 def _reachable(draft: Draft, host: str, findings: Findings) -> None:

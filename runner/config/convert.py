@@ -32,6 +32,7 @@ from runner.config.models import (
     WalletSection,
     WorkspaceSection,
 )
+from runner.config.routing_section import to_response_cache, to_routing
 from runner.config.settings import AlertWebhook, ServerSettings, ToolServer, Workspace
 from runner.money.amounts import Money, from_cents
 from runner.money.terms import Plan, WalletTerms
@@ -55,7 +56,7 @@ def to_bot(draft: Draft, plans: Mapping[str, Plan]) -> Bot:
         enabled=section.enabled,
         channels=draft.channels,
         system_prompt=section.system_prompt,
-        choice=ModelChoice(section.llm_provider, section.llm_model),
+        choice=draft.main,
         fallbacks=tuple(choices(section.fallbacks)),
         temperature=section.llm_config.temperature,
         texts=_texts(section),
@@ -79,6 +80,9 @@ def to_bot(draft: Draft, plans: Mapping[str, Plan]) -> Bot:
         stream_replies=section.stream_replies == "auto",
         attachments=section.attachments == "auto",
         transcription=choices([section.transcription])[0] if section.transcription else None,
+        task=section.task,
+        routing=to_routing(draft.routing),
+        response_cache=to_response_cache(section.response_cache),
     )
 
 
@@ -157,7 +161,9 @@ def _conversation_rules(section: BotSection) -> ConversationRules:
         ttl_ms=max(1, round(section.conversation_ttl_hours * _MS_PER_HOUR)),
         max_messages=most,
         keep_messages=section.conversation_keep_messages or most // 2,
+        banded=section.conversation_keep_messages is not None,
         context=section.context,
+        summarize=section.summarize,
     )
 
 

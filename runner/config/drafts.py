@@ -1,7 +1,7 @@
 """From the mappings under `bots:` and `defaults:` to checked sections and channels.
 
-Rules: what a bot says wins over `defaults:`; `access`, `caps` and `llm_config` are merged field by field, all
-else is taken whole. A fault in `defaults:` is reported once, there, and not for each bot.
+Rules: what a bot says wins over `defaults:`; `access`, `caps`, `llm_config` and `routing` are merged field by
+field, all else is taken whole. A fault in `defaults:` is reported once, there, and not for each bot.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from typing import Any
 from pydantic import BaseModel
 
 from adapters import registry
-from runner.bots import Channel
+from runner.bots import Channel, ModelChoice
 from runner.config.findings import Findings
 from runner.config.models import BotSection
 from runner.config.problems import Path, did_you_mean, one_of
+from runner.config.routing_section import RoutingSection, default_choice, terms_of
 from runner.config.shape import shape
 
 BOT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 OF_ONE_BOT = ("name", "platform_config", "channels")
 """Fields that make no sense in `defaults:`."""
-_MERGED = ("access", "caps", "llm_config")
+_MERGED = ("access", "caps", "llm_config", "routing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,27 @@ class Draft:
         """The fields that the bot or the defaults set."""
         return frozenset(self.section.model_fields_set)
 
-    def place(self, field: str) -> Path:
-        """The path of one of its fields."""
-        return ("bots", self.id, field)
+    @property
+    def routing(self) -> RoutingSection | None:
+        """What it says of routing; None where it is off."""
+        return terms_of(self.section.routing)
 
-    def line(self, field: str, findings: Findings) -> Path:
+    @property
+    def main(self) -> ModelChoice:
+        """The model that is asked where nothing else is said: the default tier's, where there are tiers."""
+        own = ModelChoice(self.section.llm_provider, self.section.llm_model)
+        return default_choice(self.routing) or own
+
+    def place(self, *path: str | int) -> Path:
+        """The path of one of its fields, or of something inside of one."""
+        return ("bots", self.id, *path)
+
+    def line(self, field: str | Path, findings: Findings) -> Path:
         """Where the value of a field comes from: the bot, the defaults, or neither."""
-        return findings.where(self.place(field), ("defaults", field), ("bots", self.id))
+        path = (field,) if isinstance(field, str) else field
+        inside = [self.place(*path), ("defaults", *path)]
+        outside = [self.place(path[0]), ("defaults", path[0])] if len(path) > 1 else []
+        return findings.where(*inside, *outside, ("bots", self.id))
 
     def sure(self, *fields: str) -> bool:
         """Whether none of these fields is in doubt."""

@@ -15,24 +15,26 @@ from runner.config.findings import Findings
 from runner.config.known import PROVIDERS
 from runner.config.models import FileSection
 from runner.config.money_checks import limiter
-from runner.config.problems import did_you_mean, nearest
+from runner.config.problems import Path, did_you_mean, nearest
+from runner.config.routing_section import is_pair
 from runner.config.settings import ProviderSettings
 from runner.money.prices import ANY_PROVIDER, PriceBook
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A model that a bot may call, and the fields that say so."""
+    """A model that a bot may call, and the places in the bot that say so. `free`: it is said to cost nothing."""
 
-    provider_field: str
-    model_field: str
+    provider_at: Path
+    model_at: Path
     provider: str
     model: str
+    free: bool = False
 
     @property
     def listens(self) -> bool:
         """Whether it is to write speech down."""
-        return self.model_field == _SPEECH
+        return self.model_at == (_SPEECH,)
 
 
 _SPEECH = "transcription"
@@ -48,13 +50,13 @@ def check_models(
 ) -> None:
     """Each model that the bot may call has a provider that can be called, and a price where money is limited."""
     for wanted in _wanted(draft):
-        if _provider(draft, wanted.provider_field, wanted.provider, providers, findings):
+        if _provider(draft, wanted.provider_at, wanted.provider, providers, findings):
             _kind(draft, wanted, providers[wanted.provider], findings)
             _price(draft, wanted, prices, limiter(draft, wanted.provider, file), findings)
-    section = draft.section
-    row = prices.find(section.llm_provider, section.llm_model)
-    if section.llm_config.temperature is not None and row is not None and not row.limits.temperature:
-        message = f"is not sent: the model {section.llm_model} takes no temperature"
+    model = draft.main.model
+    row = prices.find(draft.main.provider, model)
+    if draft.section.llm_config.temperature is not None and row is not None and not row.limits.temperature:
+        message = f"is not sent: the model {model} takes no temperature"
         findings.warn(draft.place("llm_config"), message, at=draft.line("llm_config", findings))
 
 
@@ -62,57 +64,57 @@ def check_pairs(draft: Draft, findings: Findings) -> None:
     """Each fallback, and the model for speech, names a provider and a model."""
     section = draft.section
     for index, text in enumerate(section.fallbacks):
-        if not _is_pair(text):
+        if not is_pair(text):
             place = findings.where((*draft.place("fallbacks"), index), ("defaults", "fallbacks", index))
             findings.problem(place, f"must be provider/model, such as {_PAIRS['fallbacks']}")
     if section.transcription is None:
         return
     at = draft.line(_SPEECH, findings)
-    if not _is_pair(section.transcription):
+    if not is_pair(section.transcription):
         findings.problem(draft.place(_SPEECH), f"must be provider/model, such as {_PAIRS[_SPEECH]}", at=at)
     if section.attachments == "off":
         findings.warn(draft.place(_SPEECH), "is not used with attachments: off", at=at)
 
 
-def _is_pair(text: str) -> bool:
-    provider, _, model = text.partition("/")
-    return bool(provider and model)
-
-
 def _wanted(draft: Draft) -> Iterator[_Wanted]:
-    """The models that the bot may call."""
-    section = draft.section
-    if draft.sure("llm_provider", "llm_model"):
-        yield _Wanted("llm_provider", "llm_model", section.llm_provider, section.llm_model)
+    """The models that the bot may call. With tiers, the bot's own is one of them."""
+    section, routing = draft.section, draft.routing
+    if routing is not None and draft.sure("routing"):
+        for name, tier in routing.tiers.items():
+            if is_pair(tier.model):
+                path = ("routing", "tiers", name)
+                yield _Wanted(path, path, *tier.model.split("/", 1), tier.free)
+    elif draft.sure("llm_provider", "llm_model", "routing"):
+        yield _Wanted(("llm_provider",), ("llm_model",), section.llm_provider, section.llm_model)
     pairs = [("fallbacks", text) for text in section.fallbacks]
     pairs += [(_SPEECH, section.transcription)] if section.transcription is not None else []
     for field, text in pairs:
-        if draft.sure(field) and _is_pair(text):
-            yield _Wanted(field, field, *text.split("/", 1))
+        if draft.sure(field) and is_pair(text):
+            yield _Wanted((field,), (field,), *text.split("/", 1))
 
 
 def _provider(
-    draft: Draft, field: str, name: str, providers: Mapping[str, ProviderSettings], findings: Findings
+    draft: Draft, path: Path, name: str, providers: Mapping[str, ProviderSettings], findings: Findings
 ) -> bool:
     """Whether there is such a provider; complains where there is none, or where it lacks what it needs."""
-    at = draft.line(field, findings)
+    at = draft.line(path, findings)
     settings = providers.get(name)
     if settings is None:
         if ("providers", name) not in findings.document.lines:
             guess = did_you_mean(name, [*PROVIDERS, *providers])
-            findings.problem(draft.place(field), f"unknown provider {findings.shown(name)!r}{guess}", at=at)
+            findings.problem(draft.place(*path), f"unknown provider {findings.shown(name)!r}{guess}", at=at)
         return False
     known = PROVIDERS.get(name)
     for needed in known.needs if known else ():
         if getattr(settings, needed) is None:
             message = f"bot {draft.id} needs providers.{name}.{needed}"
-            findings.problem(draft.place(field), message, at=at)
-    own_key = name == draft.section.llm_provider and draft.section.billing_mode == "byok"
+            findings.problem(draft.place(*path), message, at=at)
+    own_key = name == draft.main.provider and draft.section.billing_mode == "byok"
     own_key = own_key or not draft.sure("billing_mode", "llm_api_key")
     no_key = settings.api_key is None and ("providers", name, "api_key") not in findings.missing
     if known and known.needs_key and no_key and not own_key:
         findings.problem(
-            draft.place(field),
+            draft.place(*path),
             f"bot {draft.id} needs a key for {name}: set the environment variable {known.key_variable}"
             f" or providers.{name}.api_key",
             at=at,
@@ -131,28 +133,33 @@ def _kind(draft: Draft, wanted: _Wanted, provider: ProviderSettings, findings: F
 
 def _price(draft: Draft, wanted: _Wanted, prices: PriceBook, limits: str | None, findings: Findings) -> None:
     """The model has a price of the right kind, at least where something (`limits`) limits money."""
-    field, provider, model = wanted.model_field, wanted.provider, wanted.model
-    at = draft.line(field, findings)
+    path, provider, model = wanted.model_at, wanted.provider, wanted.model
+    at = draft.line(path, findings)
     row = prices.find(provider, model)
     if row is not None:
         by_second = row.limits.min_audio_seconds is not None
         if by_second is not wanted.listens:
-            findings.problem(draft.place(field), _misplaced(wanted, findings), at=at)
+            findings.problem(draft.place(*path), _misplaced(wanted, findings), at=at)
+        elif wanted.free and not row.is_free:
+            message = f"is free: true, but the price row of {findings.shown(model)} is not all zeros"
+            findings.problem(draft.place(*path), message, at=at)
         return
     what = f"the model {findings.shown(model)} of {provider} has no price"
     guess = nearest(model, _like(wanted, prices))
     hint = f" Did you mean {guess}?" if guess else ""
-    if limits is None:
+    if limits is None and not wanted.free:
         message = f"bot {draft.id}: {what}, so what it costs is not counted.{hint}"
-        findings.warn(draft.place(field), message, at=at)
+        findings.warn(draft.place(*path), message, at=at)
         return
     key = _yaml_key(model) if findings.shown(model) == model else "THE-MODEL"
     unit, values = "tokens", 'input: "…", output: "…"'
+    if wanted.free:
+        limits, values = limits or f"bot {draft.id} calls it free", 'input: "0", output: "0"'
     if wanted.listens:
         unit, values = "seconds", 'input: "…", output: "0", limits: {min_audio_seconds: 1}'
     add = "Or add" if hint else "Add"
     message = f"{limits}, but {what}.{hint} {add} it, in US dollars per million {unit}:"
-    findings.problem(draft.place(field), f"{message}\n    prices:\n      {key}: {{{values}}}", at=at)
+    findings.problem(draft.place(*path), f"{message}\n    prices:\n      {key}: {{{values}}}", at=at)
 
 
 def _misplaced(wanted: _Wanted, findings: Findings) -> str:

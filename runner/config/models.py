@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr
 from runner.bots import Texts
 from runner.config.caps import CapsSection
 from runner.config.fields import MOST_CENTS, Cents, Number, Section, UserId, Whole
+from runner.config.routing_section import NoTaskOrName, ResponseCacheField, RoutingField
 
 LONGEST_TIMEOUT_MS = 60_000
 
@@ -159,7 +160,7 @@ class BotSection(Section):
     conversation_max_messages: ContextWindow = 20
     conversation_keep_messages: Annotated[int, Whole(1, 10_000)] | None = None
     conversation_ttl_hours: Number = Field(24.0, gt=0, le=87_600, allow_inf_nan=False)
-    context: Literal["blocks", "sliding"] = "blocks"
+    context: Literal["auto", "blocks", "sliding"] = "auto"
     summarize: bool = False
     workspace_id: str | None = None
     tools: list[ToolSection] = Field(default_factory=list)
@@ -167,9 +168,10 @@ class BotSection(Section):
     workflow: dict[str, Any] | None = None
     workflow_json: str | dict[str, Any] | None = None
     team: dict[str, Any] | list[Any] | None = None
-    routing: dict[str, Any] | None = None
+    task: NoTaskOrName = ""
+    routing: RoutingField = None
     fallbacks: list[str] = Field(default_factory=list)
-    response_cache: bool | dict[str, Any] = False
+    response_cache: ResponseCacheField = False
     prompt_cache: Literal["auto", "off", "5m", "1h"] = "auto"
     rate_limit_per_minute: Annotated[int, Whole(1, 1_000_000)] | None = None
     user_rate_limit_per_minute: Annotated[int, Whole(1, 1_000_000)] | None = None

@@ -54,7 +54,7 @@ def limiter(draft: Draft, provider: str, file: FileSection) -> str | None:
     cents = (section.spending_cap_cents, section.max_cost_cents_per_message)
     if any(limit is not None for limit in cents) or to_caps(section.caps):
         return f"bot {draft.id} limits what it spends"
-    if section.billing_mode == "byok" and provider == section.llm_provider:
+    if section.billing_mode == "byok" and provider == draft.main.provider:
         return None
     if section.billing_mode == "plan_quota":
         return f"the plan limits what bot {draft.id} spends"

@@ -41,8 +41,9 @@ def provider_settings(
 
 def providers_of(draft: Draft) -> list[str]:
     """The providers that a bot may call, without the faulty ones."""
-    others = [*draft.section.fallbacks, draft.section.transcription or ""]
-    return [draft.section.llm_provider, *(text.split("/", 1)[0] for text in others if "/" in text)]
+    tiers = draft.routing.tiers.values() if draft.routing is not None else ()
+    others = [*draft.section.fallbacks, *(tier.model for tier in tiers), draft.section.transcription or ""]
+    return [draft.main.provider, *(text.split("/", 1)[0] for text in others if "/" in text)]
 
 
 def _kind(

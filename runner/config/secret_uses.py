@@ -86,7 +86,13 @@ def _callers(data: Mapping[str, Any]) -> dict[str, frozenset[str]]:
 
 def _called(bot: Mapping[str, Any]) -> Iterator[str]:
     yield str(bot.get("llm_provider", BotSection.model_fields["llm_provider"].default))
-    fallbacks = bot.get("fallbacks")
-    for pair in (*(fallbacks if isinstance(fallbacks, list) else ()), bot.get("transcription")):
+    fallbacks, routing = bot.get("fallbacks"), bot.get("routing")
+    tiers = routing.get("tiers") if isinstance(routing, dict) else None
+    models = [
+        tier.get("model") if isinstance(tier, dict) else tier
+        for tier in (tiers.values() if isinstance(tiers, dict) else ())
+    ]
+    others = [*(fallbacks if isinstance(fallbacks, list) else ()), *models, bot.get("transcription")]
+    for pair in others:
         if isinstance(pair, str):
             yield pair.partition("/")[0]

@@ -6,8 +6,10 @@ without sealed values. A field that is not known is matched against those that a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -42,6 +44,8 @@ _OWN_WORDS = {"value_error", "assertion_error", "whole_number"}
 _PATTERNS = {
     r"^https?://[^\s/]+[^\s]*$": "must be a URL that starts with http:// or https://",
     r"^[A-Za-z0-9_-]{1,64}$": "must be 1 to 64 letters, digits, _ or -",
+    r"^[a-z0-9_-]{1,64}$": "must be 1 to 64 of a-z, 0-9, _ and -",
+    r"^[a-z0-9_-]{0,64}$": "must be at most 64 of a-z, 0-9, _ and -",
 }
 
 
@@ -86,21 +90,24 @@ def _report(
     findings: Findings,
     places: Sequence[Path],
 ) -> None:
-    inside = _real_path(data, detail["loc"])
+    inside = _real_path(data, detail["loc"], missing=detail["type"] == "missing")
     place = (
         findings.where(*((*p, inside[0]) for p in places), (*places[0], *inside[:1])) if inside else places[0]
     )
     findings.problem((*place, *inside[1:]), _message(model, inside, detail, findings.sealed))
 
 
-def _real_path(data: Plain, loc: Sequence[int | str]) -> Path:
-    """The location without the parts that pydantic adds for alternatives of a type."""
+def _real_path(data: Plain, loc: Sequence[int | str], *, missing: bool) -> Path:
+    """The location without the parts that pydantic adds for alternatives of a type.
+
+    `missing`: its last part is a field that is not there.
+    """
     path: list[int | str] = []
     for number, part in enumerate(loc):
         found, inner = _inside(data, part)
         if found:
             data = inner
-        elif number + 1 < len(loc) or not isinstance(data, dict):
+        elif number + 1 < len(loc) or not isinstance(data, dict) or not missing:
             continue
         path.append(part)
     return tuple(path)
@@ -122,7 +129,8 @@ def _message(model: type[BaseModel], path: Path, detail: ErrorDetails, sealed: S
     if kind == "extra_forbidden":
         return "unknown field" + did_you_mean(str(path[-1]), _fields_at(model, path[:-1]))
     if kind in {"literal_error", "enum"}:
-        return "must be " + str(context["expected"]).replace("'", "")
+        words = str(context["expected"]).replace("'", "")
+        return f"must be {words}" + did_you_mean(str(detail["input"]), re.findall(r"[\w-]+", words))
     if kind == "string_type":
         quotable = isinstance(detail["input"], int | float)
         return "must be text (put it in quotes)" if quotable else "must be text"
@@ -150,9 +158,14 @@ def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
 
 
 def _plain(annotation: Any) -> Plain:  # noqa: ANN401 - a type as typing sees it
-    """The type without `| None`."""
-    parts = [a for a in get_args(annotation) if a is not type(None)]
-    return parts[0] if type(None) in get_args(annotation) and len(parts) == 1 else annotation
+    """The type without `| None` and what is noted about it; of several, the one that is a mapping with fields."""
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) not in {Union, UnionType}:
+        return annotation
+    parts = [_plain(part) for part in get_args(annotation) if part is not type(None)]
+    sections = [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
+    return sections[0] if sections else parts[0] if len(parts) == 1 else annotation
 
 
 def _fields_at(model: type[BaseModel], path: Path) -> list[str]:

@@ -9,7 +9,12 @@ from runner.web.api.models import BotLine
 
 Schema = dict[str, Any]
 _AS_WRITTEN = {"type": "string", "pattern": r"\$\{", "description": "A reference, as bots.yaml has it."}
-_MERGED = ("platform_config", "access", "llm_config")
+_PATCHED: Schema = {
+    **{name: {"type": "object"} for name in ("platform_config", "access", "llm_config")},
+    "routing": {"anyOf": [{"type": "object"}, {"enum": ["off", False]}]},
+    "response_cache": {"anyOf": [{"type": "object"}, {"type": "boolean"}]},
+}
+"""What a patch may hold where it is merged, so that any part of it may be missing or null."""
 _ID = {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,62}$"}
 
 
@@ -67,7 +72,7 @@ def _with_any_platform(section: Mapping[str, Any]) -> Schema:
 
 
 def _or_null(name: str, schema: Mapping[str, Any]) -> Schema:
-    inner = {"type": "object"} if name in _MERGED else _bare(schema)
+    inner = _PATCHED.get(name) or _bare(schema)
     return {"anyOf": [inner, {"type": "null"}]}
 
 

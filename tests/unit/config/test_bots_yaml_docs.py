@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from adapters import registry
-from runner.config import models
+from runner.bots import Signal
+from runner.config import models, routing_section
 from runner.config.caps import CapsSection
 from runner.config.known import PROVIDERS
 from runner.config.loader import parse
@@ -31,6 +32,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "alerts": models.AlertsSection,
     "A bot": models.BotSection,
     "caps": CapsSection,
+    "routing": routing_section.RoutingSection,
     "tools": models.ToolSection,
 }
 SAID_IN_WORDS = {
@@ -104,6 +106,31 @@ def test_the_example_of_caps_is_one() -> None:
     result = parse(text + textwrap.indent(example, "  "), "bots.yaml", Sources({"HOME": "/home/op"}))
     assert isinstance(result, Loaded), str(result)
     assert len(result.settings.bots[0].caps) == 7
+
+
+def test_the_example_of_routing_is_one_that_nothing_is_odd_about() -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", dict(chapters("##"))["routing"], re.DOTALL)
+    text = "bots: {b: {platform: custom, spending_cap_cents: 5}}\ndefaults:\n" + textwrap.indent(
+        example, "  "
+    )
+    keys = {"HOME": "/home/op", "OPENROUTER_API_KEY": "k", "ANTHROPIC_API_KEY": "k"}
+    result = parse(text, "bots.yaml", Sources(keys))
+    assert isinstance(result, Loaded), str(result)
+    assert (result.warnings, len(result.settings.bots[0].routing.rules)) == ((), 4)  # type: ignore[union-attr]
+
+
+def test_what_routing_may_hold_is_named_in_its_chapter() -> None:
+    text = dict(chapters("##"))["routing"]
+    for model in (
+        routing_section.TierSection,
+        routing_section.RuleSection,
+        routing_section.ClassifierSection,
+        routing_section.EscalateSection,
+    ):
+        for name in model.model_fields:
+            assert re.search(rf"\b{name}\b", text), name
+    for signal in Signal:
+        assert f"`{signal}`" in text
 
 
 def test_fields_of_small_mappings_are_named() -> None:

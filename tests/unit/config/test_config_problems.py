@@ -82,7 +82,6 @@ def warned(text: str) -> list[str]:
         ("workspace_id: shop", "workspace_id: there is no workspace 'shop' under workspaces:"),
         ("workflow_enabled: true", "workflow_enabled: comes with a later version"),
         ("team: {a: b}", "team: comes with a later version"),
-        ("routing: {small: openai/gpt-4o-mini}", "routing: comes with a later version"),
         (
             "conversation_keep_messages: 30",
             "conversation_keep_messages: must not be more than conversation_max_messages (20)",
@@ -326,11 +325,6 @@ def test_two_tools_of_one_name_are_refused() -> None:
 @pytest.mark.parametrize(
     ("line", "warning"),
     [
-        ("summarize: true", "summarize: not in this version yet: old messages are dropped without a summary"),
-        (
-            "response_cache: {ttl_s: 60}",
-            "response_cache: not in this version yet: each message is answered by the model",
-        ),
         ("llm_api_key: k", "llm_api_key: is not used: a bot's own key is used with billing_mode: byok only"),
     ],
 )

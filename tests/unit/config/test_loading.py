@@ -70,7 +70,7 @@ def test_a_bot_has_the_defaults_of_the_specification() -> None:
         system_prompt="",
         choice=ModelChoice("anthropic", "claude-sonnet-4-6"),
         limits=Limits(10, 20, 8192, 30.0, None, 3, 3, 16_000),
-        conversations=ConversationRules("user", 24 * 3_600_000, 20, 10, "blocks"),
+        conversations=ConversationRules("user", 24 * 3_600_000, 20, 10, "auto"),
         access=Access(groups="mention"),
         billing_mode=BillingMode.WALLET,
         rate_limit_per_minute=60,

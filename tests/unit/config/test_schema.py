@@ -23,6 +23,16 @@ bots:
   m: {channels: [{platform: telegram, platform_config: {bot_token: "1:a"}}, {platform: custom}]}
   p: {billing_mode: plan_quota, plan: small, quota_message: Spent.}
   q: {caps: {bot: {day_cents: 1}, user: {cents: "${C}", except: {"42": {day_cents: 5}, boss: null}}, team: null}}
+  r:
+    routing:
+      tiers: {free: {model: "openrouter/m:free", free: true}, small: openai/gpt-4o-mini, strong: "${STRONG}"}
+      rules: [{max_chars: 40, tier: small}, {users: [4711], label: hard, tier: strong}]
+      classifier: {prompt: How?, labels: [easy, hard]}
+      escalate: {to: strong, on: [refusal]}
+    response_cache: {ttl_minutes: "${MINUTES}"}
+    task: faq
+  o: {routing: off, response_cache: true, context: auto, summarize: true}
+  f: {routing: false, response_cache: {ttl_hours: 0.5}}
   w: {tools: [{type: http, name: n, description: d, url: "http://x", headers: {A: b}}], timeout_ms: 60000}
 """
 
@@ -62,6 +72,12 @@ def test_good_files_are_valid(validator: jsonschema.Draft202012Validator, text: 
         "bots: {b: {caps: {user: {except_: {a: null}}}}}",
         "bots: {b: {caps: {user: {except: {a: {cents: -1}}}}}}",
         "bots: {b: {caps: {message: {day_cents: 1}}}}",
+        "bots: {b: {routing: {tiers: {small: {modle: x}}}}}",
+        "bots: {b: {routing: {rules: [{keywords: [], tier: x}]}}}",
+        "bots: {b: {routing: {escalate: {to: x, on: [tears]}}}}",
+        "bots: {b: {routing: maybe}}",
+        "bots: {b: {response_cache: {ttl_minutes: 0}}}",
+        "bots: {b: {task: FAQ}}",
         "bots: {b: {platform: custom}}\nwallet: {hard_limit_cents: a}",
         "bots: {b: {platform: telegram, platform_config: {}}}",
         "bots: {b: {platform: telegram, platform_config: {bot_token: '1:a', secret: x}}}",
