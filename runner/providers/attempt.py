@@ -68,7 +68,7 @@ async def attempt(
     broken: Broken | None
     try:
         async with asyncio.timeout(timeout_s):
-            opened = await _open(opening)
+            opened = await opened_by(opening)
             if not isinstance(opened, httpx2.Response):
                 return opened
             request_id = opened.headers.get("x-request-id") or opened.headers.get("request-id") or ""
@@ -78,7 +78,7 @@ async def attempt(
     return reader.outcome(request_id, broken)
 
 
-async def _open(opening: Callable[[], Awaitable[Opened]]) -> Opened:
+async def opened_by(opening: Callable[[], Awaitable[Opened]]) -> Opened:
     """Open the stream; the SDKs let some of what the connection says pass through unwrapped."""
     try:
         return await opening()

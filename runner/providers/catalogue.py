@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from runner.bots import Secret
 from runner.clock import Clock
 from runner.errors import OperatorError
+from runner.ports.batch_server import BatchServer
 from runner.ports.provider import Provider
 from runner.providers import dialects
 from runner.providers.dialects import Dialect, FindPrice
@@ -181,9 +182,24 @@ class Catalogue:
             )
         return self._kept("transcription", definition, key)
 
+    def batches(self, name: str, key: Secret | None = None) -> BatchServer | None:
+        """Who runs that provider's batches, with `key` on a bot's own key; None: it has no batches.
+
+        Made anew each time: all that it holds is the shared connections.
+
+        Raises:
+            OperatorError: as `get`.
+        """
+        definition = self._definition(name)
+        if definition.kind == "anthropic":
+            return self._anthropic_batches(definition, self._usable(definition, key))
+        if definition.kind == "openai" and definition.dialect.takes_batches:
+            return self._openai_batches(definition, self._usable(definition, key))
+        return None
+
     def _kept(self, service: Service, definition: ProviderDefinition, key: Secret | None) -> Provider:
         """The one that was made earlier, or made now."""
-        used = None if definition.kind == "echo" else key or definition.api_key
+        used = self._usable(definition, key)
         place = (service, definition.name, used)
         provider = self._providers.get(place)
         if provider is None:
@@ -227,25 +243,33 @@ class Catalogue:
             raise OperatorError(f"there is no provider {name!r}", f"Known: {', '.join(self._definitions)}.")
         return definition
 
-    def _make(self, service: Service, definition: ProviderDefinition, key: Secret | None) -> Provider:
+    def _usable(self, definition: ProviderDefinition, key: Secret | None) -> Secret | None:
+        """The key that is used. Raises OperatorError where one is missing, or is none."""
         if definition.kind == "echo":
-            return EchoProvider()
-        if key is None and definition.needs_key:
+            return None
+        used = key or definition.api_key
+        if used is None and definition.needs_key:
             raise OperatorError(
                 f"provider {definition.name}: no API key",
                 f"Set providers.{definition.name}.api_key in bots.yaml, or the bot's llm_api_key.",
             )
-        if key is not None and not _fits_a_header(key.reveal()):
+        if used is not None and not _fits_a_header(used.reveal()):
             raise OperatorError(
                 f"provider {definition.name}: the API key holds spaces or unprintable characters"
             )
+        return used
+
+    def _make(self, service: Service, definition: ProviderDefinition, key: Secret | None) -> Provider:
+        if definition.kind == "echo":
+            return EchoProvider()
         if service == "transcription":
             return self._make_transcriber(definition, key)
         make = self._make_openai if definition.kind == "openai" else self._make_anthropic
         return make(definition, key)
 
     def _make_openai(self, definition: ProviderDefinition, key: Secret | None) -> Provider:
-        from runner.providers.openai import OpenAIProvider, connections  # noqa: PLC0415 - imports the SDK
+        from runner.providers.openai import OpenAIProvider  # noqa: PLC0415 - imports the SDK
+        from runner.providers.openai_http import connections  # noqa: PLC0415 - as above
 
         return OpenAIProvider(
             name=definition.name,
@@ -258,7 +282,7 @@ class Catalogue:
         )
 
     def _make_transcriber(self, definition: ProviderDefinition, key: Secret | None) -> Provider:
-        from runner.providers.openai import connections  # noqa: PLC0415 - imports the SDK
+        from runner.providers.openai_http import connections  # noqa: PLC0415 - imports the SDK
         from runner.providers.transcription import TranscriptionProvider  # noqa: PLC0415 - as above
 
         return TranscriptionProvider(
@@ -269,9 +293,33 @@ class Catalogue:
         )
 
     def _make_anthropic(self, definition: ProviderDefinition, key: Secret | None) -> Provider:
-        from runner.providers.anthropic import AnthropicProvider, connections  # noqa: PLC0415 - imports the SDK
+        from runner.providers.anthropic import AnthropicProvider  # noqa: PLC0415 - imports the SDK
+        from runner.providers.anthropic_http import connections  # noqa: PLC0415 - as above
 
         return AnthropicProvider(
+            base_url=definition.address(),
+            key=key,
+            clock=self._clock,
+            http=self._shared(definition.kind, connections),
+        )
+
+    def _anthropic_batches(self, definition: ProviderDefinition, key: Secret | None) -> BatchServer:
+        from runner.providers.anthropic_batches import AnthropicBatches  # noqa: PLC0415 - imports the SDK
+        from runner.providers.anthropic_http import connections  # noqa: PLC0415 - as above
+
+        return AnthropicBatches(
+            base_url=definition.address(),
+            key=key,
+            clock=self._clock,
+            http=self._shared(definition.kind, connections),
+        )
+
+    def _openai_batches(self, definition: ProviderDefinition, key: Secret | None) -> BatchServer:
+        from runner.providers.openai_batches import OpenAIBatches  # noqa: PLC0415 - imports the SDK
+        from runner.providers.openai_http import connections  # noqa: PLC0415 - as above
+
+        return OpenAIBatches(
+            dialect=definition.dialect,
             base_url=definition.address(),
             key=key,
             clock=self._clock,

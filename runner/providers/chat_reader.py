@@ -84,7 +84,10 @@ class ChatReader:
         if data == END:
             self._done = True
             return True
-        event = json.loads(data)
+        return self.take(json.loads(data))
+
+    def take(self, event: Mapping[str, Any]) -> bool:
+        """Take one event, read already; a completion that was not streamed is one, too."""
         if error := event.get("error"):
             self._error = str(error.get("message", "")) if isinstance(error, dict) else str(error)
             return True
@@ -120,7 +123,7 @@ class ChatReader:
         return Completed(reply, usage, request_id, charged(self._usage, self._dialect))
 
     def _choose(self, choice: Mapping[str, Any]) -> None:
-        delta = choice.get("delta") or {}
+        delta = choice.get("delta") or choice.get("message") or {}
         text = delta.get("content") or delta.get("refusal")
         if text:
             self._texts.append(text)

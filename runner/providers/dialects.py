@@ -30,6 +30,7 @@ class Dialect:
         output_by_total: whether thinking may be missing from `completion_tokens`, so that the output is
             what `total_tokens` leaves beside the prompt.
         marks_cache: whether what is to be cached is marked in the messages, for models that bill such writes.
+        takes_batches: whether it has OpenAI's batches, or may have them.
         cuts: whether it may ignore the output limit, so that the stream is cut here.
     """
 
@@ -42,11 +43,16 @@ class Dialect:
     tells_charge: bool = False
     output_by_total: bool = False
     marks_cache: bool = False
+    takes_batches: bool = False
     cuts: bool = False
 
 
 OPENAI = Dialect(
-    "https://api.openai.com/v1", "max_completion_tokens", key_variable="OPENAI_API_KEY", pins_tier=True
+    "https://api.openai.com/v1",
+    "max_completion_tokens",
+    key_variable="OPENAI_API_KEY",
+    pins_tier=True,
+    takes_batches=True,
 )
 GEMINI = Dialect(
     "https://generativelanguage.googleapis.com/v1beta/openai",
@@ -66,4 +72,4 @@ WORKERS_AI = Dialect(
     "https://api.cloudflare.com/client/v4/accounts/{account_id}/ai/v1", key_variable="CLOUDFLARE_API_TOKEN"
 )
 OLLAMA = Dialect("http://127.0.0.1:11434/v1", needs_key=False, cuts=True)
-CUSTOM = Dialect(needs_key=False)
+CUSTOM = Dialect(needs_key=False, takes_batches=True)

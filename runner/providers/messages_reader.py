@@ -97,6 +97,15 @@ class MessagesReader:
                 pass  # ping, content_block_stop, and what will be added one day
         return False
 
+    def take_whole(self, message: Mapping[str, Any]) -> None:
+        """Take a message that was not streamed. May raise on nonsense."""
+        self._start(message)
+        for index, block in enumerate(message["content"]):
+            self._blocks[index] = block
+            self._pieces[index] = [text] if (text := block.get("text")) else []
+        self._stop = message.get("stop_reason")
+        self._told = bool(self._usage)
+
     def outcome(self, request_id: str, broken: tuple[FaultKind, str] | None) -> Outcome:
         """What became of the call."""
         request_id = request_id or self._id
