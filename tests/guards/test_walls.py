@@ -29,6 +29,8 @@ BREAKS = [
     ("no-flow-below", "runner/store/leak.py", "import runner.agent"),
     ("no-flow-below", "runner/providers/leak.py", "import runner.dispatch"),
     ("one-door", "runner/dispatch/leak.py", "from runner.ports.provider import Provider"),
+    ("one-door-for-batches", "runner/dispatch/leak.py", "from runner.ports.batch_server import BatchServer"),
+    ("one-door-for-batches", "runner/agent/leak.py", "import runner.ports.batch_server"),
     ("providers-made-once", "runner/config/leak.py", "import runner.providers"),
     ("config-stops", "runner/dispatch/leak.py", "import runner.config"),
     ("nameless-platforms", "runner/bots.py", "from adapters.telegram import config"),
