@@ -1,0 +1,211 @@
+"""The shipped workloads, made by dice from a seed: the same seed, the same bytes.
+
+| | chats | a chat | a prompt, tokens | tools | shaped after |
+|---|---|---|---|---|---|
+| support | long | 2 to 6 tool calls a message | some 1,800, tools 2,500 | 10 | an airline's support |
+| faq | one message each | answered at once | some 300: below what is cached | none | questions of a shop's visitors |
+| languages | middling | one tool call now and then | some 900 | 2 | Bengali, Japanese, Arabic, German |
+| community | one for all in a channel | short, many names | some 500 | none | a games server's channel |
+
+Users come back after a minute or so, sometimes after hours. A turn is declared as a task, and what it needs is mostly
+what that task needs, now and then a tier more: whoever routes by task is not always right.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.cost.words import ARABIC, BENGALI, GERMAN, JAPANESE, prose, record, skewed
+from bench.cost.workload import TIERS, Call, Chat, Persona, Reply, Tier, Tool, Turn, Workload
+
+HOUR_S = 3600.0
+HARDER_THAN_DECLARED = 0.04
+TASKS: Mapping[str, Tier] = {"status": "small", "change": "standard", "dispute": "strong"}
+_WEIGHTS = (0.5, 0.4, 0.1)
+_LANGUAGES: Mapping[str, tuple[str, str, str]] = {
+    "Bengali": (BENGALI, " ", "। "),
+    "Japanese": (JAPANESE, "", "。"),
+    "Arabic": (ARABIC, " ", ". "),
+    "German": (GERMAN, " ", ". "),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is made, of each workload."""
+
+    chats: int
+    turns: int
+
+
+def _gap(dice: random.Random, middle_s: float, hours: float = 0.05) -> float:
+    """Seconds until a user goes on: a minute or so, in a share `hours` of cases hours."""
+    if dice.random() < hours:
+        return skewed(dice, 2 * HOUR_S, 0.8, 0.3 * HOUR_S, 12 * HOUR_S)
+    return skewed(dice, middle_s, 0.9, 4, 0.25 * HOUR_S)
+
+
+def _task(dice: random.Random) -> tuple[str, Tier]:
+    task = dice.choices(list(TASKS), _WEIGHTS)[0]
+    needs = TASKS[task]
+    if dice.random() < HARDER_THAN_DECLARED:
+        needs = TIERS[min(TIERS.index(needs) + 1, len(TIERS) - 1)]
+    return task, needs
+
+
+def _tool(dice: random.Random, number: int) -> Tool:
+    names = ("user", "reservation", "flights", "fare", "baggage", "refund", "seat", "payment", "certificate")
+    name = f"{'get' if number % 2 else 'update'}_{names[number % len(names)]}_{number}"
+    fields = {field: {"type": "string", "description": prose(dice, 90)} for field in ("id", "date", "reason")}
+    return Tool(name, prose(dice, 420), {"type": "object", "properties": fields, "required": ["id"]})
+
+
+def _call(dice: random.Random, tools: Sequence[Tool], result: str) -> Call:
+    arguments = {"id": f"{dice.choice('HJKMNP')}{dice.randrange(10**6):06d}"}
+    if dice.random() < 0.5:
+        arguments |= {"date": f"2026-12-{dice.randint(1, 28):02d}", "reason": prose(dice, 40)}
+    return Call(dice.choice(tools).name, json.dumps(arguments), result)
+
+
+def support(seed: int, size: Size) -> Workload:
+    """A support bot with tools and long chats."""
+    dice = random.Random(f"support {seed}")
+    persona = Persona(
+        "# Airline agent policy\n\n" + prose(dice, 7200), tuple(_tool(dice, number) for number in range(10))
+    )
+
+    def turn(at: int) -> Turn:
+        steps: list[Reply] = []
+        calls = 0 if dice.random() < 0.08 else dice.randint(2, 6)
+        while calls > 0:
+            together = 2 if calls > 1 and dice.random() < 0.1 else 1
+            results = [record(dice, int(skewed(dice, 1100, 0.8, 200, 14_000))) for _ in range(together)]
+            said = prose(dice, 60) if dice.random() < 0.3 else ""
+            steps.append(Reply(said, tuple(_call(dice, persona.tools, result) for result in results)))
+            calls -= together
+        task, needs = _task(dice)
+        return Turn(
+            text=prose(dice, int(skewed(dice, 110, 0.7, 12, 900))),
+            replies=(*steps, Reply(prose(dice, int(skewed(dice, 420, 0.6, 40, 2400))))),
+            gap_s=dice.uniform(0, 8 * HOUR_S) if at == 0 else _gap(dice, 75),
+            task=task,
+            needs=needs,
+        )
+
+    chats = tuple(
+        Chat(f"support-{number}", tuple(turn(at) for at in range(size.turns))) for number in range(size.chats)
+    )
+    return Workload("support", (persona,), chats, promises=True, tasks=TASKS)
+
+
+def faq(seed: int, size: Size) -> Workload:
+    """Questions of visitors: one each, many of them asked before."""
+    dice = random.Random(f"faq {seed}")
+    persona = Persona("You answer visitors of a shop. " + prose(dice, 1200))
+    known = [
+        (prose(dice, int(skewed(dice, 70, 0.5, 15, 300))), prose(dice, int(skewed(dice, 260, 0.5, 40, 900))))
+        for _ in range(80)
+    ]
+    popular = [1 / (rank + 1) for rank in range(len(known))]
+    chats = []
+    at_s = 0.0
+    for number in range(size.chats * size.turns):
+        at_s += dice.expovariate(1 / 150)
+        asked, answer = dice.choices(known, popular)[0]
+        if dice.random() < 0.6:  # most people find words of their own
+            asked = f"{asked} {prose(dice, 20)}"
+        task, needs = ("status", "small") if dice.random() < 0.9 else ("change", "standard")
+        chats.append(
+            Chat(f"faq-{number}", (Turn(asked, (Reply(answer),), at_s, task=task, needs=_tier(needs)),))
+        )
+    return Workload("faq", (persona,), tuple(chats), tasks=TASKS)
+
+
+def _tier(name: str) -> Tier:
+    return next(tier for tier in TIERS if tier == name)
+
+
+def languages(seed: int, size: Size) -> Workload:
+    """Chats in four languages, whose bytes a token differ."""
+    dice = random.Random(f"languages {seed}")
+    persona = Persona(
+        "Answer in the user's language. " + prose(dice, 3600), tuple(_tool(dice, number) for number in (1, 2))
+    )
+
+    def turn(at: int, language: str) -> Turn:
+        words, space, stop = _LANGUAGES[language]
+
+        def say(chars: float) -> str:
+            return prose(dice, int(chars), words, space=space, stop=stop)
+
+        calls = dice.random() < 0.35
+        step = Reply("", (_call(dice, persona.tools, record(dice, int(skewed(dice, 700, 0.7, 100, 6000)))),))
+        task, needs = _task(dice)
+        return Turn(
+            text=say(skewed(dice, 90, 0.6, 10, 500)),
+            replies=(*([step] if calls else []), Reply(say(skewed(dice, 300, 0.6, 30, 1500)))),
+            gap_s=dice.uniform(0, 6 * HOUR_S) if at == 0 else _gap(dice, 110, hours=0.08),
+            task=task,
+            needs=needs,
+        )
+
+    chats = tuple(
+        Chat(
+            f"languages-{number}",
+            tuple(turn(at, list(_LANGUAGES)[number % len(_LANGUAGES)]) for at in range(size.turns)),
+        )
+        for number in range(size.chats)
+    )
+    return Workload("languages", (persona,), chats, tasks=TASKS)
+
+
+def community(seed: int, size: Size) -> Workload:
+    """A channel where everybody talks to one bot, in one conversation."""
+    dice = random.Random(f"community {seed}")
+    persona = Persona("You are the host of a games server. " + prose(dice, 1900))
+    people = (
+        "Ada",
+        "Bashir",
+        "Chiyo",
+        "Dmitri",
+        "Elif",
+        "Femi",
+        "Gala",
+        "Hugo",
+        "Ines",
+        "Jun",
+        "Kofi",
+        "Lea",
+    )
+
+    def turn(at: int) -> Turn:
+        who = dice.randrange(len(people))
+        task, needs = _task(dice)
+        return Turn(
+            text=prose(dice, int(skewed(dice, 60, 0.8, 5, 700))),
+            replies=(Reply(prose(dice, int(skewed(dice, 220, 0.6, 20, 1200)))),),
+            gap_s=dice.uniform(0, HOUR_S) if at == 0 else _gap(dice, 25, hours=0.03),
+            user=f"p{who}",
+            name=people[who],
+            task=task,
+            needs=needs,
+        )
+
+    channels = max(1, size.chats // 4)
+    each = size.chats * size.turns // channels
+    chats = tuple(
+        Chat(f"community-{number}", tuple(turn(at) for at in range(each))) for number in range(channels)
+    )
+    return Workload("community", (persona,), chats, scope="channel", tasks=TASKS)
+
+
+MAKERS: Mapping[str, Callable[[int, Size], Workload]] = {
+    "support": support,
+    "faq": faq,
+    "languages": languages,
+    "community": community,
+}
+"""By name, as `--only` takes them."""
