@@ -49,6 +49,16 @@ class Rates:
             could.append(self.cache_write_1h or 0)
         return max(could)
 
+    def at(self, percent: int) -> Rates:
+        """These rates at so many percent, each rounded up; a kind without a price stays without one."""
+        return Rates(
+            input=_part(self.input, percent),
+            output=_part(self.output, percent),
+            cache_read=None if self.cache_read is None else _part(self.cache_read, percent),
+            cache_write_5m=None if self.cache_write_5m is None else _part(self.cache_write_5m, percent),
+            cache_write_1h=None if self.cache_write_1h is None else _part(self.cache_write_1h, percent),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Tier:
@@ -137,6 +147,14 @@ class Price:
         )
         return Money(ceil_div(total, TOKENS_PER_RATE))
 
+    def for_batch(self) -> Price | None:
+        """The row that calls in a batch go by; None: the model is not served in batches."""
+        percent = self.batch_percent
+        if percent is None:
+            return None
+        tiers = tuple(replace(tier, rates=tier.rates.at(percent)) for tier in self.tiers)
+        return replace(self, rates=self.rates.at(percent), tiers=tiers, batch_percent=None)
+
     @property
     def is_free(self) -> bool:
         """Whether every rate is zero, on purpose."""
@@ -146,6 +164,10 @@ class Price:
 
 def _or(rate: int | None, otherwise: int) -> int:
     return otherwise if rate is None else rate
+
+
+def _part(rate: int, percent: int) -> int:
+    return ceil_div(rate * percent, 100)
 
 
 @dataclass(frozen=True, slots=True)

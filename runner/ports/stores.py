@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from runner.ports.answers import AnswerStore
+from runner.ports.batches import BatchStore
 from runner.ports.books import BookStore, MoneyStore
 from runner.ports.mail import (
     Acceptance,
@@ -102,6 +103,10 @@ class StoreFigures:
 class Store(BookStore, ReportStore, AnswerStore, Protocol):
     """Everything that is remembered."""
 
+    @property
+    def batches(self) -> BatchStore:
+        """Batches, in the same store: a line's hold and end are in the same ledger and counters."""
+
     async def open(self) -> None:
         """Connect, migrate, check. Raises StoreRefused (newer schema, damaged, in use by another daemon)."""
 
@@ -109,7 +114,10 @@ class Store(BookStore, ReportStore, AnswerStore, Protocol):
         """Finish what was asked for and let go."""
 
     async def recover(self) -> Recovery:
-        """What a holder of the store does once at start, before any work (holds and sends left by a crash)."""
+        """What a holder of the store does once at start, before any work (holds and sends left by a crash).
+
+        The holds of open batches stay: `runner.ports.batches`.
+        """
 
     async def accept(self, message: NewInbound) -> Acceptance:
         """Insert once; two deliveries at the same instant end as one row."""
@@ -163,5 +171,6 @@ class Store(BookStore, ReportStore, AnswerStore, Protocol):
     ) -> int:
         """Forget finished inbox rows, sent outbox rows, steps and idle conversations; returns rows removed.
 
-        So go kept answers whose time was over at `answers_until_ms`. The ledger is never pruned.
+        So go kept answers whose time was over at `answers_until_ms`, and what was said in batches that
+        were over before `conversations_before_ms`. The ledger is never pruned.
         """

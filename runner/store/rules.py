@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 
 from runner.errors import IllegalStep, StoreError
 from runner.money.amounts import MAX_AMOUNT, ZERO, Money
-from runner.money.budget import Counter, Granted, Measure, ScopeLimit, decide
+from runner.money.budget import Busy, Counter, Exhausted, Granted, Measure, ScopeLimit, decide
 from runner.money.ledger import Attempt, LedgerEntry
 from runner.money.reservation import ReservationState, charge, check_step, corrected, hold, resolve
 from runner.money.scopes import measure_of
 from runner.money.usage import NO_USAGE
+from runner.ports.batches import FEATURE, Batch, BatchFigures, BatchLine, BatchState, attempt_id
 from runner.ports.books import (
     GROUPINGS,
     Correction,
@@ -99,6 +100,25 @@ def take(
     after = {scope.name: _keepable(hold(counter, sizes[scope.measure])) for scope, counter in known}
     held = Held(request.attempt.id, decision.output_tokens, decision.amount, decision.tokens, tuple(scopes))
     return held, after
+
+
+def take_all(
+    requests: Sequence[HoldRequest], scopes: Sequence[Sequence[ScopeLimit]], counters: Mapping[str, Counter]
+) -> tuple[list[Held] | Busy | Exhausted, Counters]:
+    """Decide holds that are granted all together or not at all, as `take` decides one; `scopes`: of each request.
+
+    Raises:
+        StoreError: an amount that cannot be kept.
+    """
+    now = dict(counters)
+    granted: list[Held] = []
+    for request, in_force_now in zip(requests, scopes, strict=True):
+        result, after = take(request, in_force_now, now)
+        if not isinstance(result, Held):
+            return result, {}
+        granted.append(result)
+        now |= after
+    return granted, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +222,38 @@ def _keepable(counter: Counter) -> Counter:
 def lost_hold(attempt_id: str) -> Settlement:
     """How a start ends a hold that it found: nobody knows whether the call ran."""
     return Settlement(attempt_id, ReservationState.UNKNOWN, why=WHY_UNKNOWN)
+
+
+# ── batches ──────────────────────────────────────────────────────────────────────────────────────────────
+def check_new_batch(batch: Batch, lines: Sequence[BatchLine], holds: Sequence[HoldRequest]) -> None:
+    """Raise ValueError unless its lines are numbered from 1 and each has its hold; a refused batch has none."""
+    wanted = [] if batch.state is BatchState.REFUSED else list(range(1, batch.lines + 1))
+    ids = [attempt_id(batch.id, number) for number in wanted]
+    whose = {(hold.attempt.feature, hold.attempt.turn) for hold in holds}
+    if (
+        batch.state not in (BatchState.HELD, BatchState.REFUSED)
+        or [line.number for line in lines] != wanted
+        or [hold.attempt.id for hold in holds] != ids
+        or not whose <= {(FEATURE, batch.id)}
+    ):
+        raise ValueError(f"the lines of batch {batch.id} are not what is held for it")
+
+
+def add_row(figures: BatchFigures, row: LedgerEntry) -> BatchFigures:
+    """A batch's figures with one more row of its ledger. A correction is no line, but counts in the sums."""
+    state, one = row.state, 0 if row.corrects else 1
+    settled, unknown = state is ReservationState.SETTLED, state is ReservationState.UNKNOWN
+    held = state is ReservationState.HELD
+    return BatchFigures(
+        open=figures.open + one * held,
+        settled=figures.settled + one * settled,
+        released=figures.released + one * (state is ReservationState.RELEASED),
+        unknown=figures.unknown + one * unknown,
+        held=Money(figures.held + held * row.cost),
+        cost=Money(figures.cost + settled * row.cost),
+        unknown_cost=Money(figures.unknown_cost + unknown * row.cost),
+        usage=figures.usage + row.usage,
+    )
 
 
 # ── conversations ────────────────────────────────────────────────────────────────────────────────────────

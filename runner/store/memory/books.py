@@ -8,9 +8,10 @@ from dataclasses import replace
 from runner.clock import UnixMs, utc_day
 from runner.errors import IllegalStep
 from runner.money.amounts import ZERO
-from runner.money.budget import Counter
-from runner.money.ledger import LedgerEntry
+from runner.money.budget import Busy, Counter, Exhausted
+from runner.money.ledger import Attempt, LedgerEntry
 from runner.money.reservation import ReservationState
+from runner.ports.batches import FEATURE
 from runner.ports.books import (
     Correction,
     Held,
@@ -34,6 +35,7 @@ from runner.store.rules import (
     lost_hold,
     scope_names,
     take,
+    take_all,
 )
 
 _ALL = LedgerFilter()
@@ -68,18 +70,23 @@ class Books:
         names = scope_names(scopes)
         result, after = take(request, scopes, self.counters(names))
         if isinstance(result, Held):
-            self._add(
-                LedgerEntry(
-                    attempt,
-                    names,
-                    ReservationState.HELD,
-                    result.amount,
-                    result.amount,
-                    hold_tokens=result.tokens,
-                    tokens=result.tokens,
-                )
-            )
+            self._add(_held_row(attempt, names, result))
             self._counters |= after
+        return result
+
+    def hold_all(self, requests: Sequence[HoldRequest]) -> list[Held] | Busy | Exhausted:
+        """As `BatchStore.add` holds: all of them or none."""
+        funds = self.purse.funds()
+        scopes = [in_force(request.scopes, funds) for request in requests]
+        names = [scope_names(each) for each in scopes]
+        result, after = take_all(requests, scopes, self.counters({name for each in names for name in each}))
+        if not isinstance(result, list):
+            return result
+        if any(request.attempt.id in self._rows for request in requests):
+            raise IllegalStep("one of these attempts exists already")
+        for request, each, held in zip(requests, names, result, strict=True):
+            self._add(_held_row(request.attempt, each, held))
+        self._counters |= after
         return result
 
     def _add(self, row: LedgerEntry) -> None:
@@ -127,12 +134,21 @@ class Books:
         self._counters |= after
         return rows
 
-    def recover(self) -> int:
-        """End each hold that was left; how many there were."""
-        left = [row.attempt.id for row in self._rows.values() if row.state is ReservationState.HELD]
+    def recover(self, open_batches: Collection[str]) -> int:
+        """End each hold that was left, but for those of open batches; how many there were."""
+        left = [
+            row.attempt.id
+            for row in self._rows.values()
+            if row.state is ReservationState.HELD
+            and not (row.attempt.feature == FEATURE and row.attempt.turn in open_batches)
+        ]
         for attempt_id in left:
             self.write(*self.ended(lost_hold(attempt_id)))
         return len(left)
+
+    def row(self, attempt_id: str) -> LedgerEntry | None:
+        """The row of an attempt."""
+        return self._rows.get(attempt_id)
 
     def attempts(self, turn: str) -> int:
         """How many rows the turn has."""
@@ -175,6 +191,18 @@ class Books:
                 key = key_of(row)
                 groups[key] = add_usage(groups.get(key, UsageSum(key)), _alone(row))
         return groups
+
+
+def _held_row(attempt: Attempt, scopes: tuple[str, ...], held: Held) -> LedgerEntry:
+    return LedgerEntry(
+        attempt,
+        scopes,
+        ReservationState.HELD,
+        held.amount,
+        held.amount,
+        hold_tokens=held.tokens,
+        tokens=held.tokens,
+    )
 
 
 def _passes(row: LedgerEntry, which: LedgerFilter) -> bool:

@@ -43,6 +43,7 @@ from runner.ports.stores import LaneSession, Lease, Recovery, StoreFigures, Turn
 from runner.store.days import ACTIVE_USERS_DAYS, day_of
 from runner.store.lanes import OwnLanes
 from runner.store.memory.answers import Answers
+from runner.store.memory.batches import MemoryBatches
 from runner.store.memory.books import Books
 from runner.store.memory.mail import Inbox, Outbox
 from runner.store.memory.talk import Conversations
@@ -67,6 +68,7 @@ class MemoryStore:
         self._books = Books()
         self._traffic = Traffic()
         self._kept = Answers()
+        self.batches = MemoryBatches(self._books, self._talks, self._begin)
         self._leases: dict[str, Lease] = {}
         self._lanes = OwnLanes(self)
 
@@ -88,7 +90,7 @@ class MemoryStore:
         """As the port says."""
         self._begin("recover")
         again, left = self._outbox.recover()
-        return Recovery(self._books.recover(), again, left)
+        return Recovery(self._books.recover(self.batches.open_ids()), again, left)
 
     # ── inbox ────────────────────────────────────────────────────────────────────────────────────────────
     async def accept(self, message: NewInbound) -> Acceptance:
@@ -384,4 +386,5 @@ class MemoryStore:
                 removed += self._talks.forget_steps(turn_id(inbox_id))
         removed += self._talks.forget_idle(conversations_before_ms, self._inbox.has_work)
         removed += self._kept.forget_old(answers_until_ms)
+        removed += self.batches.forget_old(conversations_before_ms)
         return removed + self._traffic.forget_users(day_of(finished_before_ms) - ACTIVE_USERS_DAYS)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from runner.errors import IllegalStep
-from runner.money.budget import Counter
+from runner.money.budget import Busy, Counter, Exhausted
 from runner.money.ledger import Attempt, LedgerEntry
 from runner.money.reservation import ReservationState
 from runner.money.usage import Usage
@@ -36,6 +36,7 @@ from runner.store.rules import (
     lost_hold,
     scope_names,
     take,
+    take_all,
 )
 from runner.store.sqlite.deposits import DepositRows
 from runner.store.sqlite.queries import Queries
@@ -67,6 +68,35 @@ class MoneyRows:
         elif connection.execute(self._sql["attempt_exists"], (request.attempt.id,)).fetchone() is not None:
             raise _exists(request.attempt)
         return result
+
+    def hold_all(
+        self, connection: sqlite3.Connection, requests: Sequence[HoldRequest]
+    ) -> list[Held] | Busy | Exhausted:
+        """As `BatchStore.add` holds: all of them or none."""
+        funds = self._deposits.funds(connection)
+        scopes = [in_force(request.scopes, funds) for request in requests]
+        names = [scope_names(each) for each in scopes]
+        counters = self.counters(connection, dict.fromkeys(name for each in names for name in each))
+        result, after = take_all(requests, scopes, counters)
+        if isinstance(result, list):
+            for request, each, held in zip(requests, names, result, strict=True):
+                self._add(connection, request.attempt, each, held)
+            self._save(connection, after)
+        return result
+
+    def settle_all(
+        self, connection: sqlite3.Connection, settlements: Iterable[Settlement]
+    ) -> list[Settled | None]:
+        """End holds; None for one that had ended before."""
+        return [
+            self.settle(connection, settlement) if self._is_held(connection, settlement) else None
+            for settlement in settlements
+        ]
+
+    def _is_held(self, connection: sqlite3.Connection, settlement: Settlement) -> bool:
+        """Whether it has not ended; of one that there is not, `settle` tells."""
+        row = connection.execute(self._sql["reservation"], (settlement.attempt_id,)).fetchone()
+        return row is None or row[1] == ReservationState.HELD
 
     def _add(self, connection: sqlite3.Connection, a: Attempt, scopes: Sequence[str], held: Held) -> None:
         added = connection.execute(

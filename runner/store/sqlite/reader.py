@@ -107,7 +107,7 @@ class SqliteReader:
 
     async def usage(self, which: LedgerFilter, by: Sequence[str], limit: int | None = None) -> list[UsageSum]:
         """As `Store.usage`."""
-        return await self._look(lambda c: self._usage.usage(c, which, by, limit))
+        return await self.look(lambda c: self._usage.usage(c, which, by, limit))
 
     async def top_users(self, which: LedgerFilter, limit: int) -> list[UsageSum]:
         """As `Store.top_users`."""
@@ -115,25 +115,25 @@ class SqliteReader:
 
     async def bot_facts(self, bots: Collection[str]) -> dict[str, BotFacts]:
         """As `Store.bot_facts`."""
-        return await self._look(lambda c: self._traffic.facts(c, bots))
+        return await self.look(lambda c: self._traffic.facts(c, bots))
 
     async def traffic(self, bot: str | None, first_day: str, last_day: str) -> list[DayTraffic]:
         """As `Store.traffic`."""
-        return await self._look(lambda c: self._traffic.by_day(c, bot, first_day, last_day))
+        return await self.look(lambda c: self._traffic.by_day(c, bot, first_day, last_day))
 
     async def unique_users(self, bot: str | None, first_day: str, last_day: str) -> int:
         """As `Store.unique_users`."""
-        return await self._look(lambda c: self._traffic.users(c, bot, first_day, last_day))
+        return await self.look(lambda c: self._traffic.users(c, bot, first_day, last_day))
 
     async def conversations(
         self, bot: str | None, limit: int, before: tuple[int, str] | None = None, user: str | None = None
     ) -> list[ConversationLine]:
         """As `Store.conversations`."""
-        return await self._look(lambda c: self._talks.page(c, bot, user, limit, before))
+        return await self.look(lambda c: self._talks.page(c, bot, user, limit, before))
 
     async def transcript(self, conversation: str, latest: int = MOST_TURNS) -> Transcript | None:
         """As `Store.transcript`."""
-        return await self._look(lambda c: self._talks.transcript(c, conversation, latest))
+        return await self.look(lambda c: self._talks.transcript(c, conversation, latest))
 
     async def outgoing(self, state: OutboxState, limit: int, after_id: int = 0) -> list[Outgoing]:
         """As `Store.outgoing`."""
@@ -159,14 +159,14 @@ class SqliteReader:
 
     async def quarantined(self) -> list[Quarantine]:
         """As `BookStore.quarantined`."""
-        return await self._look(self._aside.all)
+        return await self.look(self._aside.all)
 
     async def latest_ms(self) -> int | None:
         """When the latest message was accepted, Unix ms; None: none is kept."""
         rows = await self._rows(self._sql["latest_message"], ())
         return int(rows[0][0]) if rows else None
 
-    async def _look(self, unit: Callable[[sqlite3.Connection], T]) -> T:
+    async def look(self, unit: Callable[[sqlite3.Connection], T]) -> T:
         """Run reads at one moment of the store."""
         if not self._is_open:
             raise StoreError("the store is not open for reading")

@@ -48,6 +48,7 @@ from runner.store.days import ACTIVE_USERS_DAYS, day_of
 from runner.store.lanes import OwnLanes
 from runner.store.rules import figures_of
 from runner.store.sqlite.answers import AnswerRows
+from runner.store.sqlite.batches import SqliteBatches
 from runner.store.sqlite.connection import make_private_file, open_for_writing
 from runner.store.sqlite.deposits import AlertRows, DepositRows, QuarantineRows
 from runner.store.sqlite.inbox import InboxRows
@@ -88,6 +89,7 @@ class SqliteStore:
         self._writer = Writer(self._connect, sql)
         self._reader = SqliteReader(path, sql, self._migrations[-1].version)
         self._lanes = OwnLanes(self)
+        self.batches = SqliteBatches(self._writer, self._reader, sql, self._money)
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────
     async def open(self) -> None:
@@ -336,6 +338,7 @@ class SqliteStore:
             + await self._all_of(lambda c: self._upkeep.forget_conversations(c, conversations_before_ms))
             + await self._all_of(lambda c: self._upkeep.forget_active_users(c, before_day))
             + await self._all_of(lambda c: self._answers.forget_old(c, answers_until_ms))
+            + await self._all_of(lambda c: self.batches.forget_old(c, conversations_before_ms))
         )
 
     async def _all_of(self, some: Unit[int]) -> int:

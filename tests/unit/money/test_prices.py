@@ -130,3 +130,31 @@ def test_a_row_for_an_alias_makes_it_a_model_of_its_own(provider: str) -> None:
 def test_models_are_listed_in_order() -> None:
     book = BOOK.with_rows([row("a", "k")])
     assert [(price.provider, price.model) for price in book.models()] == [("a", "k"), ("a", "m"), ("b", "m")]
+
+
+def test_a_batch_costs_a_part_of_each_rate_rounded_up() -> None:
+    rates = Rates(input=3, output=7, cache_read=1, cache_write_5m=5, cache_write_1h=9)
+    tier = Tier(10, Rates(input=11, output=13))
+    price = Price("m", "p", rates, tiers=(tier,), batch_percent=50, version="v", writes_unasked=True)
+    batch = price.for_batch()
+    assert batch == Price(
+        "m",
+        "p",
+        Rates(input=2, output=4, cache_read=1, cache_write_5m=3, cache_write_1h=5),
+        tiers=(Tier(10, Rates(input=6, output=7)),),
+        version="v",
+        writes_unasked=True,
+    )
+    assert batch.for_batch() is None  # the half of the half is nobody's price
+    assert price.rates.at(100) == rates
+    assert price.rates.at(33).output == 3
+
+
+def test_kinds_without_a_price_have_none_in_a_batch() -> None:
+    batch = Price("m", "p", Rates(input=USD, output=USD), batch_percent=50).for_batch()
+    assert batch is not None
+    assert batch.rates == Rates(input=USD // 2, output=USD // 2)
+
+
+def test_a_model_may_not_be_served_in_batches() -> None:
+    assert PRICE.for_batch() is None

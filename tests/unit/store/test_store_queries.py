@@ -48,6 +48,9 @@ READS_ALL = {
     "oldest_message": "for people, once",
     "old_sends": "an index of unsent parts only",
     "latest_message": "backwards along its key, one row",
+    "batches": "backwards along its key, the latest only",
+    "open_batches": "an index of open batches only",
+    "batch_remotes": "an index of names only; asked where a submission was cut off",
 }
 
 

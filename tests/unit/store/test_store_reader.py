@@ -212,7 +212,7 @@ async def test_what_nobody_waits_for_is_not_read_on(path: Path) -> None:
         finally:
             ended.set()
 
-    reading = asyncio.gather(reader._look(endless))
+    reading = asyncio.gather(reader.look(endless))
     assert await asyncio.to_thread(begun.wait, 60)
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -29,7 +29,13 @@ UPDATE ledger SET
 WHERE seq = ?;
 
 -- name: held
-SELECT id FROM ledger WHERE state = 'held' ORDER BY seq;
+-- What a start finds held, but for the lines of open batches: their fate can still be learned.
+SELECT id FROM ledger
+WHERE state = 'held' AND NOT (
+    feature = 'batch'
+    AND turn IN (SELECT id FROM batches WHERE state IN ('held', 'submitting', 'running', 'ended'))
+)
+ORDER BY seq;
 
 -- name: ledger_page
 -- Pages by (time, seq): between two of them nothing is kept open.

@@ -35,7 +35,9 @@ UNION ALL SELECT 'traffic_days', count(*) FROM traffic_days
 UNION ALL SELECT 'active_users', count(*) FROM active_users
 UNION ALL SELECT 'usage_days', count(*) FROM usage_days
 UNION ALL SELECT 'usage_user_days', count(*) FROM usage_user_days
-UNION ALL SELECT 'kept_answers', count(*) FROM kept_answers;
+UNION ALL SELECT 'kept_answers', count(*) FROM kept_answers
+UNION ALL SELECT 'batches', count(*) FROM batches
+UNION ALL SELECT 'batch_lines', count(*) FROM batch_lines;
 
 -- name: oldest_message
 SELECT min(accepted_ms) FROM inbox;
@@ -46,7 +48,13 @@ SELECT accepted_ms FROM inbox ORDER BY id DESC LIMIT 1;
 -- name: left_open
 -- What the next start has to decide about: calls whose end nobody saw, sends that were under way.
 SELECT
-    (SELECT count(*) FROM ledger WHERE state = 'held'),
+    (
+        SELECT count(*) FROM ledger
+        WHERE state = 'held' AND NOT (
+            feature = 'batch'
+            AND turn IN (SELECT id FROM batches WHERE state IN ('held', 'submitting', 'running', 'ended'))
+        )
+    ),
     (SELECT count(*) FROM outbox WHERE state = 'sending' AND state <> 'sent'),
     (SELECT count(*) FROM inbox WHERE finished_ms IS NULL);
 
