@@ -84,6 +84,7 @@ class InboundMessage:
         live: whether its sender can see an answer grow, where the platform shows such drafts.
         sent_at_ms: Unix milliseconds by the platform's clock; None where it does not say.
         details: what only this adapter understands and needs for its answer (JSON values).
+        task: what the message was declared as by whoever sent it; empty: nothing.
     """
 
     event_id: str
@@ -98,6 +99,7 @@ class InboundMessage:
     sent_at_ms: int | None = None
     reply_to: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    task: str = ""
 
 
 @dataclass(frozen=True, slots=True)

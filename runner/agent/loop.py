@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from runner.agent.asks import Ask, Failed, Metered, MeterResult, Refused, ScopesOf
 from runner.agent.caching import Traffic
+from runner.agent.classify import Judge
 from runner.agent.context import marks_of
 from runner.agent.limits import after_tools, before_tools
 from runner.agent.meter import Meter
@@ -74,6 +75,7 @@ class LoopResult:
         messages: what to append to the history after the user message, without the closing answer.
         detail: why, for logs (a provider's fault, the scope that refused).
         heard: what was paid to write speech down before the model was asked; its usage is in seconds.
+        labelled: what was paid to name the message's kind before it was decided who answers.
     """
 
     stop: StopReason
@@ -83,17 +85,18 @@ class LoopResult:
     tool_runs: tuple[ToolRun, ...] = ()
     detail: str = ""
     heard: PaidReply | None = None
+    labelled: PaidReply | None = None
 
     @property
     def usage(self) -> Usage:
-        """All tokens of the turn."""
+        """All tokens of the turn's replies."""
         return sum((paid.usage for paid in self.replies), NO_USAGE)
 
     @property
     def cost(self) -> Money:
-        """All that the turn's replies, and hearing the question, cost."""
-        heard = ZERO if self.heard is None else self.heard.cost
-        return Money(sum((paid.cost for paid in self.replies), heard))
+        """All that the turn's replies, and what was paid before they were asked for, cost."""
+        paid = (*self.replies, *(aside for aside in (self.heard, self.labelled) if aside is not None))
+        return Money(sum((one.cost for one in paid), ZERO))
 
 
 @dataclass(slots=True)
@@ -149,6 +152,10 @@ class AgentLoop:
     def ear(self, listening: Listening, session: LaneSession) -> Ear:
         """Who hears the recording of one message."""
         return Ear(self._meter, listening, session)
+
+    def judge(self, listening: Listening, ear: Ear, session: LaneSession) -> Judge:
+        """Who names the kind of one message, behind what was heard."""
+        return Judge(self._meter, self._book, listening, ear, session)
 
     async def run(self, task: LoopTask, tools: Toolbox, session: LaneSession) -> LoopResult:
         """Answer one message."""

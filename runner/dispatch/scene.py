@@ -115,5 +115,6 @@ def about(scene: Scene) -> Attempt:
         model=bot.choice.model,
         price_version="",
         feature="test" if work.channel == CONSOLE else "chat",
+        task=scene.message.task or bot.task,
         billing_mode=bot.billing_mode,
     )

@@ -24,7 +24,6 @@ from adapters.messages import OutboundMessage, outbound_to_json
 from adapters.text import split
 from runner.agent.loop import AgentLoop, LoopResult, LoopTask
 from runner.agent.replies import Step, step_from_json
-from runner.agent.routing import unrouted
 from runner.agent.transcribe import Ear, Listening
 from runner.clock import Clock, UnixMs
 from runner.conversations.models import (
@@ -35,6 +34,7 @@ from runner.conversations.models import (
 from runner.dispatch.accounts import scopes_for
 from runner.dispatch.attachments import perceive
 from runner.dispatch.breakdown import token_breakdown
+from runner.dispatch.choosing import choose, sees_pictures
 from runner.dispatch.commands import CommandAnswer, Commands
 from runner.dispatch.documents import Documents
 from runner.dispatch.drafts import drafts_for
@@ -147,13 +147,14 @@ class TurnHandler:
                 scene.message,
                 scene.adapter,
                 wanted=bot.attachments,
-                sees=self._agent.sees(bot.choice),
+                sees=sees_pictures(bot, self._agent.sees),
                 ear=ear,
                 documents=self._documents,
             )
             scene = scene.perceiving(perceived)
-            result = perceived.end or await self._ask(scene, listening, ear, session)
-            return scene, result if ear.paid is None else replace(result, heard=ear.paid)
+            if perceived.end is not None:
+                return scene, replace(perceived.end, heard=ear.paid)
+            return await self._ask(scene, listening, ear, session)
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - the user is answered whatever happens; told with its traceback
@@ -173,24 +174,30 @@ class TurnHandler:
             key=None if choice is None else bot.key_for(choice.provider),
         )
 
-    async def _ask(self, scene: Scene, listening: Listening, ear: Ear, session: LaneSession) -> LoopResult:
-        """Ask the agent, who goes on behind what was heard."""
+    async def _ask(
+        self, scene: Scene, listening: Listening, ear: Ear, session: LaneSession
+    ) -> tuple[Scene, LoopResult]:
+        """Decide who answers, then ask the agent, who goes on behind what was heard and decided."""
         work, bot = scene.work, scene.bot
+        judge = self._agent.judge(listening, ear, session)
+        chosen = await choose(scene, judge, self._agent.sees)
         showing = drafts_for(scene.adapter, scene.message, _part_key(work.turn, 1), wanted=bot.stream_replies)
         async with showing(self._clock, self._tasks) as listener:
             task = LoopTask(
                 bot=bot,
                 history=scene.history,
-                routes=unrouted(bot),
+                routes=chosen.routes,
                 about=listening.about,
                 scopes=listening.scopes,
-                done=listening.done[ear.steps :],
-                attempts_used=ear.attempts_used,
+                done=listening.done[judge.steps :],
+                attempts_used=judge.attempts_used,
                 deadline=listening.deadline,
                 listener=listener,
-                first_step=ear.steps,
+                first_step=judge.steps,
             )
-            return await self._agent.run(task, scene.toolbox, session)
+            result = await self._agent.run(task, scene.toolbox, session)
+        result = replace(result, heard=ear.paid, labelled=judge.paid)
+        return replace(scene, state=chosen.settled(scene, result)), result
 
     async def _finish(
         self, scene: Scene, result: LoopResult, text: str, state: ConversationState, session: LaneSession
