@@ -13,21 +13,19 @@ is, told, and the model is not called again until an operator clears it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from runner.agent import retry
+from runner.agent.aftermath import Aftermath
 from runner.agent.asks import Ask, Failed, Metered, MeterResult, Refused
 from runner.agent.replies import PaidReply
 from runner.agent.settling import settlement_of
-from runner.agent.waiting import WaitingRoom
 from runner.bots import BillingMode, ModelChoice, Secret
 from runner.clock import Clock
 from runner.errors import StoreError
-from runner.money.alarms import is_told, reached
-from runner.money.amounts import Money
-from runner.money.budget import Busy, Counter, Exhausted, Measure, ScopeLimit
+from runner.money.budget import Busy, Exhausted, ScopeLimit
 from runner.money.estimate import Estimate, Unbounded, estimate
 from runner.money.ledger import Attempt
 from runner.money.prices import ModelLimits, Price, PriceBook, Rates
@@ -37,17 +35,13 @@ from runner.ports.books import (
     HoldRequest,
     HoldResult,
     MoneyStore,
-    Quarantine,
     Settled,
     Settlement,
 )
 from runner.ports.listener import Listener
 from runner.ports.observer import (
-    BoundBroken,
-    CallEnded,
     Fault,
     LimitChanged,
-    LimitUsed,
     Observer,
     SpendRefused,
 )
@@ -85,7 +79,7 @@ class _Call:
     price: Price
     held: Held
     through: MoneyStore
-    step_number: int
+    step_number: int | None
     listener: Listener | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     outcome: Outcome | None = None
@@ -98,6 +92,9 @@ class Meter:
     Args:
         tasks: owns attempts that outlive their turn; attempts never raise into it.
         drain_s: how long an attempt may go on after its message's time, to learn its usage.
+
+    Attributes:
+        aftermath: what follows the end of a hold; batches share it.
     """
 
     def __init__(
@@ -117,21 +114,17 @@ class Meter:
         self._clock = clock
         self._observer = observer
         self._tasks = tasks
-        self._room = WaitingRoom()
-        self._set_aside: set[ModelChoice] = set()
+        self.aftermath = Aftermath(store, clock, observer)
+        self._room = self.aftermath.room
         self._running: dict[asyncio.Task[None], str] = {}
 
     async def open(self) -> None:
         """Learn which models an operator has not cleared yet. Raises StoreError."""
-        self._set_aside = {
-            ModelChoice(which.provider, which.model) for which in await self._store.quarantined()
-        }
+        await self.aftermath.open()
 
     async def clear(self, choice: ModelChoice) -> bool:
         """An operator's word: call this model again; False where it was not set aside. Raises StoreError."""
-        known = await self._store.clear_quarantine(choice.provider, choice.model)
-        self._set_aside.discard(choice)
-        return known
+        return await self.aftermath.clear(choice)
 
     @property
     def running(self) -> frozenset[asyncio.Task[None]]:
@@ -186,7 +179,7 @@ class Meter:
                 return Failed(f"{choice.provider}/{choice.model} has no price", used, unpriced=True)
             limits = UNPRICED.limits if ask.request.recording is None else BY_SECOND
             price = replace(UNPRICED, provider=choice.provider, model=choice.model, limits=limits)
-        if choice in self._set_aside:
+        if self.aftermath.is_set_aside(choice):
             return Failed(f"{choice.provider}/{choice.model} charged more than its bound", used)
         try:
             return price, estimate(prepared.size, price, ask.request.max_output_tokens)
@@ -297,11 +290,7 @@ class Meter:
         call.outcome, call.paid = outcome, paid
         call.ended.set()  # who waits goes on only after this task has given way: after the settlement was asked for
         settled = await self._settle(call, settlement)
-        self._tell(call, settlement, settled.amount)
-        if _is_broken(call.held, settlement, settled.amount):
-            await self._put_aside(call, settled.amount)
-        self._warn(call, settled.counters)
-        self._room.changed(scope.name for scope in call.held.scopes)
+        await self.aftermath.ended(call.attempt, call.held, settlement, settled)
 
     async def _settle(self, call: _Call, settlement: Settlement) -> Settled:
         """Write the end down; a store that fails is asked again until it works or the process stops.
@@ -320,57 +309,6 @@ class Meter:
                 if settlement.step is None:
                     return Settled(call.held.amount, {})
                 settlement = replace(settlement, step=None)
-
-    def _tell(self, call: _Call, settlement: Settlement, charged: Money) -> None:
-        attempt, held = call.attempt, call.held.amount
-        self._observer.note(
-            CallEnded(
-                bot=attempt.bot,
-                turn=attempt.turn,
-                attempt=attempt.id,
-                provider=attempt.provider,
-                model=attempt.model,
-                state=settlement.state,
-                held=held,
-                cost=charged,
-                usage=settlement.usage,
-                latency_ms=settlement.latency_ms,
-                why=settlement.why,
-            ),
-        )
-
-    def _warn(self, call: _Call, counters: Mapping[str, Counter]) -> None:
-        """Tell how far the limits are used."""
-        for scope in call.held.scopes:
-            counter = counters.get(scope.name)
-            if scope.limit is None or counter is None or not is_told(scope.name):
-                continue
-            percent = reached(scope.limit, counter.gone)
-            if percent or scope.funded:
-                self._observer.note(
-                    LimitUsed(call.attempt.bot, scope.name, percent, scope.limit, counter.gone)
-                )
-
-    async def _put_aside(self, call: _Call, charged: Money) -> None:
-        """A model that broke its bound is not called again until an operator has looked."""
-        attempt, held = call.attempt, call.held.amount
-        self._set_aside.add(ModelChoice(attempt.provider, attempt.model))
-        self._observer.note(
-            BoundBroken(attempt.bot, attempt.id, attempt.provider, attempt.model, held, charged)
-        )
-        which = Quarantine(attempt.provider, attempt.model, attempt.id, held, charged, self._clock.now_ms())
-        try:
-            await self._store.quarantine(which)
-        except StoreError as error:
-            self._observer.note(Fault("quarantine", str(error), attempt.bot, attempt.turn))
-
-
-def _is_broken(held: Held, settlement: Settlement, charged: Money) -> bool:
-    """Whether a call took more than was held for it, in a measure that it is held in."""
-    if charged > held.amount:
-        return True
-    counts_tokens = any(scope.measure is Measure.TOKENS for scope in held.scopes)
-    return counts_tokens and settlement.usage.total_tokens > held.tokens
 
 
 def _payer(ask: Ask) -> str:
