@@ -25,7 +25,7 @@ class Ask:
         scopes: what such a call is held against; asked anew at each try, so that a raised cap holds at once.
         deadline: `clock.monotonic()` at which the message's time is over.
         attempts_used: ledger rows that this turn has already.
-        step_number: under which number the reply is stored.
+        step_number: under which number the reply is stored; None: it is not a step of a turn, and is not stored.
         listener: hears the answer while it comes.
         patient: whether a busy or broken model is tried again; not where another one stands ready.
     """
@@ -35,7 +35,7 @@ class Ask:
     scopes: ScopesOf
     deadline: float
     attempts_used: int
-    step_number: int
+    step_number: int | None
     key: Secret | None = None
     patient: bool = True
     listener: Listener | None = None
@@ -43,7 +43,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Metered:
-    """The model answered; it is paid and stored."""
+    """The model answered; it is paid, and stored where it is a step."""
 
     paid: PaidReply
     attempts_used: int

@@ -25,9 +25,12 @@ from runner.ports.outcomes import Completed, FateUnknown, NotRun, Outcome
 
 
 def settlement_of(
-    outcome: Outcome, attempt: Attempt, held: Held, price: Price, step_number: int, latency_ms: int
+    outcome: Outcome, attempt: Attempt, held: Held, price: Price, step_number: int | None, latency_ms: int
 ) -> tuple[Settlement, PaidReply | None]:
-    """The settlement of one attempt, and its reply where it has one that can be used."""
+    """The settlement of one attempt, and its reply where it has one that can be used.
+
+    `step_number`: under which number the reply is stored with it; None: it is not.
+    """
     released = ReservationState.RELEASED
     plain = Settlement(
         attempt.id, released, request_id=well_formed(outcome.request_id), latency_ms=latency_ms
@@ -52,7 +55,12 @@ def settlement_of(
 
 
 def _unknown(
-    plain: Settlement, outcome: FateUnknown, attempt: Attempt, held: Held, price: Price, step_number: int
+    plain: Settlement,
+    outcome: FateUnknown,
+    attempt: Attempt,
+    held: Held,
+    price: Price,
+    step_number: int | None,
 ) -> tuple[Settlement, PaidReply | None]:
     usage, cost = NO_USAGE, None
     if outcome.started is not None:
@@ -66,7 +74,12 @@ def _unknown(
 
 
 def _with_reply(
-    settlement: Settlement, reply: ModelReply, attempt: Attempt, cost: Money, usage: Usage, step_number: int
+    settlement: Settlement,
+    reply: ModelReply,
+    attempt: Attempt,
+    cost: Money,
+    usage: Usage,
+    step_number: int | None,
 ) -> tuple[Settlement, PaidReply]:
     reply = well_formed_reply(reply)
     paid = PaidReply(
@@ -79,4 +92,6 @@ def _with_reply(
         attempt.route_reason,
         attempt.feature,
     )
+    if step_number is None:
+        return settlement, paid
     return replace(settlement, step=StoredStep(step_number, step_to_json(paid))), paid

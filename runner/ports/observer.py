@@ -121,6 +121,15 @@ class TurnFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class SummaryMissed:
+    """What was said before a conversation's window goes without the summary that it could have had."""
+
+    bot: str
+    conversation: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class SendEnded:
     """A part of a reply: `fate` is sent, later, rejected, unknown."""
 
@@ -177,6 +186,7 @@ Event = (
     | LimitChanged
     | BoundBroken
     | TurnFinished
+    | SummaryMissed
     | SendEnded
     | ConnectionChanged
     | ConfigReloaded

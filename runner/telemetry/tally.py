@@ -31,6 +31,7 @@ from runner.ports.observer import (
     MessageTurnedAway,
     SendEnded,
     SpendRefused,
+    SummaryMissed,
     TurnFinished,
 )
 
@@ -188,8 +189,8 @@ class Tally:
                 add("reloads", "refused")
             case Fault():
                 add("faults", event.where)
-            case LimitUsed() | LimitChanged():
-                pass  # limits are read from the store when they are shown
+            case LimitUsed() | LimitChanged() | SummaryMissed():
+                pass  # limits are read from the store when they are shown; a summary is for the log
 
     def _add(self, family: str, *labels: str) -> None:
         self.numbers[family].add(labels)

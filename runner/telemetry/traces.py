@@ -144,15 +144,12 @@ class Traces:
 
     def _above(self, event: CallEnded) -> SpanContext:
         """The turn's span: open, ended already, or begun here where an earlier daemon accepted the message."""
-        span = self._open.get(event.turn)
+        turn = event.turn.partition(".")[0]  # what is called beside a turn belongs to it
+        span = self._open.get(turn)
         if span is not None:
             return span.get_span_context()
-        ended = self._ended.get(event.turn)
-        return (
-            self._begin(event.bot, event.turn, event.latency_ms).get_span_context()
-            if ended is None
-            else ended
-        )
+        ended = self._ended.get(turn)
+        return self._begin(event.bot, turn, event.latency_ms).get_span_context() if ended is None else ended
 
     def _end(self, event: TurnFinished) -> None:
         span = self._open.get(event.turn) or self._begin(event.bot, event.turn, event.latency_ms)

@@ -31,6 +31,7 @@ from runner.ports.observer import (
     MessageTurnedAway,
     SendEnded,
     SpendRefused,
+    SummaryMissed,
     TurnFinished,
 )
 
@@ -84,6 +85,13 @@ class Watching:
                 )
             case TurnFinished():
                 self._turn(event)
+            case SummaryMissed():
+                log.info(
+                    "no summary",
+                    bot=event.bot,
+                    conversation=event.conversation,
+                    why=_unquoting(event.why),
+                )
             case SendEnded():
                 write = log.debug if event.fate in _GOOD_SENDS else log.warning
                 write(

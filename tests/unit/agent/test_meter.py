@@ -44,6 +44,20 @@ async def test_an_answer_is_paid_and_stored_in_one_go(world: World) -> None:
     assert (told.attempt, told.state, told.held, told.cost) == ("t1-3", "settled", row.hold, COST)
 
 
+async def test_what_is_no_step_of_a_turn_is_paid_and_not_stored(world: World) -> None:
+    await world.store.accept(NewInbound("bot", "chat", "", "e1", "lane", "{}", 0))
+    result = await world.call(step_number=None)
+    assert isinstance(result, Metered)
+    assert result.paid.reply.text == "hello"
+    [row] = await world.rows()
+    assert row.state is ReservationState.SETTLED
+    async with world.store.lane("lane") as session:
+        assert session is not None
+        work = await session.next(0)
+    assert work is not None
+    assert (work.steps, work.attempts_used) == ((), 1)
+
+
 async def test_money_is_held_before_a_byte_leaves(world: World) -> None:
     world.provider.script(Say("late", latency_s=5, usage=Usage(100, 10)))
     calling = world.tasks.create_task(world.call(limit=LARGEST), name="call")

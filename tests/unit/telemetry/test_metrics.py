@@ -31,6 +31,7 @@ from runner.ports.observer import (
     MessageTurnedAway,
     SendEnded,
     SpendRefused,
+    SummaryMissed,
     TurnFinished,
 )
 from runner.ports.reloads import ConfigState, Reloaded
@@ -102,6 +103,7 @@ def turn(latency_ms: int = 700, stop: str = "answered", tools: int = 0) -> TurnF
 
 
 EVENTS: tuple[Event, ...] = (
+    SummaryMissed("shop", "c1", "no money left"),
     MessageAccepted("shop", "telegram", "t1", fresh=True),
     MessageAccepted("shop", "telegram", "t1", fresh=False),
     MessageTurnedAway("shop", "telegram", "limited"),

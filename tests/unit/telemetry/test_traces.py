@@ -128,6 +128,17 @@ def test_a_call_that_ends_after_its_turn_hangs_below_it_all_the_same() -> None:
     assert attributes(call)["error.type"] == "unknown"
 
 
+def test_a_summary_made_beside_a_turn_hangs_below_it() -> None:
+    seen = Seen()
+    seen.note(ACCEPTED, FINISHED, replace(CALL, turn="t1.summary", attempt="t1.summary-1"))
+    turn, call = seen.named("invoke_agent shop"), seen.named("chat gpt-x")
+    assert call.parent is not None
+    assert turn.context is not None
+    assert call.parent.span_id == turn.context.span_id
+    assert attributes(call)["botrunner.turn"] == "t1.summary"
+    assert not seen.traces._open, "no span is begun for it"
+
+
 def test_a_turn_that_an_earlier_daemon_accepted_begins_with_what_is_known() -> None:
     seen = Seen()
     seen.note(CALL)

@@ -26,6 +26,7 @@ from runner.ports.observer import (
     MessageTurnedAway,
     SendEnded,
     SpendRefused,
+    SummaryMissed,
     TurnFinished,
 )
 from runner.ports.reloads import Reloaded
@@ -51,6 +52,7 @@ EXAMPLES: list[tuple[Event, str]] = [
     (SpendRefused("shop", "t1", "bot:shop", "limit"), "warning"),
     (BoundBroken("shop", "a1", "openai", "m", USD, USD), "error"),
     (TurnFinished("shop", "web", "c1", "t1", "end_turn", 1, 0, USD, 12), "info"),
+    (SummaryMissed("shop", "c1", "no money left in bot:shop"), "info"),
     (SendEnded("shop", "web", 7, "sent"), "debug"),
     (SendEnded("shop", "web", 7, "unknown", "timeout"), "warning"),
     (ConnectionChanged("shop", "web", "up", ""), "info"),
