@@ -107,6 +107,8 @@ def take_all(
 ) -> tuple[list[Held] | Busy | Exhausted, Counters]:
     """Decide holds that are granted all together or not at all, as `take` decides one; `scopes`: of each request.
 
+    Busy: held by others; what all of them together can never have is Exhausted.
+
     Raises:
         StoreError: an amount that cannot be kept.
     """
@@ -114,11 +116,31 @@ def take_all(
     granted: list[Held] = []
     for request, in_force_now in zip(requests, scopes, strict=True):
         result, after = take(request, in_force_now, now)
-        if not isinstance(result, Held):
+        if isinstance(result, Busy):
+            return _for_all(result, requests, scopes, counters), {}
+        if isinstance(result, Exhausted):
             return result, {}
         granted.append(result)
         now |= after
     return granted, now
+
+
+def _for_all(
+    busy: Busy,
+    requests: Sequence[HoldRequest],
+    scopes: Sequence[Sequence[ScopeLimit]],
+    counters: Mapping[str, Counter],
+) -> Busy | Exhausted:
+    """What one of many found busy: by others, or by its own neighbours, for whom there will never be room."""
+    needed, limit = 0, 0
+    for request, in_force_now in zip(requests, scopes, strict=True):
+        for scope in in_force_now:
+            if scope.name == busy.scope and scope.limit is not None:
+                wanted, least, limit = request.estimate, request.estimate.floor_tokens, scope.limit
+                by_money = scope.measure is Measure.MONEY
+                needed += wanted.amount(least) if by_money else wanted.tokens(least)
+    gone = counters.get(busy.scope, Counter()).gone
+    return Exhausted(busy.scope, limit, gone) if limit - gone < needed else busy
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from runner.ports.batches import (
     OpenHold,
     attempt_id,
 )
-from runner.ports.books import Correction, HoldRequest
+from runner.ports.books import Correction, Deposit, HoldRequest
 from runner.ports.mail import StoredStep
 from runner.ports.stores import Recovery, Store
 from tests.contract.stores.conftest import Again
@@ -35,6 +35,7 @@ from tests.contract.stores.examples import (
     WANTED,
     attempt,
     held,
+    quota,
     rows,
     scope,
     settled,
@@ -98,26 +99,49 @@ async def test_a_batch_is_kept_with_its_lines_and_holds(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "spent", "refusal"), [(3299, 0, Busy(BOT)), (1099, 0, Exhausted(BOT)), (3400, 200, Busy(BOT))]
+    ("limit", "spent", "others", "refusal"),
+    [
+        (3299, 0, 0, Exhausted(BOT)),
+        (1099, 0, 0, Exhausted(BOT)),
+        (3499, 200, 0, Exhausted(BOT)),
+        (4399, 0, 1, Busy(BOT)),
+        (4599, 200, 1, Busy(BOT)),
+        (3499, 200, 1, Exhausted(BOT)),
+    ],
 )
 async def test_all_lines_are_held_or_none(
-    store: Store, limit: int, spent: int, refusal: Busy | Exhausted
+    store: Store, limit: int, spent: int, others: int, refusal: Busy | Exhausted
 ) -> None:
     if spent:
         await held(store, "a1")
         await store.settle(settled("a1", spent))
+    for _ in range(others):
+        await held(store, "a2")
     before = await store.counters(), await rows(store)
     batch = a_batch()
-    assert await store.batches.add(batch, lines_of(batch), holds_of(batch, scope(limit=limit))) == refusal
+    result = await store.batches.add(batch, lines_of(batch), holds_of(batch, scope(limit=limit)))
+    assert result == refusal
+    if isinstance(result, Exhausted):
+        assert (result.limit, result.gone) == (limit, spent)
     assert (await store.counters(), await rows(store)) == before
     assert await store.batches.batch("b1") is None
     assert await store.batches.lines("b1", 0, 10) == []
 
 
+async def test_tokens_of_all_lines_are_held(store: Store) -> None:
+    batch = a_batch()
+    assert await store.batches.add(batch, lines_of(batch), holds_of(batch, quota(3299))) == Exhausted(
+        quota(0).name
+    )
+    made = await store.batches.add(batch, lines_of(batch), holds_of(batch, quota(3300)))
+    assert isinstance(made, Kept)
+
+
 async def test_what_was_paid_in_holds_batches_too(store: Store) -> None:
     batch = a_batch()
-    scopes = (scope(), ScopeLimit("wallet", Money(3299), funded=True))
-    assert await store.batches.add(batch, lines_of(batch), holds_of(batch, *scopes)) == Busy("wallet")
+    await store.deposit(Deposit("k", Money(3299), NOON))
+    scopes = (scope(), ScopeLimit("wallet", None, funded=True))
+    assert await store.batches.add(batch, lines_of(batch), holds_of(batch, *scopes)) == Exhausted("wallet")
 
 
 async def test_the_same_key_is_one_batch(store: Store) -> None:
