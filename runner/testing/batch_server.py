@@ -17,7 +17,7 @@ from typing import Any
 
 from runner.clock import Clock
 from runner.ports.batch_server import BatchItem, NotTaken, RemoteBatch
-from runner.ports.outcomes import FaultKind, NotRun, Outcome
+from runner.ports.outcomes import FateUnknown, FaultKind, NotRun, Outcome
 from runner.testing.model_batches import (
     BatchBook,
     Call,
@@ -25,9 +25,10 @@ from runner.testing.model_batches import (
     CutOff,
     Expired,
     Fate,
+    Garbled,
     MadeBatch,
     MadeLine,
-    troubled,
+    before_the_cut,
 )
 from runner.testing.model_script import PLAIN, Billed, Fault, Hang, Say
 from runner.testing.provider import outcome_of
@@ -101,7 +102,7 @@ class FakeBatchServer:
         if batch is None or not batch.over:
             yield NOT_FOUND
             return
-        for line in troubled(self.book.results(batch), trouble):
+        for line in before_the_cut(self.book.results(batch), trouble):
             self.book.told(line)
             yield line.custom_id, _outcome(line)
         if trouble is not None:
@@ -160,7 +161,7 @@ def _told(batch: MadeBatch) -> RemoteBatch:
         state=batch.state,
         total=len(batch.lines),
         done=batch.count(Say),
-        failed=batch.count((Fault, Expired, Canceled)),
+        failed=batch.count((Fault, Expired, Canceled, Garbled)),
         created_ms=batch.created_ms,
         ours=batch.mark,
         why=batch.invalid if batch.over else "",
@@ -171,6 +172,8 @@ def _outcome(line: MadeLine) -> Outcome:
     match line.fate:
         case Say() | Fault():
             return outcome_of(line.fate, line.usage, line.limit, line.request_id)
+        case Garbled():
+            return FateUnknown(FaultKind.NO_USAGE, "the result cannot be read")
         case Expired():
             return NotRun(FaultKind.TIMEOUT, "it was not reached within the day")
         case _:

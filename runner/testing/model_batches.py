@@ -12,8 +12,8 @@ afterwards; results are never told in the order in which the lines were handed i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from runner.clock import Clock
@@ -36,14 +36,22 @@ class Canceled:
 
 
 @dataclass(frozen=True, slots=True)
+class Garbled:
+    """A line that ran, and whose result is these bytes, whatever they are. Without a newline."""
+
+    data: bytes
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CutOff:
     """What was asked is done, and then the connection breaks: of results, after that many `lines`."""
 
     lines: int = 0
 
 
-Fate = Say | Fault | Expired | Canceled
-"""What becomes of a line. `Say` answers it; a `Fault` is its error, and its `usage` is billed all the same."""
+Fate = Say | Fault | Expired | Canceled | Garbled
+"""What becomes of a line. `Say` answers it; a `Fault` is its error. `usage` is billed, whatever is told."""
 Trouble = Fault | Hang | Drop | CutOff
 """What comes of a call in place of its answer. After a `Drop` or a `Hang` nothing was done."""
 
@@ -70,7 +78,13 @@ class MadeLine:
 
 @dataclass(slots=True)
 class MadeBatch:
-    """A batch. `looks`: after how many more looks it has ended; None: when `BatchBook.end` says so."""
+    """A batch.
+
+    Attributes:
+        looks: after how many more looks it has ended; None: when `BatchBook.end` says so.
+        way: in which protocol it came; empty: in none.
+        file_id: the file that its lines came in, if they did.
+    """
 
     id: str
     mark: str
@@ -80,7 +94,8 @@ class MadeBatch:
     invalid: str
     state: RemoteState = RemoteState.RUNNING
     canceled: bool = False
-    extra: dict[str, str] = field(default_factory=dict)
+    way: str = ""
+    file_id: str = ""
 
     @property
     def over(self) -> bool:
@@ -124,10 +139,17 @@ class BatchBook:
         waiting = self._troubles.get(call)
         return waiting.popleft() if waiting else None
 
-    def make(self, lines: list[MadeLine], mark: str = "") -> MadeBatch:
+    def make(self, lines: list[MadeLine], mark: str = "", *, way: str = "", file_id: str = "") -> MadeBatch:
         """Take a batch."""
         batch = MadeBatch(
-            f"batch_{len(self.made) + 1}", mark, self._clock.now_ms(), lines, self.looks, self.invalid
+            f"batch_{len(self.made) + 1}",
+            mark,
+            self._clock.now_ms(),
+            lines,
+            self.looks,
+            self.invalid,
+            way=way,
+            file_id=file_id,
         )
         self.made[batch.id] = batch
         return batch
@@ -193,7 +215,7 @@ class BatchBook:
         line.fate = fate
         if isinstance(fate, Say):
             line.usage = usage_of(fate, line.request_bytes, line.limit)
-        elif isinstance(fate, Fault):
+        elif isinstance(fate, Fault | Garbled):
             line.usage = fate.usage
         if line.usage is None:
             return
@@ -204,11 +226,6 @@ class BatchBook:
         )
 
 
-def troubled(lines: list[MadeLine], trouble: Trouble | None) -> Iterator[MadeLine]:
-    """What of the results is told before they break off."""
-    yield from lines[: trouble.lines] if isinstance(trouble, CutOff) else lines
-
-
-def unknown_fields(body: Mapping[str, Any], known: frozenset[str]) -> list[str]:
-    """Which fields nobody knows."""
-    return sorted(set(body) - known)
+def before_the_cut(lines: list[MadeLine], trouble: Trouble | None) -> list[MadeLine]:
+    """What of the results is told before they break off, if they do."""
+    return lines[: trouble.lines] if isinstance(trouble, CutOff) else lines

@@ -1,7 +1,8 @@
 """What the fake model server refuses with a 400, as strictly as the strictest of the real ones. Pure.
 
-Rules: no field that is not known; an output limit in exactly one field; always streamed, with usage; tool
-results stand right behind the calls that they answer, each call answered once; nothing empty.
+Rules: no field that is not known; an output limit in exactly one field; always streamed, with usage, but for the
+lines of a batch, which say nothing of streams; tool results stand right behind the calls that they answer, each
+call answered once; nothing empty.
 """
 
 from __future__ import annotations
@@ -33,10 +34,13 @@ class BadRequest(ValueError):
     """What is wrong with a request."""
 
 
-def chat_limit(body: dict[str, Any]) -> int:
-    """Check a Chat Completions request and return its output limit. Raises BadRequest."""
-    _shape(body, CHAT_FIELDS)
-    if body.get("stream_options") != {"include_usage": True}:
+def chat_limit(body: dict[str, Any], *, batch: bool = False) -> int:
+    """Check a Chat Completions request, or a batch's line of one, and return its output limit. Raises BadRequest."""
+    if batch:
+        _shape(body, CHAT_FIELDS - {"stream", "stream_options", "service_tier"}, streams=False)
+    else:
+        _shape(body, CHAT_FIELDS)
+    if not batch and body.get("stream_options") != {"include_usage": True}:
         raise BadRequest("stream_options.include_usage: must be true")
     if body.get("service_tier", "default") != "default":
         raise BadRequest("service_tier: only default is free of surprises")
@@ -68,9 +72,12 @@ def _chat_message(index: int, message: dict[str, Any], waiting: list[str]) -> li
     return [call["id"] for call in calls]
 
 
-def message_limit(body: dict[str, Any]) -> int:
-    """Check an Anthropic Messages request and return its output limit. Raises BadRequest."""
-    _shape(body, MESSAGE_FIELDS)
+def message_limit(body: dict[str, Any], *, batch: bool = False) -> int:
+    """Check an Anthropic Messages request, or a batch's line of one, and return its output limit. Raises BadRequest."""
+    if batch:
+        _shape(body, MESSAGE_FIELDS - {"stream"}, streams=False)
+    else:
+        _shape(body, MESSAGE_FIELDS)
     if body.get("service_tier") != "standard_only":
         raise BadRequest("service_tier: only standard_only is free of surprises")
     waiting: set[str] = set()
@@ -105,13 +112,13 @@ def _marks(controls: list[dict[str, Any]]) -> None:
         raise BadRequest("cache_control: a ttl of 1h must not come after one of 5m")
 
 
-def _shape(body: dict[str, Any], known: frozenset[str]) -> None:
+def _shape(body: dict[str, Any], known: frozenset[str], *, streams: bool = True) -> None:
     unknown = set(body) - known
     if unknown:
         raise BadRequest(f"unknown fields: {sorted(unknown)}")
     if not isinstance(body.get("model"), str) or not body.get("messages"):
         raise BadRequest("model and messages are required")
-    if body.get("stream") is not True:
+    if streams and body.get("stream") is not True:
         raise BadRequest("stream: this server only streams")
 
 

@@ -1,8 +1,9 @@
-"""A model's server, made up, over a real socket: Chat Completions, Anthropic Messages, speech written down.
+"""A model's server, made up, over a real socket: Chat Completions, Anthropic Messages, speech, batches of both.
 
     server = ModelServer()                        base_url of an OpenAI-compatible provider: {url}/v1
     url = await server.start()                    base_url of Anthropic:                     {url}
     server.script(Say("Hi."), Fault(429, retry_after="2"), Hang())
+    server.book.looks = 3                         a batch that is made from now on has ended at the third look
     ...
     await server.stop()                           server.bill says what all that would cost
 
@@ -27,6 +28,8 @@ from aiohttp import web
 
 from runner.clock import Clock, SystemClock
 from runner.testing import model_wire
+from runner.testing.model_batch_routes import BatchRoutes
+from runner.testing.model_batches import BatchBook
 from runner.testing.model_script import PLAIN, Behaviour, Billed, Drop, Fault, Hang, Say
 from runner.testing.model_ways import AudioWay, ChatWay, MessagesWay, Way
 from runner.testing.prompt_cache import Found, PromptCache
@@ -52,7 +55,8 @@ class ModelServer:
     """The server.
 
     Attributes:
-        bill: a line for each request that would cost something, in order.
+        bill: a line for each request that would cost something, in order; for a batch, one for each of its lines.
+        book: the batches, and what is to become of them.
         requests: the newest requests, as they came.
         url: where it is, once started.
         peers: how many connections were ever opened.
@@ -85,6 +89,7 @@ class ModelServer:
         self._count = 0
         self._changed = asyncio.Condition()
         self._stopping = asyncio.Event()
+        self.book = BatchBook(self._clock, self.bill, standing if isinstance(standing, Say) else PLAIN)
         self._runner: web.AppRunner | None = None
 
     @property
@@ -100,6 +105,7 @@ class ModelServer:
         app.router.add_post("/v1/messages", self._messages)
         app.router.add_post("/v1/audio/transcriptions", self._audio)
         app.router.add_get("/bill", self._sums)
+        BatchRoutes(self.book, self, self._stopping).add_to(app.router)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port, backlog=4096)
@@ -127,6 +133,15 @@ class ModelServer:
         async with self._changed:
             await self._changed.wait_for(lambda: ready(self))
 
+    async def admit(self, request: web.Request) -> tuple[bytes, bool]:
+        """Remember a request about batches; its body, and whether it brought the right key."""
+        self._count += 1
+        raw = await request.read()
+        self.requests.append(Seen(request.path, _lower(request.headers), raw, {}))
+        self._meet(request)
+        await self._tell()
+        return raw, self._key is None or self._key in _keys(request)
+
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         return await self._answer(request, ChatWay())
 
@@ -143,6 +158,7 @@ class ModelServer:
                 "requests": self._count,
                 "billed": len(rows),
                 "answered": sum(row.answered for row in rows),
+                "batch_lines": sum(row.batch for row in rows),
                 "input_tokens": sum(row.usage.input_tokens for row in rows),
                 "output_tokens": sum(row.usage.output_tokens for row in rows),
             }
@@ -157,8 +173,7 @@ class ModelServer:
         except (ValueError, KeyError, TypeError, AttributeError) as fault:
             return _refuse(Fault(400, f"{type(fault).__name__}: {fault}"), request_id, way)
         self.requests.append(Seen(request.path, _lower(request.headers), raw, body))
-        if request.transport is not None:
-            self._peers.add(request.transport.get_extra_info("peername")[:2])
+        self._meet(request)
         await self._tell()
         if self._key is not None and self._key not in _keys(request):
             return _refuse(Fault(401, "this is not the key"), request_id, way)
@@ -182,6 +197,10 @@ class ModelServer:
         if self._cache is None or not isinstance(behaviour, Say) or behaviour.usage or behaviour.at_bound:
             return None
         return way.found(self._cache, body, self._clock.now_ms())
+
+    def _meet(self, request: web.Request) -> None:
+        if request.transport is not None:
+            self._peers.add(request.transport.get_extra_info("peername")[:2])
 
     def _next(self, body: Mapping[str, Any]) -> Behaviour:
         if self._script:

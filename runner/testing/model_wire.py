@@ -33,11 +33,29 @@ def chat_events(said: Say, usage: Usage, limit: int, request_id: str, model: str
         yield At.MIDDLE, chunk({"tool_calls": [named]})
         for piece in rest:
             yield At.MIDDLE, chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
-    finish = "length" if usage.output_tokens >= limit else "tool_calls" if said.tools else "stop"
-    yield At.STOP, chunk({}, finish)
+    yield At.STOP, chunk({}, _finish(said, usage, limit))
     if said.tells_usage:
         yield At.END, _data({**head, "choices": [], "usage": chat_usage(usage)})
     yield At.END, b"data: [DONE]\n\n"
+
+
+def whole_chat(said: Say, usage: Usage, limit: int, request_id: str, model: str) -> dict[str, Any]:
+    """The same answer in one piece."""
+    message: dict[str, Any] = {"role": "assistant", "content": said.text or None, "refusal": None}
+    if said.tools:
+        message["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in said.tools
+        ]
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(said, usage, limit)}
+    answer = {
+        "id": request_id,
+        "object": "chat.completion",
+        "created": 0,
+        "model": model,
+        "choices": [choice],
+    }
+    return {**answer, "usage": chat_usage(usage)} if said.tells_usage else answer
 
 
 def chat_usage(usage: Usage) -> dict[str, Any]:
@@ -74,11 +92,30 @@ def message_events(said: Say, usage: Usage, limit: int, request_id: str, model: 
     for index, call in enumerate(said.tools, start=index):  # noqa: B020 - goes on counting where the text was
         block = {"type": "tool_use", "id": call.id, "name": call.name, "input": {}}
         yield from _block(index, block, "partial_json", _pieces(call.arguments, 3))
-    stop = "max_tokens" if usage.output_tokens >= limit else "tool_use" if said.tools else "end_turn"
+    stop = _stop(said, usage, limit)
     told = message_usage(usage) if said.tells_usage else None
     delta = {"delta": {"stop_reason": stop, "stop_sequence": None}, "usage": told}
     yield At.STOP, _named("message_delta", delta)
     yield At.END, _named("message_stop", {})
+
+
+def whole_message(said: Say, usage: Usage, limit: int, request_id: str, model: str) -> dict[str, Any]:
+    """The same answer in one piece."""
+    content: list[dict[str, Any]] = [{"type": "text", "text": said.text}] if said.text else []
+    content += [
+        {"type": "tool_use", "id": call.id, "name": call.name, "input": json.loads(call.arguments)}
+        for call in said.tools
+    ]
+    return {
+        "id": request_id,
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": content,
+        "stop_reason": _stop(said, usage, limit),
+        "stop_sequence": None,
+        "usage": message_usage(usage) if said.tells_usage else None,
+    }
 
 
 def message_usage(usage: Usage) -> dict[str, Any]:
@@ -132,6 +169,16 @@ def up_to(events: Iterator[Event], place: At) -> list[bytes]:
         At.STOP: sum(at is not At.END for at, _ in row),
     }
     return [data for _, data in row[: places[place]]]
+
+
+def _finish(said: Say, usage: Usage, limit: int) -> str:
+    """Why Chat Completions stopped."""
+    return "length" if usage.output_tokens >= limit else "tool_calls" if said.tools else "stop"
+
+
+def _stop(said: Say, usage: Usage, limit: int) -> str:
+    """Why Anthropic stopped."""
+    return "max_tokens" if usage.output_tokens >= limit else "tool_use" if said.tools else "end_turn"
 
 
 def _block(index: int, block: dict[str, Any], field: str, pieces: list[str]) -> Iterator[Event]:
