@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 from runner.clock import is_due
@@ -113,4 +114,4 @@ def state_from(row: Sequence[Any]) -> ConversationState:
     """A conversation's columns, in the order of the query `conversation_state`."""
     *state, prepared_first_seq, prepared_head = row
     prepared = None if prepared_first_seq is None else PreparedHead(prepared_first_seq, prepared_head)
-    return ConversationState(*state, prepared=prepared)
+    return replace(ConversationState(*state), prepared=prepared)

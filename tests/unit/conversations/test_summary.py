@@ -141,7 +141,7 @@ def test_without_a_head_the_window_is_as_it_is() -> None:
 
 def test_the_head_stands_in_the_first_message() -> None:
     picture = Picture("image/png", "AAAA")
-    history = [UserMessage("and now?", "Ada", (picture,)), AssistantMessage("now this")]
+    history: list[Message] = [UserMessage("and now?", "Ada", (picture,)), AssistantMessage("now this")]
     first, *rest = with_head("Ada waits.", history)
     assert first == UserMessage(f"{HEADING}\nAda waits.\n[End of the summary]\n\nand now?", "Ada", (picture,))
     assert rest == history[1:]
