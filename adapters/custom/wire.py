@@ -1,6 +1,6 @@
 """JSON of the custom platform to our messages and back. Pure.
 
-    in   {text, user_id, channel_id?, user_name?, message_id?}, ids as text or whole number, the rest ignored
+    in   {text, user_id, channel_id?, user_name?, message_id?, task?}, ids as text or whole number, the rest ignored
     out  200 {response, message_id, tool_calls, tokens, cost_cents, latency_ms, …}
          202 {message_id, status}, and the same as the 200 to `reply_url`
          else {error: {code, message, details: [{field, message}]}}
@@ -38,6 +38,7 @@ POSTING = replace(CAPABILITIES, collects=False, drafts=False)
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 """Made once: `json.dumps` makes an encoder each time."""
 _COMMAND = re.compile(r"/(\w{1,64})(?=\s|$)")
+_TASK = re.compile(r"[a-z0-9_-]{1,64}")
 LONGEST_BODY = 1024 * 1024
 LONGEST_ID = 256
 LONGEST_NAME = 256
@@ -72,6 +73,7 @@ def parse(
     name = _name(raw, faults)
     given = raw if raw.get("message_id") is not None else {"Idempotency-Key": idempotency_key}
     event = _identifier(given, "message_id" if given is raw else "Idempotency-Key", faults)
+    task = _task(raw, faults)
     if faults or text is None or user is None:
         return faults
     return InboundMessage(
@@ -81,6 +83,7 @@ def parse(
         text=text,
         command=_command(text),
         live=live,
+        task=task,
     )
 
 
@@ -178,6 +181,17 @@ def _name(raw: dict[str, Any], faults: list[Fault]) -> str | None:
         case _:
             faults.append(Fault("user_name", "must be a text"))
     return None
+
+
+def _task(raw: dict[str, Any], faults: list[Fault]) -> str:
+    match raw.get("task"):
+        case None:
+            return ""
+        case str(task) if _TASK.fullmatch(task):
+            return task
+        case _:
+            faults.append(Fault("task", "must be a text of 1 to 64 of a-z, 0-9, _ and -"))
+    return ""
 
 
 def _command(text: str) -> str | None:

@@ -43,16 +43,19 @@ class Console:
         return CAPABILITIES
 
     async def ask(
-        self, deliver: DeliverTo, bot: str, user: str, text: str, timeout_s: float
+        self, deliver: DeliverTo, bot: str, user: str, text: str, timeout_s: float, task: str = ""
     ) -> ConsoleAnswer | Delivery:
         """Say something to a bot and wait for its answer; a Delivery where it was not taken.
+
+        Args:
+            task: what the message is declared as; empty: as the bot's messages are.
 
         Raises:
             TimeoutError: no answer within `timeout_s`, or before the console was closed.
         """
         event = self._new_id()
         command = text[1:].split(maxsplit=1)[0].lower() if text.startswith("/") and text[1:].strip() else None
-        message = InboundMessage(event, ChatRef(user), Sender(user), text, command=command)
+        message = InboundMessage(event, ChatRef(user), Sender(user), text, command=command, task=task)
         future: asyncio.Future[OutboundMessage] = asyncio.get_running_loop().create_future()
         self._waiting[event] = future
         try:

@@ -34,12 +34,17 @@ def _without_nul(text: str) -> str:
 
 
 class Message(Fields):
-    """Something that is said to a bot. `user_id`: who says it; each has conversations of their own."""
+    """Something that is said to a bot.
+
+    `user_id`: who says it; each has conversations of their own. `task`: what it is declared as, for the bot's routing
+    and the ledger; empty: as the bot's messages are.
+    """
 
     message: Annotated[str, Field(min_length=1, max_length=MAX_MESSAGE), AfterValidator(_said)]
     user_id: Annotated[
         str, Field(min_length=1, max_length=MAX_ID), AfterValidator(_said), AfterValidator(_without_nul)
     ] = "console"
+    task: Annotated[str, Field(pattern=r"^[a-z0-9_-]{0,64}$")] = ""
 
 
 class BotLine(Shown):

@@ -75,7 +75,12 @@ class Talking:
             )
         try:
             told = await parts.console.ask(
-                parts.deliver, bot.id, said.user_id, said.message, bot.limits.timeout_s + ANSWER_MARGIN_S
+                parts.deliver,
+                bot.id,
+                said.user_id,
+                said.message,
+                bot.limits.timeout_s + ANSWER_MARGIN_S,
+                said.task,
             )
         except TimeoutError:
             return refusal(504, "pending", "the answer is not ready; it will be in the conversation")

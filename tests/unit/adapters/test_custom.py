@@ -106,6 +106,14 @@ async def test_a_user_without_channel_is_a_channel() -> None:
     assert (second.chat.id, second.sender.id, second.command) == ("c", "u1", None)
 
 
+@pytest.mark.parametrize(("body", "task"), [({}, ""), ({"task": None}, ""), ({"task": "refund_2"}, "refund_2")])
+async def test_a_message_may_say_what_it_is_for(body: dict[str, Any], task: str) -> None:
+    one = adapter()
+    answering = Answering(one)
+    await one.handle(post({**GOOD, **body}), answering)
+    assert [message.task for message in answering.delivered] == [task]
+
+
 @pytest.mark.parametrize(
     ("body", "fields"),
     [
@@ -119,6 +127,10 @@ async def test_a_user_without_channel_is_a_channel() -> None:
          ["text", "user_id", "channel_id", "user_name", "message_id"]),
         ({"text": "\ud800", "user_id": "\0"}, ["text", "user_id"]),
         ({"text": "x", "user_id": "u" * 257}, ["user_id"]),
+        ({**GOOD, "task": "FAQ"}, ["task"]),
+        ({**GOOD, "task": ""}, ["task"]),
+        ({**GOOD, "task": 5}, ["task"]),
+        ({**GOOD, "task": "t" * 65}, ["task"]),
     ],
 )  # fmt: skip
 async def test_all_faults_of_a_body_at_once(body: object, fields: list[str]) -> None:
