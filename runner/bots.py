@@ -138,6 +138,35 @@ class HttpTool:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolServer:
+    """An MCP server, which brings tools: a program that is started, or an address.
+
+    Attributes:
+        command: the program and its arguments; empty where there is a `url`.
+        url: it may hold a secret.
+        env: for the program; `headers`: for the address. Either may hold secrets.
+        tools: those that may be used, by the server's own names; None: all.
+        timeout_s: how long one call may take.
+    """
+
+    name: str
+    command: tuple[str, ...] = ()
+    url: Secret | None = None
+    env: Mapping[str, Secret] = field(default_factory=dict)
+    headers: Mapping[str, Secret] = field(default_factory=dict)
+    tools: tuple[str, ...] | None = None
+    timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A named set of tool servers; its bots share one connection to each."""
+
+    name: str
+    servers: tuple[ToolServer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Channel:
     """One connection of a bot.
 
@@ -267,6 +296,7 @@ class Bot:
         task: the task that its messages are declared as, where they say none themselves.
         routing: which model answers what; None: always `choice`.
         response_cache: whether an answer is kept for the same question; None: no.
+        workspace: the tool servers whose tools it has besides `tools`; None: none.
     """
 
     id: str
@@ -298,6 +328,7 @@ class Bot:
     task: str = ""
     routing: Routing | None = None
     response_cache: ResponseCache | None = None
+    workspace: Workspace | None = None
 
     @property
     def cheap(self) -> ModelChoice:

@@ -14,9 +14,10 @@ from runner.config.findings import Findings
 from runner.config.model_checks import check_models, check_pairs
 from runner.config.models import FileSection
 from runner.config.money_checks import check_billing, check_money
-from runner.config.problems import did_you_mean, dotted
+from runner.config.problems import dotted
 from runner.config.routing_checks import check_routing
 from runner.config.settings import ProviderSettings
+from runner.config.workspace_checks import check_servers, check_workspace
 from runner.money.prices import PriceBook
 
 _ABSENT = object()
@@ -33,13 +34,14 @@ def check(
 ) -> None:
     """Ask all questions."""
     check_money(file, findings)
+    check_servers(file, findings)
     for draft in drafts:
         check_billing(draft, file, findings)
         _context(draft, findings)
         _tool_names(draft, findings)
         check_pairs(draft, findings)
         check_routing(draft, findings)
-        _workspace(draft, file, findings)
+        check_workspace(draft, file, findings)
         _not_yet(draft, findings)
         if draft.section.enabled:
             check_models(draft, file, prices, providers, findings)
@@ -78,23 +80,6 @@ def _tool_names(draft: Draft, findings: Findings) -> None:
         seen.setdefault(tool.name, index)
         if tool.parameters and tool.parameters.get("type") != "object":
             findings.problem((*place, "parameters"), "must be a JSON schema of type: object")
-
-
-def _workspace(draft: Draft, file: FileSection, findings: Findings) -> None:
-    name = draft.section.workspace_id
-    if name is None:
-        return
-    at = findings.where(draft.place("workspace_id"), ("defaults", "workspace_id"))
-    if name not in file.workspaces:
-        guess = did_you_mean(name, file.workspaces)
-        findings.problem(
-            draft.place("workspace_id"),
-            f"there is no workspace {findings.shown(name)!r} under workspaces:{guess}",
-            at=at,
-        )
-    elif file.workspaces[name].servers:
-        message = "tool servers are not in this version yet: the bot runs without them"
-        findings.warn(draft.place("workspace_id"), message, at=at)
 
 
 def _not_yet(draft: Draft, findings: Findings) -> None:

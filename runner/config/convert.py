@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ from runner.bots import (
     ModelChoice,
     Secret,
     Texts,
+    ToolServer,
+    Workspace,
 )
 from runner.config.caps import to_caps
 from runner.config.drafts import Draft
@@ -33,7 +36,7 @@ from runner.config.models import (
     WorkspaceSection,
 )
 from runner.config.routing_section import to_response_cache, to_routing
-from runner.config.settings import AlertWebhook, ServerSettings, ToolServer, Workspace
+from runner.config.settings import AlertWebhook, ServerSettings
 from runner.money.amounts import Money, from_cents
 from runner.money.terms import Plan, WalletTerms
 
@@ -46,7 +49,7 @@ def secret(text: SecretStr | None) -> Secret | None:
     return Secret(text.get_secret_value()) if text is not None and text.get_secret_value() else None
 
 
-def to_bot(draft: Draft, plans: Mapping[str, Plan]) -> Bot:
+def to_bot(draft: Draft, plans: Mapping[str, Plan], workspaces: Mapping[str, Workspace]) -> Bot:
     """The bot that a draft without problems describes."""
     section = draft.section
     return Bot(
@@ -83,6 +86,7 @@ def to_bot(draft: Draft, plans: Mapping[str, Plan]) -> Bot:
         task=section.task,
         routing=to_routing(draft.routing),
         response_cache=to_response_cache(section.response_cache),
+        workspace=None if section.workspace_id is None else workspaces[section.workspace_id],
     )
 
 
@@ -199,11 +203,12 @@ def _tool_server(name: str, section: ToolServerSection) -> ToolServer:
     command = section.command
     return ToolServer(
         name=name,
-        command=(command,) if isinstance(command, str) else tuple(command or ()),
-        url=section.url,
+        command=tuple(shlex.split(command) if isinstance(command, str) else command or ()),
+        url=secret(section.url),
         env=_secrets(section.env),
         headers=_secrets(section.headers),
         tools=None if section.tools is None else tuple(section.tools),
+        timeout_s=section.timeout_ms / 1000,
     )
 
 

@@ -62,6 +62,7 @@ def parse(text: str, file: str, sources: Sources) -> Loaded | Problems:
     if failed is not None:
         return failed
     plans = convert.to_plans(section)
+    workspaces = convert.to_workspaces(section)
     return Loaded(
         Settings(
             server=convert.to_server(section.server),
@@ -71,9 +72,9 @@ def parse(text: str, file: str, sources: Sources) -> Loaded | Problems:
             providers=providers,
             prices=prices,
             plans=plans,
-            workspaces=convert.to_workspaces(section),
+            workspaces=workspaces,
             reload=section.reload == "auto",
-            bots=tuple(convert.to_bot(draft, plans) for draft in drafts),
+            bots=tuple(convert.to_bot(draft, plans, workspaces) for draft in drafts),
             alerts=convert.to_alerts(section.alerts),
             wallet=convert.to_wallet(section.wallet),
         ),

@@ -69,10 +69,11 @@ class ToolServerSection(Section):
     """One MCP server of a workspace: `command` or `url`."""
 
     command: str | list[str] | None = None
-    url: str | None = None
+    url: SecretStr | None = None
     env: dict[str, SecretStr] = Field(default_factory=dict)
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     tools: list[str] | None = None
+    timeout_ms: Annotated[int, Whole(1, LONGEST_TIMEOUT_MS)] = 10_000
 
 
 class WorkspaceSection(Section):

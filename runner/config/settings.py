@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from runner.bots import Bot, Secret
+from runner.bots import Bot, Secret, Workspace
 from runner.config.problems import Problem
 from runner.money.prices import PriceBook
 from runner.money.terms import Plan, WalletTerms
@@ -54,26 +54,6 @@ class AlertWebhook:
 
     url: Secret
     secret: Secret | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ToolServer:
-    """One MCP server. `tools` None: all of them."""
-
-    name: str
-    command: tuple[str, ...] = ()
-    url: str | None = None
-    env: Mapping[str, Secret] = field(default_factory=dict)
-    headers: Mapping[str, Secret] = field(default_factory=dict)
-    tools: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Workspace:
-    """A named set of tool servers."""
-
-    name: str
-    servers: tuple[ToolServer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -324,7 +324,7 @@ def test_no_secret_shows_in_the_settings() -> None:
     text = """
 server: {jwt_secret: hush-1}
 providers: {openai: {api_key: hush-2}}
-workspaces: {w: {servers: {s: {url: "http://s", env: {A: hush-3}, headers: {B: hush-4}}}}}
+workspaces: {w: {servers: {s: {command: s, env: {A: hush-3}}, t: {url: "http://hush-9", headers: {B: hush-4}}}}}
 alerts: {webhook: "https://hush-5"}
 bots:
   b:
