@@ -201,7 +201,7 @@ class Lines:
 
     __slots__ = ("_cut", "_longest", "_rest")
 
-    def __init__(self, longest: int = LONGEST_LINE) -> None:
+    def __init__(self, longest: int) -> None:
         self._longest = longest
         self._rest = bytearray()
         self._cut = False
@@ -235,7 +235,7 @@ class Lines:
 
 async def _lines(opening: Opening, timeout_s: float) -> AsyncGenerator[Line | NotTaken]:
     """A file's lines as they come. What does the waiting for them is not timed: it may take as long as it likes."""
-    lines = Lines()
+    lines = Lines(LONGEST_LINE)
     response: httpx2.Response | None = None
     try:
         async with asyncio.timeout(timeout_s):
