@@ -1,4 +1,4 @@
-"""A bot's tools: none, or HTTP requests that bots.yaml declares.
+"""A bot's tools: none, HTTP requests that bots.yaml declares, or several boxes as one.
 
 Rules: the model is told of the tools in the order of their names, so that equal definitions make equal
 bytes; whatever a call meets, its end is a result that the model can read, never longer than the bot's limit;
@@ -7,12 +7,15 @@ only reading (GET, HEAD) is made again after a crash.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from runner.agent.arguments import BadArguments
 from runner.agent.http_request import build_http_request, schema_of
 from runner.agent.tool_sessions import ToolSessions
 from runner.bots import HttpTool
 from runner.conversations.models import ToolCall, ToolResult
 from runner.ports.dialogue import ToolSpec
+from runner.ports.tools import Toolbox
 
 _REPEATABLE = frozenset({"GET", "HEAD"})
 _LONGEST_NAME = 100
@@ -34,7 +37,7 @@ class EmptyToolbox:
 
     async def run(self, call: ToolCall, timeout_s: float) -> ToolResult:
         """Say that there is no such tool."""
-        return _no_such_tool(call)
+        return no_such_tool(call)
 
 
 class HttpToolbox:
@@ -70,7 +73,7 @@ class HttpToolbox:
         """Make one call within `timeout_s` seconds and the tool's own limit, whichever is shorter."""
         tool = self._tools.get(call.name)
         if tool is None:
-            return _no_such_tool(call)
+            return no_such_tool(call)
         request = build_http_request(tool, call.arguments)
         if isinstance(request, BadArguments):
             return self._result(call, f"The call was not made: {request.why}.", ok=False)
@@ -87,6 +90,35 @@ class HttpToolbox:
         return ToolResult(call.id, call.name, capped(text, self._max_chars, more=more), ok)
 
 
+class JointToolbox:
+    """Several boxes as one.
+
+    Args:
+        boxes: a name that several have is the first one's; one that none has is the last one's to answer for.
+    """
+
+    __slots__ = ("_last", "_owners", "_specs")
+
+    def __init__(self, boxes: Sequence[Toolbox]) -> None:
+        self._last = boxes[-1]
+        told = {spec.name: (spec, box) for box in reversed(boxes) for spec in box.specs}
+        self._owners = {name: box for name, (_, box) in told.items()}
+        self._specs = tuple(told[name][0] for name in sorted(told))
+
+    @property
+    def specs(self) -> tuple[ToolSpec, ...]:
+        """What the model is told, by name."""
+        return self._specs
+
+    def is_repeatable(self, name: str) -> bool:
+        """As its box says."""
+        return self._owners.get(name, self._last).is_repeatable(name)
+
+    async def run(self, call: ToolCall, timeout_s: float) -> ToolResult:
+        """Hand the call to its box."""
+        return await self._owners.get(call.name, self._last).run(call, timeout_s)
+
+
 def capped(text: str, limit: int, *, more: bool = False) -> str:
     """The text, at most `limit` characters of it, with a remark where something is missing.
 
@@ -98,5 +130,6 @@ def capped(text: str, limit: int, *, more: bool = False) -> str:
     return text[: max(0, limit - len(remark))] + remark[: max(0, limit)]
 
 
-def _no_such_tool(call: ToolCall) -> ToolResult:
+def no_such_tool(call: ToolCall) -> ToolResult:
+    """The model named a tool that it was never told of."""
     return ToolResult(call.id, call.name, f"There is no such tool: {call.name[:_LONGEST_NAME]}", ok=False)
