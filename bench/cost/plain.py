@@ -31,9 +31,9 @@ class Habit:
     marks: bool = False
 
 
-NAIVE = Habit("full history, no cache")
-WINDOW = Habit("window of 20, no cache", window=20)
-CACHED = Habit("window of 20, automatic caching", window=20, marks=True)
+NAIVE = Habit("full history")
+WINDOW = Habit("window of 20", window=20)
+CACHED = Habit("window of 20, cached", window=20, marks=True)
 HABITS = (NAIVE, WINDOW, CACHED)
 
 

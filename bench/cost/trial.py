@@ -55,6 +55,7 @@ class Figures:
         extended, moved, broken: how what was sent for a chat stands to what was sent for it before.
         kept: messages answered without the model.
         good: the share of messages whose every reply is of a tier strong enough; None: one model answered all.
+        contexts: messages in each request's context, by chat, turn and how many the chat had by then.
     """
 
     subject: str
@@ -71,6 +72,7 @@ class Figures:
     broken: int
     kept: int = 0
     good: float | None = None
+    contexts: Mapping[tuple[int, int, int], int] = field(default_factory=dict)
 
     @property
     def usd_per_1000(self) -> float:
@@ -194,6 +196,7 @@ def figures_of(
         broken=heard.broken,
         kept=heard.cached_answers,
         good=_good(workload, subject, heard) if subject.tiers else None,
+        contexts={(asked.chat, asked.turn, asked.history): asked.context for asked in heard.asked},
     )
 
 

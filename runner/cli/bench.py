@@ -12,7 +12,7 @@ import typer
 
 from runner.errors import OperatorError
 
-Name = Literal["caps", "load", "http", "money", "conversations", "reports"]
+Name = Literal["caps", "cost", "load", "http", "money", "conversations", "reports"]
 
 
 def bench(
@@ -20,11 +20,12 @@ def bench(
     name: Annotated[
         Name,
         typer.Argument(
-            metavar="NAME", help="caps, load, http, money, conversations or reports; its own options follow."
+            metavar="NAME",
+            help="caps, cost, load, http, money, conversations or reports; its own options follow.",
         ),
     ],
 ) -> None:
-    """Measure on this machine: how caps are kept, load, webhooks and holds a second, memory, a year's usage."""
+    """Measure how caps are kept, what messages cost, load, webhooks and holds a second, memory, a year's usage."""
     import runpy
     import sys
 
