@@ -13,6 +13,7 @@ import typer
 
 import runner
 from runner.cli import conversations, store, wallet
+from runner.cli.advise import advise
 from runner.cli.analytics import analytics
 from runner.cli.begin import init, schema
 from runner.cli.bench import bench
@@ -27,6 +28,7 @@ from runner.cli.ledger_fix import quarantine, reconcile
 from runner.cli.options import ConfigBefore
 from runner.cli.prices import prices
 from runner.cli.reload import reload
+from runner.cli.routes import routes
 from runner.cli.run import run
 from runner.cli.secret import list_secrets, remove_secret, rotate_key, set_secret
 from runner.cli.service import install_service, uninstall_service
@@ -56,7 +58,9 @@ def application() -> typer.Typer:
         (cap, "botrunner cap support 5.00"),
         (analytics, "botrunner analytics support --from 2026-11-01"),
         (usage, "botrunner usage --by bot,day --from 2026-11-01"),
+        (advise, "botrunner advise support --days 7"),
         (prices, "botrunner prices claude-haiku-4-5"),
+        (routes, "botrunner routes support 'I want a refund' --user 4711"),
         (token, "botrunner token --scope admin --days 1"),
         (dashboard, "botrunner dashboard"),
         (schema, "botrunner schema > bots.schema.json"),

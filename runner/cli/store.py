@@ -6,8 +6,6 @@ stopped and say so; a backup is good before it is called one, and nothing that w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runner.cli.options import UNSAID, AsJson, Config
+from runner.cli.progress import progress
 
 if TYPE_CHECKING:
     from runner.store.sqlite.examining import Examined
@@ -33,8 +32,8 @@ def backup(
     """Copy the store as it is at this moment; the daemon goes on meanwhile."""
     from runner.store.sqlite.backup import back_up
 
-    with _progress("copying") as progress:
-        found = back_up(_store(config), target, force=force, progress=progress)
+    with progress("copying", _STEPS_SHOWN_FROM) as told:
+        found = back_up(_store(config), target, force=force, progress=told)
     if as_json:
         _show_json({"path": str(target.absolute()), **_examined(found)})
         return
@@ -50,8 +49,8 @@ def restore(
     from runner.clock import SystemClock
     from runner.store.sqlite import backup as backups
 
-    with _progress("copying") as progress:
-        done = backups.restore(source, _store(config), SystemClock().now_ms(), progress=progress)
+    with progress("copying", _STEPS_SHOWN_FROM) as told:
+        done = backups.restore(source, _store(config), SystemClock().now_ms(), progress=told)
     left = done.left_open
     if as_json:
         kept = None if done.kept is None else str(done.kept)
@@ -85,8 +84,8 @@ def migrate(
     check_there(path)
     plan = due(path)
     if plan is not None and not dry_run:
-        with _progress("copying") as progress:
-            migrate_now(path, SystemClock().now_ms(), progress)
+        with progress("copying", _STEPS_SHOWN_FROM) as told:
+            migrate_now(path, SystemClock().now_ms(), told)
     if as_json:
         _show_json(_plan(plan, done=not dry_run))
     elif plan is None:
@@ -164,25 +163,6 @@ def _store(config: Path) -> Path:
     from runner.cli.files import load_settings
 
     return store_file(load_settings(config))
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Told of pages; shown on a terminal where there are many."""
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    from runner.cli.screen import screen
-
-    console = screen(to_stderr=True)
-    if not console.is_terminal:
-        yield lambda _done, _whole: None
-        return
-    columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as shown:
-        task = shown.add_task(what, visible=False)
-        yield lambda done, whole: shown.update(
-            task, completed=done, total=whole, visible=whole >= _STEPS_SHOWN_FROM
-        )
 
 
 def _examined(found: Examined) -> dict[str, Any]:
