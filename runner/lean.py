@@ -2,8 +2,8 @@
 
     without      libraries that load optional others wherever those are installed, and do without where they are not:
                  while they are imported, those look as if they were not
-    piecemeal    packages whose `__init__` only gathers names from its modules, thousands of types in a model's SDK:
-                 each module is loaded when a name of it is first asked for
+    piecemeal    packages whose `__init__` only gathers names from modules, thousands of types in a model's SDK, or the
+                 server beside the client: each module is loaded when a name of it is first asked for
 
 Rules: the library's own behaviour stays; a package that does more than gather is loaded as ever. Each use names
 what it saves, measured in docs/decisions/lean-start.md.
@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import cast
 
 _Source = tuple[str, str | None]
-"""A module, relative to its package, and the name in it; None: the module itself."""
+"""A module, as the package's `__init__` says it, and the name in it; None: the module itself."""
 
 
 @contextmanager
@@ -100,7 +100,9 @@ def _gathered(source: str) -> dict[str, _Source] | None:
         match statement:
             case ast.Expr(value=ast.Constant()) | ast.ImportFrom(module="__future__", level=0):
                 continue
-            case ast.ImportFrom(level=level, module=module, names=names) if level > 0:
+            case ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List() | ast.Tuple()):
+                continue
+            case ast.ImportFrom(level=level, module=module, names=names):
                 for each in names:
                     if each.name == "*":
                         return None

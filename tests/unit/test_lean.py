@@ -22,6 +22,10 @@ FILES = {
     "gathered/three.py": "three = 3\n",
     "busy/__init__.py": "from .one import One\nCOUNT = 1\n",
     "busy/one.py": "class One: pass\n",
+    "mixed/__init__.py": (
+        "from json import loads\nfrom .one import One\nfrom . import one as one\n__all__ = ['One', 'loads']\n"
+    ),
+    "mixed/one.py": "class One: pass\n",
     "starred/__init__.py": "from .one import *\n",
     "starred/one.py": "class One: pass\n",
 }
@@ -57,6 +61,16 @@ def test_a_module_is_loaded_when_a_name_of_it_is_asked_for(library: str) -> None
     assert gathered.Other.__name__ == "Same"
     assert gathered.Two.__mro__[1] is one
     assert gathered.three.three == 3
+
+
+def test_names_may_be_gathered_from_elsewhere(library: str) -> None:
+    with piecemeal(f"{library}.mixed"):
+        mixed = import_module(f"{library}.mixed")
+    before = loaded()
+
+    assert mixed.loads("[1]") == [1]
+    assert before == {library, f"{library}.mixed"}
+    assert mixed.one.One is mixed.One
 
 
 def test_everything_can_be_asked_for_at_once(library: str) -> None:
