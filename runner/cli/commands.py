@@ -13,6 +13,7 @@ import typer
 
 import runner
 from runner.cli import conversations, store, wallet
+from runner.cli.advise import advise
 from runner.cli.analytics import analytics
 from runner.cli.begin import init, schema
 from runner.cli.bench import bench
@@ -57,6 +58,7 @@ def application() -> typer.Typer:
         (cap, "botrunner cap support 5.00"),
         (analytics, "botrunner analytics support --from 2026-11-01"),
         (usage, "botrunner usage --by bot,day --from 2026-11-01"),
+        (advise, "botrunner advise support --days 7"),
         (prices, "botrunner prices claude-haiku-4-5"),
         (routes, "botrunner routes support 'I want a refund' --user 4711"),
         (token, "botrunner token --scope admin --days 1"),
