@@ -151,6 +151,27 @@ class ConnectionChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolServerChanged:
+    """A server of tools is up, down, or up with other tools: `tools` of them. `bots`: who has them."""
+
+    workspace: str
+    server: str
+    state: str
+    tools: int
+    why: str = ""
+    bots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolServerSaid:
+    """A line that a server of tools wrote to its standard error; for debugging only."""
+
+    workspace: str
+    server: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """Something of ours failed and was dealt with; `error` is set where a traceback helps."""
 
@@ -189,6 +210,8 @@ Event = (
     | SummaryMissed
     | SendEnded
     | ConnectionChanged
+    | ToolServerChanged
+    | ToolServerSaid
     | ConfigReloaded
     | ConfigRefused
     | Fault

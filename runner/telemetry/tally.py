@@ -32,6 +32,8 @@ from runner.ports.observer import (
     SendEnded,
     SpendRefused,
     SummaryMissed,
+    ToolServerChanged,
+    ToolServerSaid,
     TurnFinished,
 )
 
@@ -189,7 +191,7 @@ class Tally:
                 add("reloads", "refused")
             case Fault():
                 add("faults", event.where)
-            case LimitUsed() | LimitChanged() | SummaryMissed():
+            case LimitUsed() | LimitChanged() | SummaryMissed() | ToolServerChanged() | ToolServerSaid():
                 pass  # limits are read from the store when they are shown; a summary is for the log
 
     def _add(self, family: str, *labels: str) -> None:

@@ -32,6 +32,8 @@ from runner.ports.observer import (
     SendEnded,
     SpendRefused,
     SummaryMissed,
+    ToolServerChanged,
+    ToolServerSaid,
     TurnFinished,
 )
 
@@ -105,6 +107,19 @@ class Watching:
             case ConnectionChanged():
                 write = log.warning if event.state in _BAD_STATES else log.info
                 write("connection", bot=event.bot, channel=event.channel, state=event.state, why=event.why)
+            case ToolServerChanged():
+                write = log.warning if event.state in _BAD_STATES else log.info
+                about = {"why": event.why} if event.why else {"tools": event.tools}
+                bots = ", ".join(event.bots)
+                write(
+                    "tool server",
+                    server=f"{event.workspace}/{event.server}",
+                    state=event.state,
+                    bots=bots,
+                    **about,
+                )
+            case ToolServerSaid():
+                log.debug("tool server said", server=f"{event.workspace}/{event.server}", line=event.line)
             case ConfigReloaded() | ConfigRefused():
                 self._config(event)
             case Fault():

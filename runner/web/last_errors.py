@@ -10,7 +10,15 @@ from dataclasses import dataclass
 
 from runner.clock import Clock, UnixMs
 from runner.ports.dialogue import StopReason
-from runner.ports.observer import BoundBroken, ConnectionChanged, Event, Fault, SendEnded, TurnFinished
+from runner.ports.observer import (
+    BoundBroken,
+    ConnectionChanged,
+    Event,
+    Fault,
+    SendEnded,
+    ToolServerChanged,
+    TurnFinished,
+)
 
 MOST_BOTS = 1000
 LONGEST = 300
@@ -53,6 +61,9 @@ class LastErrors:
                 self._keep(bot, f"{where}: {why}")
             case ConnectionChanged(bot, channel, state, why) if state in _BROKEN:
                 self._keep(bot, f"{channel} is {state}: {why}")
+            case ToolServerChanged() if event.state in _BROKEN:
+                for bot in event.bots:
+                    self._keep(bot, f"the tools of {event.server} are off: {event.why}")
             case SendEnded(bot, channel, _, "rejected", why):
                 self._keep(bot, f"{channel} did not take a reply: {why}")
             case BoundBroken(bot, _, provider, model):

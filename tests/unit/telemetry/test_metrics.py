@@ -32,6 +32,8 @@ from runner.ports.observer import (
     SendEnded,
     SpendRefused,
     SummaryMissed,
+    ToolServerChanged,
+    ToolServerSaid,
     TurnFinished,
 )
 from runner.ports.reloads import ConfigState, Reloaded
@@ -116,6 +118,8 @@ EVENTS: tuple[Event, ...] = (
     turn(tools=2),
     SendEnded("shop", "telegram", 7, "unknown"),
     ConnectionChanged("shop", "telegram", "down", "gone"),
+    ToolServerChanged("shop", "orders", "down", 0, "gone", ("shop",)),
+    ToolServerSaid("shop", "orders", "bye"),
     ConfigReloaded("file", Reloaded()),
     ConfigRefused(("line 3",)),
     Fault("settle", f"no room for {OWNER}"),

@@ -27,6 +27,8 @@ from runner.ports.observer import (
     SendEnded,
     SpendRefused,
     SummaryMissed,
+    ToolServerChanged,
+    ToolServerSaid,
     TurnFinished,
 )
 from runner.ports.reloads import Reloaded
@@ -58,6 +60,9 @@ EXAMPLES: list[tuple[Event, str]] = [
     (ConnectionChanged("shop", "web", "up", ""), "info"),
     (ConnectionChanged("shop", "web", "refused", "401"), "warning"),
     (ConnectionChanged("shop", "web", "down", "network"), "warning"),
+    (ToolServerChanged("shop", "orders", "up", 3, bots=("ada",)), "info"),
+    (ToolServerChanged("shop", "orders", "down", 0, "it ended (exit code 1)"), "warning"),
+    (ToolServerSaid("shop", "orders", "starting"), "debug"),
     (Fault("lanes", "disk full", "shop"), "error"),
     (AlertRaised("bot:shop", 50, USD, USD), "info"),
     (AlertRaised("plan-tokens:starter@2026-11", 100, 5, 5), "warning"),
