@@ -82,7 +82,7 @@ def support(seed: int, size: Size) -> Workload:
         calls = 0 if dice.random() < 0.08 else dice.randint(2, 6)
         while calls > 0:
             together = 2 if calls > 1 and dice.random() < 0.1 else 1
-            results = [record(dice, int(skewed(dice, 1100, 0.8, 200, 14_000))) for _ in range(together)]
+            results = [record(dice, int(skewed(dice, 1500, 0.75, 300, 14_000))) for _ in range(together)]
             said = prose(dice, 60) if dice.random() < 0.3 else ""
             steps.append(Reply(said, tuple(_call(dice, persona.tools, result) for result in results)))
             calls -= together
