@@ -19,6 +19,7 @@ from runner.web.dashboard.views import (
     Frame,
     LastError,
     Overview,
+    Rules,
     Said,
     ToolRun,
 )
@@ -227,9 +228,16 @@ def bot_page() -> BotPage:
             for at, row in enumerate(conversation_rows(5))
         ),
         (
-            Share("standard", Money(total * 70 // 100), 3_105, note="task: orders; sticky"),
-            Share("small", Money(total * 25 // 100), 8_000, note="short question"),
-            Share("fallback", Money(total * 5 // 100), 751, note="429 from anthropic"),
+            Share(
+                "standard",
+                Money(total * 70 // 100),
+                3_105,
+                note="anthropic/claude-sonnet-4-6; 26 % of the calls",
+            ),
+            Share(
+                "small", Money(total * 25 // 100), 8_000, note="anthropic/claude-haiku-4-5; 67 % of the calls"
+            ),
+            Share("fallback", Money(total * 5 // 100), 751, note="6 % of the calls"),
         ),
         CacheFigures(
             31_400_000,
@@ -250,4 +258,19 @@ def bot_page() -> BotPage:
         ),
         conversation_rows(6),
         saved=Savings(_usd("52.810442"), _usd("4.11")),
+        rules=Rules(
+            (
+                Fact("rule 1: keyword refund or complaint", "standard"),
+                Fact("task faq", "small"),
+                Fact("otherwise", "small"),
+            ),
+            (
+                Fact("small (default)", "anthropic/claude-haiku-4-5"),
+                Fact("standard", "anthropic/claude-sonnet-4-6"),
+            ),
+            (
+                "A conversation stays with the tier that answered first.",
+                "It is raised to standard after: failing_tools, refusal, repeated_question.",
+            ),
+        ),
     )

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from runner.agent.route_plan import remarks, steps
+from runner.bots import Routing
 from runner.conversations.models import AssistantMessage, UserMessage, message_from_json
 from runner.money.amounts import Money
 from runner.money.budget import Counter
@@ -18,7 +21,7 @@ from runner.ports.books import UsageSum
 from runner.ports.dialogue import StopReason
 from runner.ports.reports import ConversationLine, Transcript, TranscriptTurn
 from runner.web.dashboard.figures import Breakdown, CacheFigures, Cap, Days, Figures, Series, Share
-from runner.web.dashboard.views import ConversationRow, Said, ToolRun, UsageRow
+from runner.web.dashboard.views import ConversationRow, Fact, Rules, Said, ToolRun, UsageRow
 
 UNNAMED = "(none)"
 _ENDED_WELL = frozenset({StopReason.ANSWERED, StopReason.COMMAND})
@@ -65,6 +68,32 @@ def shares(sums: Sequence[UsageSum], most: int, name: Callable[[tuple[str, ...]]
         sum(one.tokens for one in rest),
     )
     return (*listed[:most], others)
+
+
+def route_shares(sums: Sequence[UsageSum], most: int, routing: Routing | None) -> tuple[Share, ...]:
+    """Sums by (route,), each with its share of the calls and, of a tier, the model that is asked."""
+    calls = max(1, sum(one.calls for one in sums))
+    tiers = {} if routing is None else {tier.name: tier.choice for tier in routing.tiers}
+    noted = []
+    for share in shares(sums, most, lambda key: key[0]):
+        choice = tiers.get(share.name)
+        asked = "" if choice is None else f"{choice.provider}/{choice.model}; "
+        noted.append(replace(share, note=f"{asked}{share.calls * 100 // calls} % of the calls"))
+    return tuple(noted)
+
+
+def rules_of(routing: Routing | None) -> Rules | None:
+    """How a bot's routing decides, in words."""
+    if routing is None:
+        return None
+    tiers = (
+        Fact(
+            f"{tier.name} (default)" if tier.name == routing.default else tier.name,
+            f"{tier.choice.provider}/{tier.choice.model}",
+        )
+        for tier in routing.tiers
+    )
+    return Rules(tuple(Fact(step.when, step.tier) for step in steps(routing)), tuple(tiers), remarks(routing))
 
 
 def cache_figures(sums: Iterable[UsageSum], days: Sequence[str]) -> CacheFigures:

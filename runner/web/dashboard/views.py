@@ -151,6 +151,15 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class Rules:
+    """A bot's routing in words. `steps`: when, and which tier; `tiers`: a tier and its model, the weakest first."""
+
+    steps: tuple[Fact, ...]
+    tiers: tuple[Fact, ...]
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ConversationRow:
     """A conversation in a list."""
 
@@ -172,6 +181,7 @@ class BotPage:
         period: the days looked at, 7, 30, 90 or 365.
         days: spend by feature.
         limits: the bot's other limits, as they are.
+        rules: which model answers what; None: the bot has one model.
         cap_fault: why the cap that was asked for was not taken; `cap_given`: what was asked for, in `cap_unit`.
     """
 
@@ -192,6 +202,7 @@ class BotPage:
     cap_given: str = ""
     cap_unit: Literal["usd", "cents"] = "usd"
     saved: Savings = NOTHING_SAVED
+    rules: Rules | None = None
 
 
 @dataclass(frozen=True, slots=True)

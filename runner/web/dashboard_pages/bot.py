@@ -18,6 +18,8 @@ from runner.web.dashboard.figures import Spend
 from runner.web.dashboard.filling import (
     cache_figures,
     conversation_row,
+    route_shares,
+    rules_of,
     said_in,
     shares,
     spend_days,
@@ -135,11 +137,12 @@ class BotPages:
             total.retries,
             shares(await store.usage(which, ("provider", "model")), TOP, "/".join),
             shares(users, TOP, lambda key: key[1]),
-            shares(await store.usage(which, ("route",)), TOP, lambda key: key[0]),
+            route_shares(await store.usage(which, ("route",)), TOP, bot.routing),
             cache_figures(_by_day(sums), shown),
             _limits(bot),
             tuple(map(conversation_row, lines)),
             saved=saved,
+            rules=rules_of(bot.routing),
         )
 
 

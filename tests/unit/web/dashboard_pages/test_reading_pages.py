@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from runner.bots import Escalation, ModelChoice, RouteRule, Routing, Signal, Tier
 from runner.clock import utc_day
 from runner.conversations.models import AssistantMessage, UserMessage, message_to_json
 from runner.money.amounts import Money, from_cents, from_usd
@@ -105,6 +106,37 @@ async def test_what_was_saved_stands_on_the_pages(stage: Stage) -> None:
     for path in ("/", "/bots/shop", "/usage"):
         assert saved in (await person.look(path)).words, path
     assert "saved_usd" in (await person.look("/usage.csv")).text.splitlines()[0]
+
+
+async def test_a_bots_page_says_by_which_rules_its_models_answer_and_what_each_route_cost() -> None:
+    tiers = (Tier("small", ModelChoice("p", "mini")), Tier("strong", ModelChoice("p", "maxi")))
+    rules = (RouteRule("strong", keywords=(HOSTILE,)),)
+    escalation = Escalation("strong", frozenset({Signal.REFUSAL}))
+    routing = Routing(tiers, "small", tasks={"faq": "small"}, rules=rules, escalation=escalation)
+    async with Stage((replace(BOT, routing=routing), OFF)) as stage:
+        for number, route in enumerate(("small", "small", "small", "fallback")):
+            about = attempt(
+                f"t{number}.1", turn=f"t{number}", bot="shop", route=route, time_ms=stage.clock.now_ms()
+            )
+            await stage.store.hold(HoldRequest(about, (scope("bot:shop", None),), WANTED))
+            await stage.store.settle(
+                Settlement(about.id, ReservationState.SETTLED, Money(10**11), Usage(1, 1))
+            )
+        person = await Person(stage).sign_in()
+        assert "Which model answers" not in (await person.look("/bots/off")).words, "it has one model"
+        seen = await person.look("/bots/shop")
+        for text in (
+            f"rule 1: keyword {HOSTILE}",
+            "task faq",
+            "small (default)",
+            "p/maxi",
+            "It is raised to strong after: refusal.",
+            "p/mini; 75 % of the calls",
+            "25 % of the calls",
+            "$0.3000",
+        ):
+            assert text in seen.words, text
+        assert "alert(1)</script>" not in seen.text
 
 
 async def test_who_is_not_signed_in_is_led_to_the_login_and_back(stage: Stage) -> None:
