@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from runner.conversations.models import AssistantMessage, Message, ToolMessage, UserMessage
-from runner.conversations.window import Marks, first_kept
+from runner.conversations.window import Marks
 
 MOST_HEAD = 4_000
 """Characters of a head; what a model writes beyond them is cut."""
@@ -37,17 +37,18 @@ _CUT = " […]"
 def dropped_next(history: Sequence[Message], marks: Marks) -> tuple[Message, ...]:
     """The messages that the window's next move drops, once that move is a turn away or less; else none.
 
-    `history`: the window as the latest turn has left it, its answer last. A turn is taken to be as long as that one.
+    `history`: the window as the latest turn has left it, its answer last. A turn is taken to be as long as that one:
+    where it is, the window moves to where it would have moved without a summary.
     """
     starts = [index for index, message in enumerate(history) if isinstance(message, UserMessage)]
     if not starts:
         return ()
     latest = len(history) - starts[-1]
-    if len(history) + latest + 1 <= marks.high:
+    moves_at = len(history) + 1 if len(history) >= marks.high else len(history) + latest + 1
+    if moves_at <= marks.high:
         return ()
-    low = min(marks.low, marks.high)
-    then = first_kept((*history, UserMessage("")), Marks(low, low))
-    return tuple(history[:then])
+    least = moves_at - min(marks.low, marks.high)
+    return tuple(history[: next((start for start in starts if start >= least), len(history))])
 
 
 def summary_request(head: str, dropped: Sequence[Message]) -> UserMessage:

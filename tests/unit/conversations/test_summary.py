@@ -47,7 +47,7 @@ def with_tools(number: int) -> list[Message]:
 
 
 # ── when ─────────────────────────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize(("turns", "dropped"), [(0, 0), (1, 0), (3, 0), (4, 6), (5, 8)])
+@pytest.mark.parametrize(("turns", "dropped"), [(0, 0), (1, 0), (3, 0), (4, 8), (5, 8)])
 def test_the_window_is_summed_up_a_turn_before_it_moves(turns: int, dropped: int) -> None:
     """Of ten messages at most: with four turns in it, the next but one moves it."""
     history = said(turns)
@@ -84,6 +84,19 @@ def test_what_was_summed_up_is_where_the_window_moves_to(turns: object, marks: M
         if prepared is None:
             prepared = len(dropped_next(window, marks)) or None
     assert moves > 1
+
+
+@pytest.mark.parametrize("marks", [BLOCKS, Marks(10, 10), Marks(9, 12), Marks(6, 20)])
+def test_between_turns_of_one_length_the_window_moves_as_without_summaries(marks: Marks) -> None:
+    window: list[Message] = []
+    prepared: int | None = None
+    for _ in range(40):
+        asked = [*window, UserMessage("next")]
+        start = first_kept(asked, marks, prepared)
+        assert start == first_kept(asked, marks)
+        prepared = None if start else prepared
+        window = [*window[start:], *said(1)]
+        prepared = prepared or len(dropped_next(window, marks)) or None
 
 
 def test_nothing_is_dropped_that_is_not_there() -> None:

@@ -190,11 +190,11 @@ async def test_the_small_tier_writes_it() -> None:
     "others",
     [
         {"bot": a_bot()},
-        {"history": HISTORY[:2]},
+        {"history": ()},
         {"marks": Marks(5, 20)},
         {"state": replace(STATE, prepared=PreparedHead(2, "there"))},
     ],
-    ids=["not wished for", "too little said", "far from its mark", "ready already"],
+    ids=["not wished for", "nothing said", "far from its mark", "ready already"],
 )
 async def test_nothing_is_asked_where_nothing_is_needed(others: dict[str, Any]) -> None:
     async with a_world() as world:
