@@ -131,7 +131,7 @@ def _show(results: Sequence[Result], *, as_text: bool, judged: bool) -> int:
         console.width = max(WIDTH, console.width)
         for result in results:
             console.print(table_of(result))
-        console.print(CAPTION)
+        console.print(CAPTION, soft_wrap=True, highlight=False)
         for line in broken:
             console.print(f"[red]Broken:[/red] {line}")
     else:

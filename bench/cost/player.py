@@ -6,7 +6,8 @@ summary, a classifier's question) is side work: it is answered, and billed like 
 what does not fit the turn, or leaves it before its end, is kept in `strange`.
 
 What is sent for one chat is compared with what was sent for it before: it goes on from it byte by byte (`extended`),
-its window has moved (`moved`), or it differs in between (`broken`), which costs the cache and must not happen.
+or more of the chat is left out and what stands before the messages is the same (`moved`), or it differs all the same
+(`broken`), which costs the cache and must not happen.
 """
 
 from __future__ import annotations
@@ -39,6 +40,15 @@ class Asked:
     history: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What was sent for a chat: digests of its head and of all of it, and how many of its messages were left out."""
+
+    head: list[int]
+    blocks: list[int]
+    left_out: int
+
+
 @dataclass(slots=True)
 class Heard:
     """What was heard in one run."""
@@ -59,7 +69,6 @@ class Player:
     Args:
         clock: is moved on as long as the model's answers take.
         fault_every: each so many requests one is answered 429; 0: none.
-        label: what a classifier is told, by what the turn needs.
     """
 
     def __init__(self, workload: Workload, clock: DrivenClock, fault_every: int = 0) -> None:
@@ -70,7 +79,7 @@ class Player:
         self._requests = 0
         self._chat = self._turn = self._said = 0
         self._pending: list[Call] = []
-        self._last: dict[tuple[int, str], tuple[int, list[int]]] = {}
+        self._last: dict[tuple[int, str], _Sent] = {}
 
     def begin(self, chat: int, turn: int) -> None:
         """This turn is asked next."""
@@ -98,8 +107,12 @@ class Player:
         if number is None:
             self.heard.side += 1
             return Say(self._aside(body), pieces=1)
-        self._compare(body)
-        return self._reply(number, body["model"], context_of(body))
+        before = sum(length_of(turn) for turn in self._played.turns[: self._turn])
+        context = context_of(body)
+        asked = Asked(self._chat, self._turn, body["model"], context, before + 1 + 2 * number)
+        self.heard.asked.append(asked)
+        self._compare(body, asked)
+        return self._reply(number)
 
     def bring(self, name: str, arguments: Mapping[str, Any]) -> str:
         """What a tool brings: the first call that waits with this name and these arguments."""
@@ -120,14 +133,11 @@ class Player:
     def _playing(self) -> Turn:
         return self._played.turns[self._turn]
 
-    def _reply(self, number: int, model: str, context: int) -> Say:
+    def _reply(self, number: int) -> Say:
         reply = self._playing.replies[number]
         self._said = number + 1
         self._pending = list(reply.calls)
         self._clock.advance(answer_s(Turn("", (reply,))))
-        before = sum(length_of(turn) for turn in self._played.turns[: self._turn])
-        asked = Asked(self._chat, self._turn, model, context, before + 1 + 2 * number)
-        self.heard.asked.append(asked)
         return Say(reply.text, self._calls(number, reply), pieces=2)
 
     def _calls(self, number: int, reply: Reply) -> tuple[ToolCall, ...]:
@@ -160,17 +170,16 @@ class Player:
             return "hard" if self._playing.needs == "strong" else "easy"
         return SUMMARY
 
-    def _compare(self, body: Mapping[str, Any]) -> None:
-        head, blocks = blocks_of(body)
-        key = (self._chat, body["model"])
+    def _compare(self, body: Mapping[str, Any], asked: Asked) -> None:
+        key = (asked.chat, asked.model)
+        now = _Sent(*blocks_of(body), asked.history - asked.context)
         before = self._last.get(key)
-        self._last[key] = (head, blocks)
+        self._last[key] = now
         if before is None:
             return
-        old_head, old = before
-        if blocks[: len(old)] == old:
+        if now.blocks[: len(before.blocks)] == before.blocks:
             self.heard.extended += 1
-        elif old_head == head and blocks[:head] == old[:head] and blocks[head] != old[head]:
+        elif now.left_out > before.left_out and now.head == before.head:
             self.heard.moved += 1
         else:
             self.heard.broken += 1
@@ -214,8 +223,8 @@ def end_of(body: Mapping[str, Any]) -> tuple[str, set[str]]:
     return (texts[-1] if texts else ""), results
 
 
-def blocks_of(body: Mapping[str, Any]) -> tuple[int, list[int]]:
-    """What is sent, block by block, marks for the cache aside; how many of them stand before the messages."""
+def blocks_of(body: Mapping[str, Any]) -> tuple[list[int], list[int]]:
+    """What is sent, block by block, marks for the cache aside: what stands before the messages, and all of it."""
     head = [*body.get("tools", ()), *body.get("system", ())]
     messages = list(body["messages"])
     if messages[0]["role"] == "system":
@@ -225,7 +234,7 @@ def blocks_of(body: Mapping[str, Any]) -> tuple[int, list[int]]:
         for message in messages
         for block in (message["content"] if isinstance(message["content"], list) else [None])
     ]
-    return len(head), [_digest(block) for block in (*head, *blocks)]
+    return list(map(_digest, head)), [_digest(block) for block in (*head, *blocks)]
 
 
 def _digest(block: Mapping[str, Any]) -> int:
