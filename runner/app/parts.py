@@ -19,6 +19,7 @@ from runner.dispatch.console import Console
 from runner.dispatch.inbox import Inbox
 from runner.dispatch.lanes import Lanes
 from runner.dispatch.outbox import Outbox
+from runner.dispatch.summaries import Summaries
 from runner.errors import OperatorError
 from runner.ports.observer import Observer
 from runner.ports.stores import Recovery, Store
@@ -81,6 +82,7 @@ class Daemon:
     inbox: Inbox
     lanes: Lanes
     outbox: Outbox
+    summaries: Summaries
     meter: Meter
     catalogue: Catalogue
     recovery: Recovery

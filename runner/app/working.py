@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 
 from adapters.http import Shared
+from runner.agent.kept import KeptAnswers
 from runner.agent.loop import AgentLoop
 from runner.agent.meter import Meter
 from runner.agent.tool_sessions import ToolSessions
@@ -23,11 +24,13 @@ from runner.config.problems import Problems
 from runner.config.reload import Difference
 from runner.config.secret_store import SecretStore
 from runner.config.settings import Loaded, Settings
+from runner.dispatch.answering import Answering
 from runner.dispatch.commands import Commands
 from runner.dispatch.console import Console
 from runner.dispatch.inbox import Inbox
 from runner.dispatch.lanes import Lanes
 from runner.dispatch.outbox import Outbox
+from runner.dispatch.summaries import Summaries
 from runner.dispatch.turn import TurnHandler
 from runner.dispatch.upkeep import Upkeep
 from runner.errors import StoreError
@@ -133,7 +136,10 @@ def _assemble(parts: _Parts, tasks: asyncio.TaskGroup) -> Daemon:
     meter = Meter(parts.catalogue, book, store, clock, observer, tasks)
     outbox = Outbox(store, roster, clock, observer, tasks)
     agent = AgentLoop(meter, book, clock)
-    handler = TurnHandler(roster, agent, Commands(store), outbox, clock, observer, tasks)
+    kept = KeptAnswers(store, clock, observer)
+    summaries = Summaries(meter, store, roster, clock, observer, tasks)
+    answering = Answering(roster, agent, kept, summaries, clock, observer, tasks)
+    handler = TurnHandler(roster, answering, Commands(store), outbox, clock, observer, tasks)
     lanes = Lanes(store, roster, handler.handle, clock, observer, tasks)
     inbox = Inbox(store, roster, lanes, clock, observer, outbox.hand_out_again)
     flow = Pipeline(inbox, lanes, outbox)
@@ -153,6 +159,7 @@ def _assemble(parts: _Parts, tasks: asyncio.TaskGroup) -> Daemon:
         inbox=inbox,
         lanes=lanes,
         outbox=outbox,
+        summaries=summaries,
         meter=meter,
         catalogue=parts.catalogue,
         recovery=parts.recovery,
@@ -171,6 +178,7 @@ async def stop(daemon: Daemon) -> None:
     end = clock.monotonic() + timeout_s
     daemon.inbox.close()
     await daemon.lanes.stop(timeout_s)
+    await daemon.summaries.stop()
     calls = daemon.meter.running
     if calls:
         _, late = await asyncio.wait(calls, timeout=max(0.0, end - clock.monotonic()))

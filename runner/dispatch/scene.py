@@ -13,6 +13,7 @@ from adapters.messages import ChatKind, InboundMessage, inbound_from_json
 from runner.bots import Bot
 from runner.conversations.identity import is_over
 from runner.conversations.models import Message, UserMessage, message_from_json
+from runner.conversations.summary import with_head
 from runner.conversations.window import Marks, first_kept
 from runner.dispatch.attachments import Perceived
 from runner.dispatch.console import CONSOLE
@@ -27,7 +28,9 @@ class Scene:
 
     Attributes:
         state: the conversation as it is before this message, cut to the window.
-        history: what the model will see, the user's message last.
+        history: what the model will see, the user's message last; the head, if there is one, aside.
+        marks: between which the window moves.
+        dropped: how many messages the window has just dropped that no summary stands for.
         toolbox: the bot's tools: a turn goes on with those that it began with.
         begun: `clock.monotonic()` at its start.
     """
@@ -39,12 +42,19 @@ class Scene:
     state: ConversationState
     history: tuple[Message, ...]
     toolbox: Toolbox
+    marks: Marks
     begun: float
+    dropped: int = 0
 
     @property
     def capabilities(self) -> Capabilities:
         """What the platform can do; the plainest where the connection is gone."""
         return Capabilities() if self.adapter is None else self.adapter.capabilities
+
+    @property
+    def sent(self) -> tuple[Message, ...]:
+        """The history as it is sent: with the head, where the bot goes on with one."""
+        return with_head(self.state.head, self.history) if self.bot.conversations.summarize else self.history
 
     @property
     def platform(self) -> str:
@@ -71,9 +81,20 @@ def scene_of(
     message = inbound_from_json(work.payload)
     state, past = _conversation(work, bot.conversations.ttl_ms)
     history = [*past, UserMessage(message.text, _name(bot, message, adapter))]
-    start = first_kept(history, marks)
+    prepared = state.prepared if bot.conversations.summarize else None
+    start = first_kept(history, marks, None if prepared is None else prepared.first_seq - state.first_seq)
     windowed = replace(state, first_seq=state.first_seq + start)
-    return Scene(work, bot, adapter, message, windowed, tuple(history[start:]), toolbox, begun)
+    dropped = start
+    if prepared is not None and start and prepared.first_seq == windowed.first_seq:
+        windowed, dropped = replace(windowed, head=prepared.text), 0
+    return Scene(
+        work, bot, adapter, message, windowed, tuple(history[start:]), toolbox, marks, begun, dropped
+    )
+
+
+def part_key(turn: str, number: int) -> str:
+    """The same for a draft and for the part that takes its place."""
+    return f"{turn}.{number}"
 
 
 def new_conversation(work: Work) -> ConversationState:

@@ -3,8 +3,8 @@
     work (inbox row, conversation, history, stored steps)
       │
       ├─ a command?  answered here
-      └─ window ─▶ what came along ─▶ agent loop ─▶ meter ─▶ provider    (T2 hold, T3 settle, again while tools
-      │                                                                  are asked for)
+      └─ window ─▶ answering: what came along ─▶ who is asked ─▶ agent loop ─▶ meter ─▶ provider
+      │                                                          (T2 hold, T3 settle, again while tools are asked for)
       │
     closing text ─▶ parts ─▶ finish                         T4: turn, messages, outbox, inbox done: one transaction
       │
@@ -22,25 +22,19 @@ from dataclasses import dataclass, replace
 
 from adapters.messages import OutboundMessage, outbound_to_json
 from adapters.text import split
-from runner.agent.loop import AgentLoop, LoopResult, LoopTask
-from runner.agent.replies import Step, step_from_json
-from runner.agent.transcribe import Ear, Listening
+from runner.agent.loop import LoopResult
 from runner.clock import Clock, UnixMs
 from runner.conversations.models import (
     AssistantMessage,
     Message,
     message_to_json,
 )
-from runner.dispatch.accounts import scopes_for
-from runner.dispatch.attachments import perceive
+from runner.dispatch.answering import Answering
 from runner.dispatch.breakdown import token_breakdown
-from runner.dispatch.choosing import choose, sees_pictures
 from runner.dispatch.commands import CommandAnswer, Commands
-from runner.dispatch.documents import Documents
-from runner.dispatch.drafts import drafts_for
 from runner.dispatch.outbox import Outbox
 from runner.dispatch.report import turn_report
-from runner.dispatch.scene import Scene, about, new_conversation, scene_of
+from runner.dispatch.scene import Scene, about, new_conversation, part_key, scene_of
 from runner.dispatch.texts import closing_text
 from runner.dispatch.working import Working
 from runner.errors import StoreError
@@ -80,7 +74,7 @@ class TurnHandler:
     def __init__(
         self,
         roster: Roster,
-        agent: AgentLoop,
+        answering: Answering,
         commands: Commands,
         outbox: Outbox,
         clock: Clock,
@@ -88,20 +82,19 @@ class TurnHandler:
         tasks: asyncio.TaskGroup,
     ) -> None:
         self._roster = roster
-        self._agent = agent
+        self._answering = answering
         self._commands = commands
         self._outbox = outbox
         self._clock = clock
         self._observer = observer
         self._tasks = tasks
-        self._documents = Documents()
 
     async def handle(self, work: Work, session: LaneSession) -> None:
         """Answer one message; StoreError goes to the lane, which waits and begins it again."""
         try:
             await self._walk(work, session)
         except StoreError:
-            await self._agent.settled(work.turn)
+            await self._answering.settled(work.turn)
             raise
 
     async def _walk(self, work: Work, session: LaneSession) -> None:
@@ -115,7 +108,7 @@ class TurnHandler:
             bot,
             adapter,
             self._roster.toolbox(work.bot),
-            self._agent.marks(bot),
+            self._answering.marks(bot),
             self._clock.monotonic(),
         )
         if (answer := await self._answer_command(scene)) is not None:
@@ -123,8 +116,10 @@ class TurnHandler:
             await self._finish(scene, LoopResult(StopReason.COMMAND), answer.text, state, session)
             return
         with Working(scene.adapter, scene.message.chat, self._tasks):
-            scene, result = await self._answer(scene, session)
-        await self._finish(scene, result, closing_text(bot, result), scene.state, session)
+            answered = await self._answering.answer(scene, session)
+        scene, result = answered.scene, answered.result
+        finished, said = await self._finish(scene, result, closing_text(bot, result), scene.state, session)
+        await self._answering.after(answered, finished.conversation, said)
 
     async def _answer_command(self, scene: Scene) -> CommandAnswer | None:
         """The answer to a command; None where the message is none of ours."""
@@ -133,87 +128,22 @@ class TurnHandler:
         asked = replace(about(scene), time_ms=self._clock.now_ms())
         return await self._commands.answer(scene.bot, scene.message, asked)
 
-    async def _answer(self, scene: Scene, session: LaneSession) -> tuple[Scene, LoopResult]:
-        """Look at what came along, then ask the agent; a fault of our own is an answer too.
-
-        Returns the scene as the model saw it, and how the turn ended.
-        """
-        bot = scene.bot
-        try:
-            steps = tuple(step_from_json(step.payload) for step in scene.work.steps)
-            listening = self._listening(scene, steps)
-            ear = self._agent.ear(listening, session)
-            perceived = await perceive(
-                scene.message,
-                scene.adapter,
-                wanted=bot.attachments,
-                sees=sees_pictures(bot, self._agent.sees),
-                ear=ear,
-                documents=self._documents,
-            )
-            scene = scene.perceiving(perceived)
-            if perceived.end is not None:
-                return scene, replace(perceived.end, heard=ear.paid)
-            return await self._ask(scene, listening, ear, session)
-        except StoreError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the user is answered whatever happens; told with its traceback
-            self._observer.note(Fault("turn", repr(error), bot.id, scene.work.turn, error))
-            return scene, LoopResult(StopReason.INTERNAL_ERROR, detail=repr(error))
-
-    def _listening(self, scene: Scene, steps: tuple[Step, ...]) -> Listening:
-        """On whose account this turn calls models, and how a voice message is heard; the agent goes on from it."""
-        bot, choice = scene.bot, scene.bot.transcription
-        return Listening(
-            choice=choice,
-            about=about(scene),
-            scopes=scopes_for(bot, self._roster),
-            deadline=scene.deadline,
-            done=steps,
-            attempts_used=scene.work.attempts_used,
-            key=None if choice is None else bot.key_for(choice.provider),
-        )
-
-    async def _ask(
-        self, scene: Scene, listening: Listening, ear: Ear, session: LaneSession
-    ) -> tuple[Scene, LoopResult]:
-        """Decide who answers, then ask the agent, who goes on behind what was heard and decided."""
-        work, bot = scene.work, scene.bot
-        judge = self._agent.judge(listening, ear, session)
-        chosen = await choose(scene, judge, self._agent.sees)
-        showing = drafts_for(scene.adapter, scene.message, _part_key(work.turn, 1), wanted=bot.stream_replies)
-        async with showing(self._clock, self._tasks) as listener:
-            task = LoopTask(
-                bot=bot,
-                history=scene.history,
-                routes=chosen.routes,
-                about=listening.about,
-                scopes=listening.scopes,
-                done=listening.done[judge.steps :],
-                attempts_used=judge.attempts_used,
-                deadline=listening.deadline,
-                listener=listener,
-                first_step=judge.steps,
-            )
-            result = await self._agent.run(task, scene.toolbox, session)
-        result = replace(result, heard=ear.paid, labelled=judge.paid)
-        return replace(scene, state=chosen.settled(scene, result)), result
-
     async def _finish(
         self, scene: Scene, result: LoopResult, text: str, state: ConversationState, session: LaneSession
-    ) -> None:
-        """T4, then hand the parts on."""
+    ) -> tuple[FinishedTurn, tuple[Message, ...]]:
+        """T4, then hand the parts on; returns what was written, and what was added to the conversation."""
         latency_ms = int((self._clock.monotonic() - scene.begun) * 1000)
-        breakdown = token_breakdown(scene.bot.system_prompt, scene.toolbox.specs, scene.history, result)
+        breakdown = token_breakdown(scene.bot.system_prompt, scene.toolbox.specs, scene.sent, result)
         report = turn_report(scene.work.turn, state.id, result, latency_ms, breakdown)
         parts = _parts(scene, text, report)
         ending = _Ending(result, text, state, report, parts, self._first_state(scene, len(parts)))
-        finished = _finished(scene, ending, self._clock.now_ms())
+        said = _said(scene, ending)
+        finished = _finished(scene, ending, said, self._clock.now_ms())
         ids = await session.finish(finished)
         self._tell(scene, state, result, latency_ms)
         if ending.first is OutboxState.SENT:
             await self._hand_out(scene, parts)
-            return
+            return finished, said
         work, first = scene.work, ending.first
         self._outbox.take(
             [
@@ -221,6 +151,7 @@ class TurnHandler:
                 for row_id, o in zip(ids, finished.outbox, strict=True)
             ],
         )
+        return finished, said
 
     def _first_state(self, scene: Scene, parts: int) -> OutboxState:
         if scene.capabilities.collects:
@@ -255,18 +186,13 @@ class TurnHandler:
         )
 
 
-def _part_key(turn: str, number: int) -> str:
-    """The same for a draft and for the part that takes its place."""
-    return f"{turn}.{number}"
-
-
 def _parts(scene: Scene, text: str, report: dict[str, object]) -> tuple[OutboundMessage, ...]:
     """The reply, split to what the platform takes; whoever collects gets the figures with it."""
     can = scene.capabilities
     message = scene.message
     return tuple(
         OutboundMessage(
-            key=_part_key(scene.work.turn, number),
+            key=part_key(scene.work.turn, number),
             chat=message.chat,
             text=part,
             in_reply_to=message.event_id,
@@ -277,11 +203,15 @@ def _parts(scene: Scene, text: str, report: dict[str, object]) -> tuple[Outbound
     )
 
 
-def _finished(scene: Scene, ending: _Ending, now: UnixMs) -> FinishedTurn:
+def _said(scene: Scene, ending: _Ending) -> tuple[Message, ...]:
+    """What the turn adds to the conversation."""
+    if ending.result.stop in NOT_REMEMBERED:
+        return ()
+    return (scene.history[-1], *ending.result.messages, AssistantMessage(ending.text))
+
+
+def _finished(scene: Scene, ending: _Ending, said: tuple[Message, ...], now: UnixMs) -> FinishedTurn:
     work, state = scene.work, ending.state
-    said: tuple[Message, ...] = ()
-    if ending.result.stop not in NOT_REMEMBERED:
-        said = (scene.history[-1], *ending.result.messages, AssistantMessage(ending.text))
     return FinishedTurn(
         inbox_id=work.inbox_id,
         turn=work.turn,

@@ -19,13 +19,16 @@ from typing import NoReturn
 
 from adapters.contract import ConnectionState
 from adapters.testing.fake import FakeAdapter
+from runner.agent.kept import KeptAnswers
 from runner.agent.loop import AgentLoop
 from runner.agent.meter import Meter
 from runner.bots import Bot, Secret
+from runner.dispatch.answering import Answering
 from runner.dispatch.commands import Commands
 from runner.dispatch.inbox import Inbox
 from runner.dispatch.lanes import Lanes
 from runner.dispatch.outbox import Outbox
+from runner.dispatch.summaries import Summaries
 from runner.dispatch.turn import TurnHandler
 from runner.money.prices import PriceBook
 from runner.ports.provider import Provider
@@ -55,6 +58,7 @@ class Pipeline:
     lanes: Lanes
     outbox: Outbox
     meter: Meter
+    summaries: Summaries
 
 
 class OneProvider:
@@ -100,7 +104,10 @@ async def pipeline(
             meter = Meter(OneProvider(provider), lambda: prices, store, clock, observer, tasks)
             outbox = Outbox(store, roster, clock, observer, tasks)
             agent = AgentLoop(meter, lambda: prices, clock)
-            turn = TurnHandler(roster, agent, Commands(store), outbox, clock, observer, tasks)
+            kept = KeptAnswers(store, clock, observer)
+            summaries = Summaries(meter, store, roster, clock, observer, tasks)
+            answering = Answering(roster, agent, kept, summaries, clock, observer, tasks)
+            turn = TurnHandler(roster, answering, Commands(store), outbox, clock, observer, tasks)
             lanes = Lanes(store, roster, turn.handle, clock, observer, tasks)
             inbox = Inbox(store, roster, lanes, clock, observer, outbox.hand_out_again)
             deliver = partial(inbox.deliver, bot.id, bot.channels[0].name)
@@ -108,7 +115,8 @@ async def pipeline(
             tasks.create_task(lanes.watch(), name="lanes watch")
             tasks.create_task(adapter.run(deliver, _quiet), name="adapter")
             yield Pipeline(
-                bot, adapter, provider, store, clock, observer, roster, inbox, lanes, outbox, meter
+                *(bot, adapter, provider, store, clock, observer, roster, inbox, lanes, outbox, meter),
+                summaries,
             )
             _end()
     except* _Over:
