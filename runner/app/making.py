@@ -81,9 +81,9 @@ def provider_definitions(settings: Settings) -> dict[str, ProviderDefinition]:
 def providers_used(settings: Settings) -> set[str]:
     """The names of the providers that the enabled bots ask first."""
     bots = [bot for bot in settings.bots if bot.enabled]
-    return {bot.choice.provider for bot in bots} | {
-        speech.provider for bot in bots if (speech := bot.transcription)
-    }
+    first = {bot.choice.provider for bot in bots}
+    tiers = {tier.choice.provider for bot in bots if bot.routing is not None for tier in bot.routing.tiers}
+    return first | tiers | {speech.provider for bot in bots if (speech := bot.transcription)}
 
 
 def poster_of(shared: Shared) -> Post:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from runner.agent.routing import models_of
 from runner.cli.doctor_cache import cache_facts
 from runner.cli.doctor_facts import (
     DaemonFacts,
@@ -211,7 +212,7 @@ def _store_path(settings: Settings) -> Path | None:
 def _unpriced(settings: Settings) -> tuple[tuple[str, str, bool], ...]:
     found = []
     for bot in settings.bots:
-        choices = [bot.choice, *bot.fallbacks, *([bot.transcription] if bot.transcription else [])]
+        choices = [*models_of(bot), *([bot.transcription] if bot.transcription else [])]
         for choice in choices if bot.enabled else ():
             provider = settings.providers.get(choice.provider)
             free = provider is not None and provider.kind == "echo"

@@ -12,7 +12,7 @@ values are secrets is asked of the models, never of their names.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -95,7 +95,7 @@ def _leaves(data: Plain, kind: Any, path: Path) -> Iterator[tuple[Path, Plain, A
     """Each plain value, with each kind that it may be of."""
     origin, inside = get_origin(kind), get_args(kind)
     if origin in {Union, UnionType}:
-        for one in inside:
+        for one in _alternatives(data, inside):
             yield from _leaves(data, one, path)
     elif origin is Annotated:
         yield from _leaves(data, inside[0], path)
@@ -107,6 +107,20 @@ def _leaves(data: Plain, kind: Any, path: Path) -> Iterator[tuple[Path, Plain, A
             yield from _leaves(item, inside[0] if origin is list else _inner(kind), (*path, index))
     else:
         yield path, data, kind
+
+
+def _alternatives(data: Plain, kinds: Sequence[Any]) -> Sequence[Any]:
+    """Those of the kinds that the data may be of: a mapping is what describes one, where anything does."""
+    if not isinstance(data, dict):
+        return kinds
+    plain = [get_args(kind)[0] if get_origin(kind) is Annotated else kind for kind in kinds]
+    mappings = [
+        kind
+        for kind in plain
+        if get_origin(kind) in {dict, Union, UnionType}
+        or (isinstance(kind, type) and issubclass(kind, BaseModel))
+    ]
+    return mappings or kinds
 
 
 def _kind_in(data: Mapping[str, Any], kind: Any, key: str) -> Any:  # noqa: ANN401 - types

@@ -14,6 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
+from runner.agent.routing import models_of
 from runner.bots import Bot
 from runner.ports.definitions import Faulty, Outcome, Written
 from runner.web.dashboard.views import Notice, SettingsPage
@@ -106,7 +107,7 @@ class SettingsPages:
         self, bot: Bot, values: Mapping[str, str], revision: str, faults: Mapping[str, str] | None = None
     ) -> SettingsPage:
         bots = self._desk.parts.defined()
-        providers = sorted({one.provider for each in bots for one in (each.choice, *each.fallbacks)})
+        providers = sorted({one.provider for each in bots for one in models_of(each)})
         return SettingsPage(bot.id, bot.name, values, tuple(providers), faults or {}, revision)
 
     async def _shown(self, bot_id: str) -> _Shown | None:

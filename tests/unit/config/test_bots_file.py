@@ -177,10 +177,39 @@ async def test_texts_from_outside_are_literal(world: World, tmp_path: Path) -> N
         assert (await world.file.fields("shop") or {})["system_prompt"] == text or "${" in text
 
 
+async def test_routing_is_patched_part_by_part_and_turned_off_by_a_word(world: World) -> None:
+    tiers = {"small": "echo/echo", "strong": {"model": "echo/echo"}}
+    whole = {"tiers": tiers, "rules": [{"users": [7], "tier": "strong"}], "tasks": {"faq": "small"}}
+    assert (
+        await world.file.change("shop", {"routing": whole, "response_cache": {"ttl_minutes": 5}}) == Written()
+    )
+    assert await world.file.change(
+        "shop", {"routing": {"default": "strong", "tiers": {"spare": "echo/echo"}}}
+    ) == (Written(("routing.tiers.spare: nobody reaches it: no rule, task or escalation names it",)))
+    routing = world.loaded().bot("shop").routing
+    assert ([tier.name for tier in routing.tiers], routing.default) == (
+        ["small", "strong", "spare"],
+        "strong",
+    )
+    shown = await world.file.fields("shop") or {}
+    assert (shown["routing"]["rules"], shown["response_cache"]) == (
+        [{"users": [7], "tier": "strong"}],
+        {"ttl_minutes": 5},
+    )
+    assert await world.file.change("shop", {"routing": "off", "response_cache": False}) == Written()
+    bot = world.loaded().bot("shop")
+    assert (bot.routing, bot.response_cache) == (None, None)
+    assert await world.file.change("shop", {"routing": None, "response_cache": None}) == Written()
+    assert "routing" not in world.text
+
+
 @pytest.mark.parametrize(
     ("patch", "fields"),
     [
         ({"llm_modle": "x"}, ["llm_modle"]),
+        ({"routing": {"tiers": {"a": "echo/echo"}, "default": "b"}}, ["routing.default"]),
+        ({"routing": {"tiers": {"a": "echo/echo"}, "sticky": "true"}}, ["routing.sticky"]),
+        ({"routing": 5, "response_cache": "5"}, ["response_cache", "routing"]),
         ({"timeout_ms": "5"}, ["timeout_ms"]),
         (
             {"timeout_ms": 0, "enabled": "yes", "tools": [{"name": "t"}]},
