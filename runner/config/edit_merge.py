@@ -170,7 +170,10 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], where: Path
         if isinstance(old, dict) and isinstance(value, dict) and old and value:
             changes += differences(old, value, (*where, key))
         elif key not in before or not same(old, value):
-            changes.append(Put((*where, key), value))
+            inside = len(where) > len(
+                ("bots", "id")
+            )  # there the order may mean something, as that of tiers does
+            changes.append(Put((*where, key), value, new=inside and key not in before))
     return changes
 
 

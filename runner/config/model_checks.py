@@ -83,14 +83,16 @@ def _wanted(draft: Draft) -> Iterator[_Wanted]:
         for name, tier in routing.tiers.items():
             if is_pair(tier.model):
                 path = ("routing", "tiers", name)
-                yield _Wanted(path, path, *tier.model.split("/", 1), tier.free)
+                provider, _, model = tier.model.partition("/")
+                yield _Wanted(path, path, provider, model, tier.free)
     elif draft.sure("llm_provider", "llm_model", "routing"):
         yield _Wanted(("llm_provider",), ("llm_model",), section.llm_provider, section.llm_model)
     pairs = [("fallbacks", text) for text in section.fallbacks]
     pairs += [(_SPEECH, section.transcription)] if section.transcription is not None else []
     for field, text in pairs:
         if draft.sure(field) and is_pair(text):
-            yield _Wanted((field,), (field,), *text.split("/", 1))
+            provider, _, model = text.partition("/")
+            yield _Wanted((field,), (field,), provider, model)
 
 
 def _provider(

@@ -23,17 +23,16 @@ WORDS = st.sampled_from(["refund", "lawyer", "wrong", "hello"])
 LABELS = st.sampled_from(["easy", "hard"])
 USERS = st.sampled_from(["ada", "bob"])
 TASKS = st.sampled_from(["faq", "chat"])
-FEW = {"max_size": 2}
 TIER_NAMES = st.sampled_from(NAMES)
 RULES = st.builds(
     RouteRule,
     tier=TIER_NAMES,
-    tasks=st.frozensets(TASKS, **FEW),
+    tasks=st.frozensets(TASKS, max_size=2),
     min_chars=st.none() | st.integers(0, 12),
     max_chars=st.none() | st.integers(0, 12),
-    keywords=st.lists(WORDS, **FEW).map(tuple),
-    users=st.frozensets(USERS, **FEW),
-    labels=st.frozensets(LABELS, **FEW),
+    keywords=st.lists(WORDS, max_size=2).map(tuple),
+    users=st.frozensets(USERS, max_size=2),
+    labels=st.frozensets(LABELS, max_size=2),
 )
 ROUTINGS = st.builds(
     Routing,
@@ -41,7 +40,7 @@ ROUTINGS = st.builds(
         *(st.builds(Tier, st.just(n), st.just(ModelChoice("p", n)), st.booleans()) for n in NAMES)
     ),
     default=TIER_NAMES,
-    tasks=st.dictionaries(TASKS, TIER_NAMES, **FEW),
+    tasks=st.dictionaries(TASKS, TIER_NAMES, max_size=2),
     rules=st.lists(RULES, max_size=4).map(tuple),
     classifier=st.just(Classifier("?", ("easy", "hard"), "a")),
     sticky=st.booleans(),
@@ -50,7 +49,7 @@ ROUTINGS = st.builds(
         Escalation,
         TIER_NAMES,
         st.frozensets(st.sampled_from(list(Signal))),
-        st.lists(WORDS, **FEW).map(tuple),
+        st.lists(WORDS, max_size=2).map(tuple),
     ),
 )
 TEXTS = st.lists(WORDS, min_size=1, max_size=3).map(" ".join)
