@@ -26,6 +26,8 @@ from runner.config.problems import HIDDEN, Path
 
 _REFERENCE = re.compile(r"\$(\$|\{[^}]*\})")
 _OWN_SECRET = re.compile(r"\$\{secret:([A-Za-z0-9_.-]+)\}")
+_IN_ORDER = ("routing", "tiers")
+"""A mapping whose order means something: what is new in it goes behind the others."""
 _MIGHT_REFER = re.compile(r"\$(?=[${])")
 
 
@@ -170,10 +172,8 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], where: Path
         if isinstance(old, dict) and isinstance(value, dict) and old and value:
             changes += differences(old, value, (*where, key))
         elif key not in before or not same(old, value):
-            inside = len(where) > len(
-                ("bots", "id")
-            )  # there the order may mean something, as that of tiers does
-            changes.append(Put((*where, key), value, new=inside and key not in before))
+            behind = where[-2:] == _IN_ORDER and key not in before
+            changes.append(Put((*where, key), value, new=behind))
     return changes
 
 
