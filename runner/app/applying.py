@@ -66,6 +66,7 @@ class Applying:
                 await self.catalogue.warm(name)
         self.in_force.settings = new
         self.supervisor.change(live, new.wallet)
+        self.workshop.servers.change(bots, self.lanes.ended)
         for change in found.changed:
             if change.moves_limits:
                 self.meter.limit_changed(of_bot(change.bot))

@@ -20,6 +20,7 @@ from runner.ports.tools import Toolbox
 from runner.providers.catalogue import Catalogue, ProviderDefinition, define
 from runner.supervisor import LiveBot
 from runner.telemetry.alerts import Hook, Post
+from runner.tool_servers.pool import ToolServers
 
 ALERT_S = 10.0
 """How long an alert's webhook may take to answer."""
@@ -31,11 +32,13 @@ class Workshop:
 
     Attributes:
         connect: whether they get adapters; without, they are reached at the console only.
+        servers: the tool servers of their workspaces.
     """
 
     shared: Shared
     sessions: ToolSessions
     connect: bool
+    servers: ToolServers
 
     def live(self, bot: Bot, before: LiveBot | None = None) -> LiveBot:
         """The bot with its adapters, not yet connected, and its tools; those of `before` where they are the same."""
@@ -50,6 +53,7 @@ class Workshop:
                 if self.connect
             },
             self._toolbox(bot),
+            self.servers.sources(bot),
         )
 
     def _toolbox(self, bot: Bot) -> Toolbox:

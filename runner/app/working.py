@@ -35,6 +35,7 @@ from runner.dispatch.turn import TurnHandler
 from runner.dispatch.upkeep import Upkeep
 from runner.errors import StoreError
 from runner.money.prices import PriceBook
+from runner.ports.observer import Observer
 from runner.ports.stores import Recovery, Store
 from runner.providers.catalogue import Catalogue
 from runner.store.catalogue import open_store
@@ -42,6 +43,8 @@ from runner.supervisor import LiveRoster, Supervisor
 from runner.telemetry.alerts import Alerts
 from runner.telemetry.everyone import Everyone
 from runner.telemetry.tally import Tally
+from runner.tool_servers.opening import SdkOpener
+from runner.tool_servers.pool import ToolServers
 from runner.web.last_errors import LastErrors
 from runner.web.live import Changes
 
@@ -69,7 +72,8 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
         sessions = ToolSessions()
         stack.push_async_callback(sessions.close)
         console = Console(new_id)
-        workshop = Workshop(shared, sessions, connect)
+        servers = _servers(site, observer)
+        workshop = Workshop(shared, sessions, connect, servers)
         live = [workshop.live(bot) for bot in settings.bots if bot.enabled]
         roster = LiveRoster(live, console, clock, observer, settings.wallet)
         stack.push_async_callback(roster.close)
@@ -83,8 +87,11 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
         daemon = _assemble(parts, tasks)
         await daemon.meter.open()
         await store.define_bots(digests_of(settings.bots), clock.now_ms())
+        servers.change([one.bot for one in live], daemon.lanes.ended)
         upkeep = Upkeep(store, lambda: in_force.settings.retention_days, clock, observer)
-        watchers = [
+        watchers = [tasks.create_task(servers.run(), name="tool servers")]
+        await servers.tried()
+        watchers += [
             tasks.create_task(daemon.outbox.watch(), name="outbox watch"),
             tasks.create_task(daemon.lanes.watch(), name="lanes watch"),
             tasks.create_task(upkeep.run(), name="upkeep"),
@@ -96,6 +103,12 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
             await stop(daemon)
             for watcher in watchers:
                 watcher.cancel()
+
+
+def _servers(site: Site, observer: Observer) -> ToolServers:
+    """The tool servers of workspaces; programs are started beside bots.yaml."""
+    folder = site.config.absolute().parent
+    return ToolServers(SdkOpener(folder, site.environ, site.clock), site.clock, observer)
 
 
 @dataclass(frozen=True, slots=True)

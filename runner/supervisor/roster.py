@@ -11,13 +11,15 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from adapters.contract import LEGAL_STATES, Adapter, ConnectionState
-from runner.agent.tools import EmptyToolbox
+from runner.agent.served_tools import ServedToolbox
+from runner.agent.tools import EmptyToolbox, JointToolbox
 from runner.bots import Bot
 from runner.clock import Clock, UnixMs
 from runner.dispatch.console import CONSOLE
 from runner.money.amounts import Money
 from runner.money.terms import WalletTerms
 from runner.ports.observer import ConnectionChanged, Observer
+from runner.ports.tool_servers import ToolSource
 from runner.ports.tools import Toolbox
 
 
@@ -35,11 +37,24 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class LiveBot:
-    """A bot with what it needs to be reached: one adapter a channel, its tools."""
+    """A bot with what it needs to be reached: one adapter a channel, its tools.
+
+    Attributes:
+        toolbox: the tools that bots.yaml declares.
+        sources: servers that bring more.
+    """
 
     bot: Bot
     adapters: Mapping[str, Adapter]
     toolbox: Toolbox
+    sources: tuple[ToolSource, ...] = ()
+
+    def tools_now(self) -> Toolbox:
+        """All its tools, as its servers offer them at this moment."""
+        if not self.sources:
+            return self.toolbox
+        served = ServedToolbox(self.sources, self.bot.limits.max_tool_result_chars)
+        return JointToolbox((self.toolbox, served))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +111,8 @@ class LiveRoster:
         return None
 
     def toolbox(self, bot_id: str) -> Toolbox:
-        """The bot's tools."""
-        return next((live.toolbox for live in self._known(bot_id)), EmptyToolbox())
+        """The bot's tools as they are now; they stay so for whoever holds them."""
+        return next((live.tools_now() for live in self._known(bot_id)), EmptyToolbox())
 
     def cap(self, bot_id: str) -> Money | None:
         """The cap now in force; of a bot that left, its last one."""

@@ -32,6 +32,8 @@ BREAKS = [
     ("one-door-for-batches", "runner/dispatch/leak.py", "from runner.ports.batch_server import BatchServer"),
     ("one-door-for-batches", "runner/agent/leak.py", "import runner.ports.batch_server"),
     ("providers-made-once", "runner/config/leak.py", "import runner.providers"),
+    ("no-flow-below", "runner/tool_servers/leak.py", "import runner.agent"),
+    ("tool-servers-made-once", "runner/dispatch/leak.py", "import runner.tool_servers"),
     ("config-stops", "runner/dispatch/leak.py", "import runner.config"),
     ("nameless-platforms", "runner/bots.py", "from adapters.telegram import config"),
     ("acyclic", "runner/money/amounts.py", "import runner.money.ledger"),

@@ -1,0 +1,1 @@
+"""Servers of tools (MCP): named connections that are kept, and what bots may call over them."""
