@@ -87,22 +87,31 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
         daemon = _assemble(parts, tasks)
         await daemon.meter.open()
         await store.define_bots(digests_of(settings.bots), clock.now_ms())
-        servers.change([one.bot for one in live], daemon.lanes.ended)
-        upkeep = Upkeep(store, lambda: in_force.settings.retention_days, clock, observer)
-        watchers = [tasks.create_task(servers.run(), name="tool servers")]
-        await servers.tried()
-        watchers += [
-            tasks.create_task(daemon.outbox.watch(), name="outbox watch"),
-            tasks.create_task(daemon.lanes.watch(), name="lanes watch"),
-            tasks.create_task(upkeep.run(), name="upkeep"),
-            tasks.create_task(alerts.run(), name="alerts"),
-        ]
+        watchers = await _watched(daemon, servers, alerts, tasks)
         try:
             yield daemon
         finally:
             await stop(daemon)
             for watcher in watchers:
                 watcher.cancel()
+
+
+async def _watched(
+    daemon: Daemon, servers: ToolServers, alerts: Alerts, tasks: asyncio.TaskGroup
+) -> list[asyncio.Task[None]]:
+    """Begin the work that goes on by itself: first the tools, which what was left over may need."""
+    site = daemon.site
+    upkeep = Upkeep(daemon.store, lambda: daemon.in_force.settings.retention_days, site.clock, site.observer)
+    servers.change([live.bot for live in daemon.roster.live()], daemon.lanes.ended)
+    keeping = tasks.create_task(servers.run(), name="tool servers")
+    await servers.tried()
+    return [
+        keeping,
+        tasks.create_task(daemon.outbox.watch(), name="outbox watch"),
+        tasks.create_task(daemon.lanes.watch(), name="lanes watch"),
+        tasks.create_task(upkeep.run(), name="upkeep"),
+        tasks.create_task(alerts.run(), name="alerts"),
+    ]
 
 
 def _servers(site: Site, observer: Observer) -> ToolServers:
