@@ -218,6 +218,18 @@ async def test_a_console_that_closes_says_that_the_answer_is_pending() -> None:
         assert (await asking)[0] == 504
 
 
+async def test_a_message_may_say_what_it_is_for() -> None:
+    async with Stage() as stage:
+        for path in (f"{SHOP}/test", f"{SHOP}/chat"):
+            for body, task in (({}, ""), ({"task": "refund"}, "refund"), ({"task": ""}, "")):
+                said = {"message": "hi", **body}
+                assert (await stage.ask("POST", path, headers=bearer(), json=said))[0] == 200
+                assert stage.told[-1][2].task == task
+            wrong = {"message": "hi", "task": "Re Fund"}
+            status, told, _ = await stage.ask("POST", path, headers=bearer(), json=wrong)
+            assert (status, [one["field"] for one in told["error"]["details"]]) == (400, ["task"])
+
+
 async def test_ten_tests_a_minute_a_user() -> None:
     async with Stage() as stage:
         ada, eve = bearer(), bearer(secret=b"x" * 32)
