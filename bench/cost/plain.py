@@ -11,7 +11,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 
@@ -24,17 +24,25 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Habit:
-    """How a baseline asks. `window`: None: everything. `marks`: `cache_control` at the top level, five minutes."""
+    """How a baseline asks Anthropic; elsewhere there is nothing to mark.
+
+    Attributes:
+        window: None: everything.
+        marks: `automatic`: `cache_control` of the whole request; `placed`: behind the system prompt and the two latest
+            messages of the user's side, as a careful hand does it. Five minutes.
+    """
 
     name: str
     window: int | None = None
-    marks: bool = False
+    marks: Literal["automatic", "placed"] | None = None
 
 
 NAIVE = Habit("full history")
 WINDOW = Habit("window of 20", window=20)
-CACHED = Habit("window of 20, cached", window=20, marks=True)
-HABITS = (NAIVE, WINDOW, CACHED)
+CACHED = Habit("window of 20, cached", window=20, marks="automatic")
+PLACED = Habit("window of 20, marks placed", window=20, marks="placed")
+HABITS = (NAIVE, WINDOW, CACHED, PLACED)
+EPHEMERAL = {"type": "ephemeral"}
 
 
 class Failed(Exception):
@@ -122,7 +130,7 @@ class Messages:
 
     path = "/v1/messages"
 
-    def __init__(self, marks: bool) -> None:  # noqa: FBT001 - the only thing there is to say
+    def __init__(self, marks: Literal["automatic", "placed"] | None) -> None:
         self._marks = marks
 
     def body(self, model: str, persona: Persona, steps: Sequence[Step]) -> Json:
@@ -137,7 +145,12 @@ class Messages:
             body["system"] = [{"type": "text", "text": persona.system}]
         body["messages"] = list(map(self._message, steps))
         body |= {"service_tier": "standard_only", "stream": True, "max_tokens": MOST_OUTPUT}
-        return body | ({"cache_control": {"type": "ephemeral"}} if self._marks else {})
+        if self._marks == "placed":
+            ends = [message["content"] for message in body["messages"] if message["role"] == "user"][-2:]
+            for blocks in (body.get("system") or body.get("tools"), *ends):
+                if blocks:
+                    blocks[-1]["cache_control"] = EPHEMERAL
+        return body | ({"cache_control": EPHEMERAL} if self._marks == "automatic" else {})
 
     def _message(self, step: Step) -> Json:
         if step.results:
@@ -155,7 +168,8 @@ class Messages:
 
     def read(self, text: str) -> Step:
         """The answer."""
-        said, calls = "", {}
+        said = ""
+        calls: dict[int, Called] = {}
         for event in _events(text):
             block, delta = event.get("content_block", {}), event.get("delta", {})
             if block.get("type") == "tool_use":
@@ -207,7 +221,8 @@ class Completions:
 
     def read(self, text: str) -> Step:
         """The answer."""
-        said, calls = "", {}
+        said = ""
+        calls: dict[int, Called] = {}
         for event in _events(text):
             for choice in event["choices"]:
                 said += choice["delta"].get("content") or ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.cost.plain import CACHED, NAIVE, WINDOW
+from bench.cost.plain import CACHED, NAIVE, PLACED, WINDOW
 from bench.cost.trial import Subject
 from bench.cost.workload import Tier, Workload
 
@@ -19,7 +19,8 @@ OURS_WIDE = Subject(
     "botrunner, 20 or more",
     lines={"conversation_max_messages": 40, "conversation_keep_messages": 20},
 )
-BASELINES = (FULL, SLIDING, AUTOMATIC)
+CAREFUL = Subject(PLACED.name, PLACED)
+BASELINES = (FULL, SLIDING, AUTOMATIC, CAREFUL)
 _FAMILY: dict[Tier, str] = {
     "small": "anthropic/claude-haiku-4-5",
     "standard": "anthropic/claude-sonnet-4-6",

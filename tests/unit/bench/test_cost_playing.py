@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bench.cost.plain import CACHED, NAIVE, WINDOW, Habit, Step, first_kept
+from bench.cost.plain import HABITS, Habit, Step, first_kept
 from bench.cost.player import Player, context_of
 from bench.cost.plot import svg_of
 from bench.cost.subjects import AUTOMATIC, FULL, OURS, OURS_WIDE, SLIDING, Part, ablations, parts_of
@@ -130,7 +130,7 @@ def test_a_plain_window_begins_with_a_user(window: int | None, kept: int) -> Non
 
 
 @pytest.mark.parametrize("model", [SONNET, "openai/gpt-4o"])
-@pytest.mark.parametrize("habit", [NAIVE, WINDOW, CACHED], ids=lambda habit: habit.name)
+@pytest.mark.parametrize("habit", HABITS, ids=lambda habit: habit.name)
 async def test_a_baseline_plays_all_of_it(habit: Habit, model: str) -> None:
     told: list[None] = []
 
@@ -140,7 +140,7 @@ async def test_a_baseline_plays_all_of_it(habit: Habit, model: str) -> None:
 
     assert (figures.messages, figures.calls, len(told)) == (4, 6, 4)
     assert (figures.broken, figures.moved, figures.side) == (0, 0, 0)
-    cached = habit is CACHED or model.startswith("openai/")
+    cached = habit.marks is not None or model.startswith("openai/")
     assert (figures.usage.cache_read_tokens > 0) is cached
 
 
@@ -211,7 +211,7 @@ def test_each_saving_is_taken_apart_with_the_first_model_only() -> None:
     parts = parts_of([LITTLE], [SONNET, "openai/gpt-4o"], "anthropic/claude-opus-4-6", ablate=True)
 
     assert [part.big for part in parts] == ["anthropic/claude-opus-4-6", None]
-    assert len(parts[0].subjects) == 5 + len(ablations(LITTLE, SONNET))
+    assert len(parts[0].subjects) == 6 + len(ablations(LITTLE, SONNET))
     assert [subject.name for subject in parts[1].subjects] == [
         FULL.name,
         SLIDING.name,
