@@ -83,11 +83,11 @@ def model_advice(bot: Bot, used: Sequence[Used], book: PriceBook, spent: Money) 
     for place in _places(bot):
         pile = _Pile.of(one for one in used if one.choice == place.choice)
         now = book.find(place.choice.provider, place.choice.model)
-        others = [] if now is None else _cheaper(pile, now, _same_provider(now, book))
+        others = [] if now is None else _cheaper(pile, now, _beside(now, place.choice, book))
         for other, saved in dict.fromkeys((*others[:1], *others[-1:])):
             if now is not None and worth(saved, spent):
                 line = place.line.format(
-                    provider=other.provider, model=other.model, scalar=scalar(other.model)
+                    provider=place.choice.provider, model=other.model, scalar=scalar(other.model)
                 )
                 what = f"answer with {other.model}{_but(other, now)} in place of {now.model}"
                 found.append(_advice(Kind.MODEL, bot.id, what, pile, saved, (place.where, line)))
@@ -128,12 +128,12 @@ def _new_tier(bot: Bot, task: str, used: Sequence[Used], book: PriceBook) -> Adv
     own = bot.choice
     pile = _Pile.of(one for one in used if one.choice == own)
     now = book.find(own.provider, own.model)
-    others = [] if now is None else _cheaper(pile, now, _same_provider(now, book))
+    others = [] if now is None else _cheaper(pile, now, _beside(now, own, book))
     if not others:
         return None
     other, saved = others[0]
     line = (
-        f"routing: {{tiers: {{small: {other.provider}/{other.model}, standard: {own.provider}/{own.model}}}, "
+        f"routing: {{tiers: {{small: {own.provider}/{other.model}, standard: {own.provider}/{own.model}}}, "
         f"default: standard, tasks: {{{scalar(task)}: small}}}}"
     )
     what = f"answer the task {task} with {other.model}{'' if now is None else _but(other, now)}"
@@ -158,12 +158,14 @@ def _tier(bot: str, routing: Routing, task: str, used: Sequence[Used], book: Pri
     other, saved = others[0]
     name = next(name for name, price in rows.items() if price is other)
     what = f"answer the task {task} with the tier {name} ({other.model})"
-    line = f"{scalar(task)}: {scalar(name)}"
-    return _advice(Kind.TASK, bot, what, pile, saved, (f"bots.{bot}.routing.tasks", line))
+    where, line = f"bots.{bot}.routing", f"{scalar(task)}: {scalar(name)}"
+    write = (f"{where}.tasks", line) if routing.tasks else (where, f"tasks: {{{line}}}")
+    return _advice(Kind.TASK, bot, what, pile, saved, write)
 
 
-def _same_provider(now: Price, book: PriceBook) -> list[Price]:
-    return [other for other in book.models() if other.provider == now.provider]
+def _beside(now: Price, choice: ModelChoice, book: PriceBook) -> list[Price]:
+    """Rows of that provider; where the model's own row is the operator's for any provider, such rows too."""
+    return [other for other in book.models() if other.provider in {choice.provider, now.provider}]
 
 
 def _cheaper(pile: _Pile, now: Price, others: Iterable[Price]) -> list[tuple[Price, Money]]:

@@ -125,13 +125,11 @@ def test_each_tier_has_its_own_advice() -> None:
 
 
 def test_a_free_tier_costs_nothing_already() -> None:
-    tiers = {"free": {"model": f"anthropic/{OPUS}", "free": True}, "strong": f"anthropic/{SONNET}"}
     bot = read_bot(SUPPORT)
     routed = read_bot({**SUPPORT, "routing": {"tiers": {"a": f"anthropic/{OPUS}"}, "default": "a"}})
     assert routed.routing is not None
     free = replace(routed.routing, tiers=tuple(replace(tier, free=True) for tier in routed.routing.tiers))
     assert saved(replace(bot, routing=free), used()) == []
-    assert tiers
 
 
 def tasks(bot: Bot, *uses: Used) -> list[tuple[str, str, int | None]]:
@@ -164,6 +162,14 @@ def test_a_task_without_a_tier_goes_to_one_that_is_there() -> None:
     faq, refund = used(task="faq"), used(task="refund")
     assert tasks(bot, faq, refund) == [("bots.support.routing.tasks", "faq: middle", from_usd("3"))]
     assert tasks(bot, used(cost="0", task="faq"), refund) == []
+
+
+def test_the_first_task_of_tiers_brings_the_tasks_with_it() -> None:
+    tiers = {"small": f"anthropic/{HAIKU}", "standard": f"anthropic/{OPUS}"}
+    bot = read_bot({**SUPPORT, "routing": {"tiers": tiers}})
+    assert tasks(bot, used(task="faq"), used()) == [
+        ("bots.support.routing", "tasks: {faq: small}", from_usd("6"))
+    ]
 
 
 def test_a_task_of_the_cheapest_tier_is_left_alone() -> None:

@@ -1,5 +1,6 @@
 """Puts an advice's line where it belongs and reads the file again, as an operator would."""
 
+import json
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -20,8 +21,6 @@ ENVIRON = {
 
 def dumped(data: Any) -> str:
     """As YAML; a JSON text is one."""
-    import json
-
     return json.dumps(data)
 
 
