@@ -93,8 +93,10 @@ def facts_of(scene: Scene, routing: Routing) -> Facts:
 
 
 def _said_before(history: tuple[Message, ...]) -> tuple[str, ...]:
-    said = [message.text for message in history[:-1] if isinstance(message, UserMessage)]
-    return tuple(said[-RECENT:])
+    """What the same person wrote before; in a channel of many the name tells who it was."""
+    name = getattr(history[-1], "name", None)
+    before = (message for message in history[:-1] if isinstance(message, UserMessage))
+    return tuple(message.text for message in before if message.name == name)[-RECENT:]
 
 
 async def _labelled(bot: Bot, routing: Routing, facts: Facts, judge: Judge) -> Facts:

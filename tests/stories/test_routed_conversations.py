@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from adapters.messages import Attachment, AttachmentKind
+from adapters.contract import Capabilities, Fetched
+from adapters.messages import Attachment, AttachmentKind, Sender
+from adapters.testing.fake import FakeAdapter
 from runner.agent.classify import instructions
 from runner.bots import (
     Bot,
@@ -132,6 +134,19 @@ async def test_who_asks_the_same_again_is_answered_by_the_stronger_tier() -> Non
         assert (await routes_of(walk.store))[-1] == ("strong-1", "strong", "escalated: repeated_question")
 
 
+async def test_two_people_who_ask_the_same_in_a_channel_do_not_repeat_themselves() -> None:
+    bot = a_routed_bot(conversations=ConversationRules(scope="channel"))
+    async with pipeline(bot, provider=a_model(), book=BOOK) as walk:
+        for user in ("ada", "bob", "ada"):
+            who = Sender(user, user.capitalize())
+            await ask(walk, "Where is the manual?", user=user, chat="room", sender=who)
+        assert [reason for _, _, reason in await routes_of(walk.store)] == [
+            "default",
+            "stays with small",
+            "escalated: repeated_question",
+        ]
+
+
 async def test_a_free_tier_that_is_busy_gives_way_to_the_next_one() -> None:
     bot = a_routed_bot(Routing(TIERS, "free"), cap=Money(10**9))
     async with pipeline(
@@ -242,6 +257,19 @@ async def test_in_a_channel_of_many_a_rule_about_one_user_holds_for_that_user_on
             "default",
             "rule 1: user eve",
             "stays with strong",
+        ]
+
+
+async def test_a_picture_goes_to_the_tier_that_sees_and_the_conversation_does_not_stay_there() -> None:
+    adapter = FakeAdapter(Capabilities(fetches=True))
+    adapter.files = {"a1": Fetched(b"a picture", "image/png")}
+    picture = Attachment(AttachmentKind.IMAGE, "a1", "image/png")
+    async with pipeline(a_routed_bot(), adapter=adapter, provider=a_model(), book=BOOK) as walk:
+        assert await ask(walk, "what is it?", attachments=(picture,)) == "re what is it?"
+        await ask(walk, "thank you")
+        assert await routes_of(walk.store) == [
+            ("strong-1", "strong", "default; small takes no pictures"),
+            ("small-1", "small", "default"),
         ]
 
 
