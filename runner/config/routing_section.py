@@ -170,17 +170,23 @@ def to_routing(section: RoutingSection | None) -> Routing | None:
     tiers = tuple(
         Tier(name, ModelChoice(*tier.model.split("/", 1)), tier.free) for name, tier in section.tiers.items()
     )
-    classifier, escalate = section.classifier, section.escalate
     return Routing(
         tiers=tiers,
         default=default_tier(section) or tiers[0].name,
         tasks=section.tasks,
         rules=tuple(to_rule(rule) for rule in section.rules),
-        classifier=classifier
-        and Classifier(classifier.prompt, tuple(dict.fromkeys(classifier.labels)), classifier.tier),
+        classifier=_to_classifier(section.classifier),
         sticky=section.sticky,
-        escalation=escalate and Escalation(escalate.to, signals(escalate), tuple(escalate.keywords)),
+        escalation=_to_escalation(section.escalate),
     )
+
+
+def _to_classifier(section: ClassifierSection | None) -> Classifier | None:
+    return None if section is None else Classifier(section.prompt, tuple(section.labels), section.tier)
+
+
+def _to_escalation(section: EscalateSection | None) -> Escalation | None:
+    return None if section is None else Escalation(section.to, signals(section), tuple(section.keywords))
 
 
 def to_rule(section: RuleSection) -> RouteRule:
