@@ -35,16 +35,17 @@ async def piped(child: Child, signals: Signals) -> AsyncIterator[Streams]:
     """Streams for a session, as long as they are held; afterwards the program is stopped."""
     to_session, heard = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     said, from_session = anyio.create_memory_object_stream[SessionMessage](0)
-    name = f"tool server {child.pid}"
+    name, over = f"tool server {child.pid}", asyncio.Event()
     async with asyncio.TaskGroup() as group:
         tasks = [
-            group.create_task(_hear(child, to_session, signals), name=f"{name} hear"),
+            group.create_task(_hear(child, to_session, signals, over), name=f"{name} hear"),
             group.create_task(_say(child, from_session, signals), name=f"{name} say"),
             group.create_task(_complain(child, signals), name=f"{name} complain"),
         ]
         try:
             yield heard, said
         finally:
+            over.set()
             heard.close()
             said.close()
             try:
@@ -55,8 +56,12 @@ async def piped(child: Child, signals: Signals) -> AsyncIterator[Streams]:
 
 
 async def _hear(
-    child: Child, to_session: MemoryObjectSendStream[SessionMessage | Exception], signals: Signals
+    child: Child,
+    to_session: MemoryObjectSendStream[SessionMessage | Exception],
+    signals: Signals,
+    over: asyncio.Event,
 ) -> None:
+    """Hand on what it says. `over`: it is to end, so that its end is no news."""
     with to_session:
         try:
             async for line in child.lines():
@@ -67,7 +72,8 @@ async def _hear(
             why = str(lost)
         else:
             why = await child.epitaph()
-        signals.lost(why)
+        if not over.is_set():
+            signals.lost(why)
 
 
 async def _handed_on(

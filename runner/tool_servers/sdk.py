@@ -145,10 +145,10 @@ class SdkLink:
         except MCPError as error:
             if error.code not in _CALLERS_FAULT:
                 self._signals.changed()
-            if error.code == types.CONNECTION_CLOSED:
+            if _is_closed(error):
                 return ToolAnswer(ok=False, text=f"The tool server went away during the call; {_MAYBE}.")
             return ToolAnswer(
-                ok=False, text=f"The tool server refused the call: {error.message[:LONGEST_WORDS]}"
+                ok=False, text=f"The tool server answered with an error: {error.message[:LONGEST_WORDS]}"
             )
         except ValidationError:
             return ToolAnswer(ok=False, text=f"The tool server's answer could not be read; {_MAYBE}.")
@@ -163,7 +163,12 @@ def _offered(tool: types.Tool) -> Offered:
     return Offered(tool.name, tool.description or tool.title or "", tool.input_schema, harmless)
 
 
+def _is_closed(error: MCPError) -> bool:
+    """Whether it is the SDK that says so: the code alone is any server's to use."""
+    return (error.code, error.message) == (types.CONNECTION_CLOSED, "Connection closed")
+
+
 def _why_lost(error: MCPError) -> str:
-    if error.code == types.CONNECTION_CLOSED:
+    if _is_closed(error):
         return "the connection was closed"
     return f"it does not list its tools (error {error.code})"
