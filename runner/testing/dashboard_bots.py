@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from runner.advice.counsel import Advice, Kind
 from runner.money.amounts import PICO_PER_CENT, Money, from_usd
 from runner.money.savings import Savings
 from runner.web.dashboard.figures import Breakdown, CacheFigures, Cap, Days, Figures, Series, Share, Spend
@@ -187,6 +188,38 @@ def talk() -> tuple[Said, ...]:
     )
 
 
+def advices() -> tuple[Advice, ...]:
+    """A jump and what would have cost less."""
+    quality = "quality is not measured: try it with real questions first"
+    model = "answer with claude-haiku-4-5 in place of claude-sonnet-4-6"
+    return (
+        Advice(
+            Kind.JUMP,
+            "support",
+            "input tokens a call: 6,210, usually 2,480 (+150 %), since 2026-11-18",
+            "the last 7 days (2,916 messages, 5,022 calls) against the median of 28 days before",
+        ),
+        Advice(
+            Kind.MODEL,
+            "support",
+            f"{model}; {quality}",
+            "11,856 calls with 51,114,112 tokens cost 68.40 USD, at its prices 22.80 USD",
+            _usd("45.6"),
+            "bots.support",
+            "llm_model: claude-haiku-4-5",
+        ),
+        Advice(
+            Kind.CAP,
+            "shop",
+            "limit what it may spend in a day: it has no cap",
+            "the dearest of 30 days cost 1.92 USD (2026-11-12), 95 % of them at most 1.71 USD",
+            None,
+            "bots.shop",
+            "caps: {bot: {day_cents: 342}}",
+        ),
+    )
+
+
 def overview() -> Overview:
     """A busy morning."""
     days = days_of(30, support=210, shop=64, homework=33, **{"night-desk": 18})
@@ -201,6 +234,7 @@ def overview() -> Overview:
         1_716,
         _usd("0.0423"),
         saved=Savings(_usd("61.20311"), _usd("4.11"), _usd("1.871"), 412),
+        advice=advices(),
     )
 
 
@@ -258,6 +292,7 @@ def bot_page() -> BotPage:
         ),
         conversation_rows(6),
         saved=Savings(_usd("52.810442"), _usd("4.11")),
+        advice=advices()[:2],
         rules=Rules(
             (
                 Fact("rule 1: keyword refund or complaint", "standard"),

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from runner.advice.counsel import Advice
 from runner.money.amounts import ZERO, Money
 from runner.money.savings import NOTHING_SAVED, Savings
 from runner.web.dashboard.figures import (
@@ -130,7 +131,7 @@ class BotCard:
 class Overview:
     """`/`. `spend`: today, 7 days, 30 days. `days`: by bot. `config_path`: where bots are defined.
 
-    `saved`: in the last of `spend`.
+    `saved`: in the last of `spend`. `advice`: warnings first.
     """
 
     spend: tuple[Spend, ...]
@@ -140,6 +141,7 @@ class Overview:
     held: Money = ZERO
     config_path: str = "bots.yaml"
     saved: Savings = NOTHING_SAVED
+    advice: tuple[Advice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +204,7 @@ class BotPage:
     cap_given: str = ""
     cap_unit: Literal["usd", "cents"] = "usd"
     saved: Savings = NOTHING_SAVED
+    advice: tuple[Advice, ...] = ()
     rules: Rules | None = None
 
 

@@ -27,6 +27,7 @@ from runner.web.dashboard.filling import (
 )
 from runner.web.dashboard.views import BotCard, BotPage, Conversations, Fact, Transcript
 from runner.web.dashboard.wording import count, days_until, usd
+from runner.web.dashboard_pages.advising import Advising
 from runner.web.dashboard_pages.desk import Desk, Visit, address, after, no_bot, not_written
 
 PERIODS = (30, 7, 90, 365)
@@ -41,6 +42,8 @@ class BotPages:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        parts = desk.parts
+        self._advising = Advising(parts.store, parts.clock, parts.prices, parts.defined)
 
     async def show(self, visit: Visit) -> web.Response:
         """The bot."""
@@ -142,6 +145,7 @@ class BotPages:
             _limits(bot),
             tuple(map(conversation_row, lines)),
             saved=saved,
+            advice=await self._advising.of([bot]),
             rules=rules_of(bot.routing),
         )
 

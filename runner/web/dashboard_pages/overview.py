@@ -17,6 +17,7 @@ from runner.web.dashboard.figures import Spend
 from runner.web.dashboard.filling import spend_days
 from runner.web.dashboard.views import BotCard, Notice, Overview
 from runner.web.dashboard.wording import counted, days_until, usd
+from runner.web.dashboard_pages.advising import Advising
 from runner.web.dashboard_pages.desk import Desk, Visit
 from runner.web.dashboard_pages.wallet import PATH as WALLET_PAGE
 
@@ -29,6 +30,8 @@ class OverviewPage:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        parts = desk.parts
+        self._advising = Advising(parts.store, parts.clock, parts.prices, parts.defined)
 
     async def show(self, visit: Visit) -> web.Response:
         """The page."""
@@ -53,7 +56,10 @@ class OverviewPage:
         saved = all_of(
             await usage_with_savings(store, whole_days(shown[0], shown[-1], None), (), desk.parts.prices())
         ).saved
-        view = Overview(_spend(sums, days), chart, cards, sum(received.values()), held, saved=saved)
+        advice = await self._advising.of(bots)
+        view = Overview(
+            _spend(sums, days), chart, cards, sum(received.values()), held, saved=saved, advice=advice
+        )
         return await desk.show(visit, view, standing=await self._odd(counters))
 
     def _card(

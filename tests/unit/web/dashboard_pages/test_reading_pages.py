@@ -139,6 +139,40 @@ async def test_a_bots_page_says_by_which_rules_its_models_answer_and_what_each_r
         assert "alert(1)</script>" not in seen.text
 
 
+async def test_what_would_have_cost_less_stands_on_the_pages(stage: Stage) -> None:
+    choice, now_ms = BOT.choice, stage.clock.now_ms()
+    rates = {choice.model: 4 * 10**12, HOSTILE: 10**12}
+    stage.book = PriceBook(
+        "test",
+        {
+            (choice.provider, name): Price(name, choice.provider, Rates(rate, rate))
+            for name, rate in rates.items()
+        },
+    )
+    about: dict[str, Any] = {
+        "bot": "shop",
+        "provider": choice.provider,
+        "model": choice.model,
+        "time_ms": now_ms,
+    }
+    await stage.store.hold(HoldRequest(attempt("t1.1", **about), (scope("bot:shop", None),), WANTED))
+    usage = Usage(1_000_000)
+    await stage.store.settle(Settlement("t1.1", ReservationState.SETTLED, from_usd("4"), usage))
+    person = await Person(stage).sign_in()
+    for path in ("/", "/bots/shop"):
+        [card] = [
+            one for one in (await person.look(path)).page.all("section") if one.given.get("id") == "advice"
+        ]
+        [row] = [one.text() for one in card.all("tr")][1:]
+        assert "1 call with 1,000,000 tokens cost 4.00 USD, at its prices 1.00 USD" in row, path
+        assert "llm_model: " in row
+        assert row.endswith("$3.00")
+    # A cheaper model is gone from the book: what was found before is not shown again.
+    stage.book = PriceBook("test", {})
+    assert "Would have saved" not in (await person.look("/")).words
+    assert "Would have saved" not in (await person.look("/bots/off")).words
+
+
 async def test_who_is_not_signed_in_is_led_to_the_login_and_back(stage: Stage) -> None:
     nobody = Person(stage)
     for method, path in PLACES:
