@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from runner.ports.runs import Errand, Handoff, RunRecord
+
 
 @dataclass(frozen=True, slots=True)
 class NewInbound:
@@ -157,6 +159,10 @@ class FinishedTurn:
         first_state: `sending` where the outbox tries at once, `sent` where the platform collects its answers.
         report: JSON of the turn's figures, for traces.
         platform: what its traffic counts for; empty: the channel's name.
+        asked: whether somebody wrote; an errand counts for no message received and no active user.
+        run: the workflow run as it is now, in place of what was stored of it.
+        errands: what is owed from now on.
+        handoff: what a reviewer is asked.
     """
 
     inbox_id: int
@@ -173,3 +179,7 @@ class FinishedTurn:
     first_state: OutboxState = OutboxState.SENDING
     report: str = "{}"
     platform: str = ""
+    asked: bool = True
+    run: RunRecord | None = None
+    errands: tuple[Errand, ...] = ()
+    handoff: Handoff | None = None

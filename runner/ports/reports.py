@@ -133,8 +133,12 @@ class ReportStore(Protocol):
         The ledger keeps the money, it has no content, and so do the counts by day. What belongs to a turn that is
         not done yet, or whose reply is on its way, stays: forget again. Where others spoke in a conversation, their
         turns stay, whole, but the summaries of what was said in it go. So do all kept answers of the bot, which
-        are not counted.
+        are not counted. The user's workflow runs go, finished or not, with what they owe and ask, and what workflows
+        remember of the user.
         """
 
     async def forget_conversation(self, conversation: str) -> int:
-        """Remove one conversation, whoever spoke in it; returns rows removed. What stays: as with `forget_user`."""
+        """Remove one conversation, whoever spoke in it, with its runs; returns rows removed.
+
+        What stays: as with `forget_user`.
+        """

@@ -6,7 +6,8 @@
 
 Rules: a run, its errands and its hand-off are written in the transaction that ends the turn (`FinishedTurn`); a
 decision and the errand that it makes are one transaction; an errand becomes a message and is gone in one
-transaction. So a run goes on once for each thing that it waited for, whatever happens in between.
+transaction. So a run goes on once for each thing that it waited for, whatever happens in between. What a user's
+run said and what it waits for goes when the user is forgotten; a run that waits is never pruned.
 """
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ from enum import StrEnum
 from typing import Protocol
 
 from runner.clock import UnixMs
+
+ERRAND_ACCOUNT = "~errand"
+"""Whose events errands are, as inbox rows: no platform has an account of that name."""
+MOST_MEMORIES = 1000
+"""Keys that an owner's memory holds; the oldest go."""
 
 
 class RunStatus(StrEnum):
@@ -59,6 +65,7 @@ class Errand:
         key: unique for ever: the inbox row's event id, so that it is done once.
         payload: what the inbox row will hold (`runner.dispatch.errands`).
         run: the run that it belongs to; empty: none.
+        user: whose conversation it goes on in; with that user it is forgotten.
     """
 
     key: str
@@ -68,6 +75,7 @@ class Errand:
     payload: str
     due_ms: int
     run: str = ""
+    user: str = ""
 
 
 class Decision(StrEnum):
@@ -105,16 +113,19 @@ class Handoff:
 
 
 class RunStore(Protocol):
-    """Runs, errands, hand-offs; what a workflow remembers."""
+    """Runs, errands, hand-offs; what a workflow remembers. `Store.runs` is one."""
 
     async def run(self, run: str) -> RunRecord | None:
         """A run as it was last written."""
 
     async def runs(self, bot: str, limit: int) -> list[RunRecord]:
-        """The bot's latest runs, the latest first."""
+        """The bot's latest runs, the one that was last written first."""
+
+    async def waiting_runs(self, conversation: str) -> list[RunRecord]:
+        """The runs of that conversation that wait, the one that was last written first."""
 
     async def errands(self, now_ms: int, limit: int) -> list[Errand]:
-        """Those that are due, the earliest first."""
+        """Those that are due, the earliest first; of the same time, the one that was owed first."""
 
     async def next_errand_ms(self) -> int | None:
         """When the earliest is due; None: there is none."""
@@ -123,13 +134,16 @@ class RunStore(Protocol):
         """Remember an errand; False where one of that key was there, or was done, before."""
 
     async def send_errand(self, key: str, now_ms: int) -> int | None:
-        """Make it an inbox row and forget it, in one transaction; the row's id, None: it is gone already."""
+        """Make it an inbox row of `ERRAND_ACCOUNT` and forget it, in one transaction.
+
+        The row's id; None: it is gone already, or was an inbox row before.
+        """
 
     async def handoff(self, handoff: str) -> Handoff | None:
         """One hand-off."""
 
     async def handoffs(self, decision: Decision | None, limit: int) -> list[Handoff]:
-        """The latest first, of that decision only where one is given."""
+        """Those asked last first, of that decision only where one is given."""
 
     async def decide(
         self, handoff: str, decision: Decision, by: str, comment: str, errand: Errand, now_ms: int
@@ -143,4 +157,4 @@ class RunStore(Protocol):
         """What a workflow remembers under this key; `owner`: a user's id, or empty for the whole bot."""
 
     async def remember(self, bot: str, owner: str, key: str, value: str | None, at_ms: int) -> None:
-        """Remember it in place of what was there; None forgets it. Bounded: 1,000 keys an owner, the oldest go."""
+        """Remember it in place of what was there; None forgets it. Bounded by `MOST_MEMORIES` an owner."""

@@ -25,12 +25,14 @@ from runner.ports.mail import (
     Acceptance,
     FinishedTurn,
     NewInbound,
+    NewOutbound,
     OutboxState,
     Outgoing,
     StoredStep,
     Work,
 )
 from runner.ports.reports import ReportStore
+from runner.ports.runs import RunStore
 
 
 class LaneSession(MoneyStore, Protocol):
@@ -39,11 +41,23 @@ class LaneSession(MoneyStore, Protocol):
     async def next(self, now_ms: int) -> Work | None:
         """The lane's oldest message that is not done and due, or None. Changes nothing."""
 
-    async def save_step(self, turn: str, step: StoredStep) -> None:
-        """Remember something that the turn must not do again. The same number twice: IllegalStep."""
+    async def save_step(
+        self,
+        turn: str,
+        step: StoredStep,
+        outbox: Sequence[NewOutbound] = (),
+        first_state: OutboxState = OutboxState.PENDING,
+    ) -> tuple[int, ...]:
+        """Remember something that the turn must not do again, with what it sends at once; the outbox ids.
+
+        `turn` may be a turn's own part, such as `t12.d1`. The same number twice: IllegalStep, and nothing is sent.
+        """
+
+    async def steps(self, turn: str) -> tuple[tuple[StoredStep, ...], int]:
+        """The steps of a turn's own part (`t12.d1`), in order, and how many ledger rows it has, as in `Work`."""
 
     async def finish(self, turn: FinishedTurn) -> tuple[int, ...]:
-        """Turn + conversation + messages + outbox + inbox done; returns the outbox ids.
+        """Turn + conversation + messages + outbox + inbox done + run, errands, hand-off; returns the outbox ids.
 
         The conversation's heads afterwards are those of `runner.store.rules.heads_after`.
         MUST raise IllegalStep, changing nothing, where the message is done already.
@@ -106,6 +120,10 @@ class Store(BookStore, ReportStore, AnswerStore, Protocol):
     @property
     def batches(self) -> BatchStore:
         """Batches, in the same store: a line's hold and end are in the same ledger and counters."""
+
+    @property
+    def runs(self) -> RunStore:
+        """Workflow runs, in the same store: they are written by the transaction that ends their turn."""
 
     async def open(self) -> None:
         """Connect, migrate, check. Raises StoreRefused (newer schema, damaged, in use by another daemon)."""
@@ -171,6 +189,7 @@ class Store(BookStore, ReportStore, AnswerStore, Protocol):
     ) -> int:
         """Forget finished inbox rows, sent outbox rows, steps and idle conversations; returns rows removed.
 
-        So go kept answers whose time was over at `answers_until_ms`, and what was said in batches that
-        were over before `conversations_before_ms`. The ledger is never pruned.
+        A turn's steps include those of its own parts (`t12.d1`). So go kept answers whose time was over at
+        `answers_until_ms`, and, of before `conversations_before_ms`, what was said in batches that were over, runs
+        that do not wait, and hand-offs that were decided. The ledger is never pruned.
         """

@@ -5,12 +5,12 @@ Rule: whoever enters a lane that is held gets None and does not wait; leaving, h
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
 from runner.ports.books import HoldRequest, HoldResult, MoneyStore, Settled, Settlement
-from runner.ports.mail import FinishedTurn, StoredStep, Work
+from runner.ports.mail import FinishedTurn, NewOutbound, OutboxState, StoredStep, Work
 from runner.ports.stores import LaneSession
 
 
@@ -20,8 +20,17 @@ class LaneStore(MoneyStore, Protocol):
     async def next_in(self, lane: str, now_ms: int) -> Work | None:
         """The lane's head, where it is due."""
 
-    async def save_step(self, turn: str, step: StoredStep) -> None:
+    async def save_step(
+        self,
+        turn: str,
+        step: StoredStep,
+        outbox: Sequence[NewOutbound] = (),
+        first_state: OutboxState = OutboxState.PENDING,
+    ) -> tuple[int, ...]:
         """As `LaneSession.save_step`."""
+
+    async def steps(self, turn: str) -> tuple[tuple[StoredStep, ...], int]:
+        """As `LaneSession.steps`."""
 
     async def finish(self, turn: FinishedTurn) -> tuple[int, ...]:
         """As `LaneSession.finish`."""
@@ -62,8 +71,17 @@ class _Session:
     async def next(self, now_ms: int) -> Work | None:
         return await self._store.next_in(self._lane, now_ms)
 
-    async def save_step(self, turn: str, step: StoredStep) -> None:
-        await self._store.save_step(turn, step)
+    async def save_step(
+        self,
+        turn: str,
+        step: StoredStep,
+        outbox: Sequence[NewOutbound] = (),
+        first_state: OutboxState = OutboxState.PENDING,
+    ) -> tuple[int, ...]:
+        return await self._store.save_step(turn, step, outbox, first_state)
+
+    async def steps(self, turn: str) -> tuple[tuple[StoredStep, ...], int]:
+        return await self._store.steps(turn)
 
     async def finish(self, turn: FinishedTurn) -> tuple[int, ...]:
         return await self._store.finish(turn)

@@ -46,6 +46,11 @@ def turn_id(inbox_id: int) -> str:
     return f"t{inbox_id}"
 
 
+def inbox_of(turn: str) -> int:
+    """The message that a turn, or a part of it such as `t12.d1`, answers."""
+    return int(turn.removeprefix("t").partition(".")[0])
+
+
 # ── money ────────────────────────────────────────────────────────────────────────────────────────────────
 def scope_names(scopes: Sequence[ScopeLimit]) -> tuple[str, ...]:
     """The names of a request's scopes.

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from runner.clock import is_due
 from runner.errors import IllegalStep
-from runner.ports.mail import Acceptance, FinishedTurn, NewInbound, OutboxState, Outgoing
+from runner.ports.mail import Acceptance, NewInbound, NewOutbound, OutboxState, Outgoing
+from runner.ports.runs import ERRAND_ACCOUNT
 from runner.ports.stores import StoreFigures
 from runner.store.rules import (
     LONGEST_POSTPONED_MS,
@@ -67,7 +68,8 @@ class Inbox:
         for letter in reversed(self._letters.values()):
             if len(latest) == limit:
                 break
-            if (letter.message.bot, letter.message.channel) == (bot, channel):
+            message = letter.message
+            if (message.bot, message.channel) == (bot, channel) and message.account != ERRAND_ACCOUNT:
                 latest.setdefault(letter.message.lane, letter.message.payload)
         return list(reversed(latest.values()))
 
@@ -147,23 +149,23 @@ class Outbox:
         self._by_message: dict[int, list[int]] = {}
         self._last_id = 0
 
-    def add(self, turn: FinishedTurn) -> tuple[int, ...]:
-        """Store a turn's parts in their first state; returns their ids."""
+    def add(self, inbox_id: int, parts: Sequence[NewOutbound], state: OutboxState) -> tuple[int, ...]:
+        """Store parts of an answer in their first state; returns their ids."""
         ids = []
-        for part in turn.outbox:
+        for part in parts:
             self._last_id += 1
             self._parts[self._last_id] = Outgoing(
                 id=self._last_id,
-                inbox_id=turn.inbox_id,
+                inbox_id=inbox_id,
                 bot=part.bot,
                 channel=part.channel,
                 place=part.place,
                 payload=part.payload,
-                state=turn.first_state,
-                tries=first_tries(turn.first_state),
+                state=state,
+                tries=first_tries(state),
             )
             ids.append(self._last_id)
-        self._by_message[turn.inbox_id] = ids
+        self._by_message.setdefault(inbox_id, []).extend(ids)
         return tuple(ids)
 
     def begin_sending(self, ids: Sequence[int]) -> None:

@@ -32,6 +32,7 @@ from runner.ports.mail import (
     Acceptance,
     FinishedTurn,
     NewInbound,
+    NewOutbound,
     OutboxState,
     Outgoing,
     PreparedHead,
@@ -45,21 +46,19 @@ from runner.store.lanes import OwnLanes
 from runner.store.memory.answers import Answers
 from runner.store.memory.batches import MemoryBatches
 from runner.store.memory.books import Books
+from runner.store.memory.leases import Leases
 from runner.store.memory.mail import Inbox, Outbox
+from runner.store.memory.runs import MemoryRuns
 from runner.store.memory.talk import Conversations
 from runner.store.memory.traffic import Traffic
 from runner.store.memory.transcripts import page, transcript
-from runner.store.rules import next_lease, turn_id
-
-
-def _nothing(method: str) -> None:
-    """No fault."""
+from runner.store.rules import inbox_of, turn_id
 
 
 class MemoryStore:
     """Remembers until the process ends."""
 
-    def __init__(self, before: Callable[[str], None] = _nothing) -> None:
+    def __init__(self, before: Callable[[str], None] = lambda _: None) -> None:
         self._before = before
         self._is_open = False
         self._inbox = Inbox()
@@ -69,7 +68,8 @@ class MemoryStore:
         self._traffic = Traffic()
         self._kept = Answers()
         self.batches = MemoryBatches(self._books, self._talks, self._begin)
-        self._leases: dict[str, Lease] = {}
+        self.runs = MemoryRuns(self._inbox, self._begin)
+        self._leases = Leases()
         self._lanes = OwnLanes(self)
 
     async def open(self) -> None:
@@ -142,20 +142,34 @@ class MemoryStore:
             attempts_used=self._books.attempts(turn),
         )
 
-    async def save_step(self, turn: str, step: StoredStep) -> None:
+    async def save_step(
+        self,
+        turn: str,
+        step: StoredStep,
+        outbox: Sequence[NewOutbound] = (),
+        first_state: OutboxState = OutboxState.PENDING,
+    ) -> tuple[int, ...]:
         """As `LaneSession.save_step`."""
         self._begin("save_step")
         self._talks.save_step(turn, step)
+        return self._outbox.add(inbox_of(turn), outbox, first_state) if outbox else ()
+
+    async def steps(self, turn: str) -> tuple[tuple[StoredStep, ...], int]:
+        """As `LaneSession.steps`."""
+        self._begin("steps")
+        return self._talks.steps(turn), self._books.attempts(turn)
 
     async def finish(self, turn: FinishedTurn) -> tuple[int, ...]:
         """As `LaneSession.finish`."""
         self._begin("finish")
         letter = self._inbox.open_letter(turn.inbox_id)
+        self.runs.check_end(turn)
         begins = not self._talks.is_begun(turn.conversation.id)
         self._inbox.finish(letter, turn.at_ms)
         self._traffic.count(turn, letter.message.at_ms, begins=begins)
         self._talks.remember(turn)
-        return self._outbox.add(turn)
+        self.runs.end_turn(turn)
+        return self._outbox.add(turn.inbox_id, turn.outbox, turn.first_state)
 
     async def postpone(self, inbox_id: int, until_ms: int) -> None:
         """As `LaneSession.postpone`."""
@@ -310,18 +324,19 @@ class MemoryStore:
         """As the port says."""
         self._begin("forget_user")
         self._kept.forget(bot)
-        return self._forget_turns(self._talks.turns_of(bot, user))
+        return self.runs.forget_user(bot, user) + self._forget_turns(self._talks.turns_of(bot, user))
 
     async def forget_conversation(self, conversation: str) -> int:
         """As the port says."""
         self._begin("forget_conversation")
-        removed = self._forget_turns(self._talks.turns_in(conversation))
+        removed = self.runs.forget_conversation(conversation)
+        removed += self._forget_turns(self._talks.turns_in(conversation))
         return removed + self._talks.forget_if_empty(conversation, self._inbox.has_work)
 
     def _forget_turns(self, turns: Iterable[TurnRecord]) -> int:
         removed = 0
         for turn in turns:
-            inbox_id = int(turn.turn.removeprefix("t"))
+            inbox_id = inbox_of(turn.turn)
             if not self._outbox.is_on_its_way(inbox_id):
                 removed += self._talks.forget_turn(turn.turn, self._inbox.has_work)
                 removed += self._outbox.forget(inbox_id) + self._inbox.forget(inbox_id)
@@ -362,17 +377,12 @@ class MemoryStore:
     async def lease(self, name: str, holder: str, ttl_ms: int, now_ms: int) -> Lease | None:
         """As the port says."""
         self._begin("lease")
-        lease = next_lease(self._leases.get(name), Lease(name, holder, 0, now_ms + ttl_ms), now_ms)
-        if lease is not None:
-            self._leases[name] = lease
-        return lease
+        return self._leases.lease(Lease(name, holder, 0, now_ms + ttl_ms), now_ms)
 
     async def release(self, name: str, holder: str) -> None:
         """As the port says."""
         self._begin("release")
-        lease = self._leases.get(name)
-        if lease is not None and lease.holder == holder:
-            self._leases[name] = Lease(name, "", lease.epoch, 0)
+        self._leases.release(name, holder)
 
     async def prune(
         self, finished_before_ms: int, conversations_before_ms: int, answers_until_ms: int = 0
@@ -385,6 +395,6 @@ class MemoryStore:
                 removed += self._inbox.forget(inbox_id) + self._outbox.forget(inbox_id)
                 removed += self._talks.forget_steps(turn_id(inbox_id))
         removed += self._talks.forget_idle(conversations_before_ms, self._inbox.has_work)
-        removed += self._kept.forget_old(answers_until_ms)
-        removed += self.batches.forget_old(conversations_before_ms)
+        removed += self._kept.forget_old(answers_until_ms) + self.batches.forget_old(conversations_before_ms)
+        removed += self.runs.forget_old(conversations_before_ms)
         return removed + self._traffic.forget_users(day_of(finished_before_ms) - ACTIVE_USERS_DAYS)

@@ -41,6 +41,8 @@ class Conversations:
         self._lanes: dict[str, list[str]] = {}
         self._turns: dict[str, _Turn] = {}
         self._steps: dict[str, dict[int, StoredStep]] = {}
+        self._parts: dict[str, set[str]] = {}
+        """Of each turn its own parts that have steps (`t12.d1`), under the turn's id."""
 
     def latest(self, lane: str) -> tuple[ConversationState | None, tuple[str, ...]]:
         """The lane's latest conversation, and what of it a model may see."""
@@ -163,11 +165,14 @@ class Conversations:
         """As `LaneSession.save_step`."""
         self.check_step(turn, step)
         self._steps.setdefault(turn, {})[step.number] = step
+        whole, dot, _ = turn.partition(".")
+        if dot:
+            self._parts.setdefault(whole, set()).add(turn)
 
     # ── forgetting ───────────────────────────────────────────────────────────────────────────────────────
     def forget_steps(self, turn: str) -> int:
-        """Remove a turn's steps; how many there were."""
-        return len(self._steps.pop(turn, ()))
+        """Remove a turn's steps with those of its parts; how many there were."""
+        return sum(len(self._steps.pop(name, ())) for name in (turn, *self._parts.pop(turn, ())))
 
     def forget_turn(self, turn: str, has_work: Callable[[str], bool]) -> int:
         """Remove a turn with its messages, and its conversation where it was the last of it; how many rows."""

@@ -32,21 +32,22 @@ class Traffic:
 
     def count(self, turn: FinishedTurn, accepted_ms: int, *, begins: bool) -> None:
         """Count a turn; `begins`: it is the first of its conversation."""
-        sent = len(turn.outbox)
+        sent, received = len(turn.outbox), int(turn.asked)
         known = self._known(turn.bot)
         self._facts[turn.bot] = replace(
             known,
             last_active_ms=max(known.last_active_ms or 0, accepted_ms),
             conversations=known.conversations + int(begins),
-            messages=known.messages + 1 + sent,
+            messages=known.messages + received + sent,
         )
         at = day_of(accepted_ms), turn.bot
         user = turn.platform or turn.channel, turn.user
         day = self._days.get(at, DayTraffic(text_of(at[0]), turn.bot))
-        fresh = user not in self._active[at]
-        self._active[at].add(user)
+        fresh = turn.asked and user not in self._active[at]
+        if fresh:
+            self._active[at].add(user)
         self._days[at] = replace(
-            day, received=day.received + 1, sent=day.sent + sent, users=day.users + int(fresh)
+            day, received=day.received + received, sent=day.sent + sent, users=day.users + int(fresh)
         )
 
     def facts(self, bots: Collection[str]) -> dict[str, BotFacts]:

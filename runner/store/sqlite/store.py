@@ -36,6 +36,7 @@ from runner.ports.mail import (
     Acceptance,
     FinishedTurn,
     NewInbound,
+    NewOutbound,
     OutboxState,
     Outgoing,
     PreparedHead,
@@ -59,6 +60,8 @@ from runner.store.sqlite.money import MoneyRows
 from runner.store.sqlite.outbox import OutboxRows
 from runner.store.sqlite.queries import load_queries
 from runner.store.sqlite.reader import SqliteReader
+from runner.store.sqlite.run_rows import RunRows
+from runner.store.sqlite.runs import SqliteRuns
 from runner.store.sqlite.traffic import TrafficRows
 from runner.store.sqlite.turns import TurnRows
 from runner.store.sqlite.upkeep import Upkeep
@@ -76,7 +79,8 @@ class SqliteStore:
         self._migrations = load_migrations()
         self._lock = FileLock(path)
         self._inbox = InboxRows(sql)
-        self._turns = TurnRows(sql)
+        self._run_rows = RunRows(sql, self._inbox)
+        self._turns = TurnRows(sql, self._run_rows)
         self._traffic = TrafficRows(sql)
         self._outbox = OutboxRows(sql)
         self._deposits = DepositRows(sql)
@@ -90,6 +94,7 @@ class SqliteStore:
         self._reader = SqliteReader(path, sql, self._migrations[-1].version)
         self._lanes = OwnLanes(self)
         self.batches = SqliteBatches(self._writer, self._reader, sql, self._money)
+        self.runs = SqliteRuns(self._writer, self._reader, sql, self._run_rows)
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────
     async def open(self) -> None:
@@ -151,9 +156,19 @@ class SqliteStore:
         """As `LaneSession.next`."""
         return await self._writer.read(lambda c: self._inbox.next(c, lane, now_ms))
 
-    async def save_step(self, turn: str, step: StoredStep) -> None:
+    async def save_step(
+        self,
+        turn: str,
+        step: StoredStep,
+        outbox: Sequence[NewOutbound] = (),
+        first_state: OutboxState = OutboxState.PENDING,
+    ) -> tuple[int, ...]:
         """As `LaneSession.save_step`."""
-        await self._writer.write(lambda c: self._turns.save_step(c, turn, step))
+        return await self._writer.write(lambda c: self._turns.save_step(c, turn, step, outbox, first_state))
+
+    async def steps(self, turn: str) -> tuple[tuple[StoredStep, ...], int]:
+        """As `LaneSession.steps`."""
+        return await self._writer.read(lambda c: self._turns.steps(c, turn))
 
     async def finish(self, turn: FinishedTurn) -> tuple[int, ...]:
         """As `LaneSession.finish`."""
@@ -294,11 +309,13 @@ class SqliteStore:
     async def forget_user(self, bot: str | None, user: str) -> int:
         """As the port says, but in several transactions, as `prune`."""
         await self._writer.write(lambda c: self._answers.forget(c, bot))
-        return await self._all_of(lambda c: self._upkeep.forget_user(c, bot, user))
+        removed = await self._all_of(lambda c: self._run_rows.forget_user(c, bot, user))
+        return removed + await self._all_of(lambda c: self._upkeep.forget_user(c, bot, user))
 
     async def forget_conversation(self, conversation: str) -> int:
         """As the port says, but in several transactions, as `prune`."""
-        return await self._all_of(lambda c: self._upkeep.forget_conversation(c, conversation))
+        removed = await self._all_of(lambda c: self._run_rows.forget_conversation(c, conversation))
+        return removed + await self._all_of(lambda c: self._upkeep.forget_conversation(c, conversation))
 
     # ── kept answers, heads ──────────────────────────────────────────────────────────────────────────────
     async def kept_answer(self, key: str, now_ms: int) -> KeptAnswer | None:
@@ -339,6 +356,7 @@ class SqliteStore:
             + await self._all_of(lambda c: self._upkeep.forget_active_users(c, before_day))
             + await self._all_of(lambda c: self._answers.forget_old(c, answers_until_ms))
             + await self._all_of(lambda c: self.batches.forget_old(c, conversations_before_ms))
+            + await self._all_of(lambda c: self._run_rows.forget_old(c, conversations_before_ms))
         )
 
     async def _all_of(self, some: Unit[int]) -> int:

@@ -34,8 +34,11 @@ class TrafficRows:
     ) -> None:
         """Count a turn; `begins`: it is the first of its conversation."""
         day, platform = day_of(accepted_ms), turn.platform or turn.channel
-        fresh = connection.execute(self._sql["add_active_user"], (day, turn.bot, platform, turn.user))
-        counts = (len(turn.outbox), int(begins), fresh.rowcount, accepted_ms)
+        fresh = 0
+        if turn.asked:
+            asked = (day, turn.bot, platform, turn.user)
+            fresh = connection.execute(self._sql["add_active_user"], asked).rowcount
+        counts = (int(turn.asked), len(turn.outbox), int(begins), fresh, accepted_ms)
         connection.execute(self._sql["count_traffic"], (turn.bot, day, platform, *counts))
 
     def facts(self, connection: sqlite3.Connection, bots: Collection[str]) -> dict[str, BotFacts]:

@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 from runner.errors import IllegalStep
-from runner.ports.mail import ConversationState, FinishedTurn, StoredStep
+from runner.ports.mail import ConversationState, FinishedTurn, NewOutbound, OutboxState, StoredStep
 from runner.ports.stores import TurnRecord
-from runner.store.rules import first_tries, heads_after
+from runner.store.rules import first_tries, heads_after, inbox_of
 from runner.store.sqlite.inbox import state_from
 from runner.store.sqlite.queries import Queries
+from runner.store.sqlite.run_rows import RunRows
 from runner.store.sqlite.traffic import TrafficRows
 
 
 class TurnRows:
     """The tables `turns`, `steps`, `conversations` and `messages`; a turn that ends is counted as traffic."""
 
-    def __init__(self, sql: Queries) -> None:
+    def __init__(self, sql: Queries, runs: RunRows) -> None:
         self._sql = sql
         self._traffic = TrafficRows(sql)
+        self._runs = runs
 
-    def save_step(self, connection: sqlite3.Connection, turn: str, step: StoredStep) -> None:
+    def save_step(
+        self,
+        connection: sqlite3.Connection,
+        turn: str,
+        step: StoredStep,
+        outbox: Sequence[NewOutbound] = (),
+        first_state: OutboxState = OutboxState.PENDING,
+    ) -> tuple[int, ...]:
         """As `LaneSession.save_step`."""
         done = connection.execute(self._sql["save_step"], (turn, step.number, step.payload))
         if done.rowcount != 1:
             raise IllegalStep(f"turn {turn} has a step {step.number} already")
+        return self._send(connection, inbox_of(turn), outbox, first_state) if outbox else ()
+
+    def steps(self, connection: sqlite3.Connection, turn: str) -> tuple[tuple[StoredStep, ...], int]:
+        """As `LaneSession.steps`."""
+        steps = tuple(StoredStep(*row) for row in connection.execute(self._sql["steps"], (turn,)))
+        [(attempts,)] = connection.execute(self._sql["attempts_of_turn"], (turn,)).fetchall()
+        return steps, attempts
 
     def finish(self, connection: sqlite3.Connection, turn: FinishedTurn) -> tuple[int, ...]:
         """As `LaneSession.finish`."""
@@ -35,12 +52,21 @@ class TurnRows:
         self._remember(connection, turn, None if begun is None else state_from(begun))
         [(accepted_ms,)] = done
         self._traffic.count(connection, turn, accepted_ms, begins=begun is None)
-        state = turn.first_state
+        self._runs.end_turn(connection, turn)
+        return self._send(connection, turn.inbox_id, turn.outbox, turn.first_state)
+
+    def _send(
+        self,
+        connection: sqlite3.Connection,
+        inbox_id: int,
+        parts: Sequence[NewOutbound],
+        state: OutboxState,
+    ) -> tuple[int, ...]:
         ids = []
-        for part in turn.outbox:
+        for part in parts:
             added = connection.execute(
                 self._sql["add_outgoing"],
-                (turn.inbox_id, part.bot, part.channel, part.place, part.payload, state, first_tries(state)),
+                (inbox_id, part.bot, part.channel, part.place, part.payload, state, first_tries(state)),
             )
             ids.append(int(added.lastrowid or 0))
         return tuple(ids)

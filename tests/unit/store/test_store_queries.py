@@ -49,6 +49,7 @@ READS_ALL = {
     "old_sends": "an index of unsent parts only",
     "latest_message": "backwards along its key, one row",
     "batches": "backwards along its key, the latest only",
+    "handoffs": "backwards along its key, the latest only",
     "open_batches": "an index of open batches only",
     "batch_remotes": "an index of names only; asked where a submission was cut off",
 }

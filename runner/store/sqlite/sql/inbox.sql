@@ -8,12 +8,12 @@ SELECT id, finished_ms IS NOT NULL FROM inbox
 WHERE bot = ? AND channel = ? AND account = ? AND event_id = ?;
 
 -- name: recent
--- However old a store is, only the channel's latest messages are looked at.
+-- However old a store is, only the channel's latest messages are looked at. An errand is no platform's message.
 SELECT payload FROM inbox
 WHERE id IN (
     SELECT max(id) FROM (
         SELECT id, lane FROM inbox INDEXED BY inbox_by_channel
-        WHERE bot = :bot AND channel = :channel
+        WHERE bot = :bot AND channel = :channel AND account <> '~errand'
         ORDER BY id DESC
         LIMIT :looked_at
     )

@@ -37,7 +37,11 @@ UNION ALL SELECT 'usage_days', count(*) FROM usage_days
 UNION ALL SELECT 'usage_user_days', count(*) FROM usage_user_days
 UNION ALL SELECT 'kept_answers', count(*) FROM kept_answers
 UNION ALL SELECT 'batches', count(*) FROM batches
-UNION ALL SELECT 'batch_lines', count(*) FROM batch_lines;
+UNION ALL SELECT 'batch_lines', count(*) FROM batch_lines
+UNION ALL SELECT 'runs', count(*) FROM runs
+UNION ALL SELECT 'errands', count(*) FROM errands
+UNION ALL SELECT 'handoffs', count(*) FROM handoffs
+UNION ALL SELECT 'memories', count(*) FROM memories;
 
 -- name: oldest_message
 SELECT min(accepted_ms) FROM inbox;

@@ -11,9 +11,9 @@ INSERT INTO active_users (day, bot, platform, user) VALUES (?, ?, ?, ?) ON CONFL
 
 -- name: count_traffic
 INSERT INTO traffic_days (bot, day, platform, received, sent, conversations, users, last_ms)
-VALUES (?, ?, ?, 1, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (bot, day, platform) DO UPDATE SET
-    received = received + 1, sent = sent + excluded.sent,
+    received = received + excluded.received, sent = sent + excluded.sent,
     conversations = conversations + excluded.conversations, users = users + excluded.users,
     last_ms = max(last_ms, excluded.last_ms);
 

@@ -20,6 +20,9 @@ INSERT INTO messages (conversation, seq, payload) VALUES (?, ?, ?);
 -- name: steps
 SELECT number, payload FROM steps WHERE turn = ? ORDER BY number;
 
+-- name: attempts_of_turn
+SELECT count(*) FROM ledger WHERE turn = ?;
+
 -- name: save_step
 INSERT INTO steps (turn, number, payload) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
 

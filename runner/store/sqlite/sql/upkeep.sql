@@ -9,7 +9,12 @@ WHERE finished_ms IS NOT NULL AND finished_ms < ?
 LIMIT ?;
 
 -- name: forget_steps
-DELETE FROM steps WHERE turn IN (SELECT 't' || value FROM json_each(?));
+-- With those of the turn's own parts: t12, t12.d1, t12.d1.d1; what comes after '.' in order is '/'.
+DELETE FROM steps WHERE (turn, number) IN (
+    SELECT steps.turn, steps.number
+    FROM json_each(?) AS asked
+    CROSS JOIN steps ON steps.turn >= 't' || asked.value AND steps.turn < 't' || asked.value || '/'
+);
 
 -- name: forget_outgoing
 DELETE FROM outbox WHERE inbox_id IN (SELECT value FROM json_each(?));
