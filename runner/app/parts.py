@@ -15,6 +15,7 @@ from runner.app.reloading import Mark, Reloader
 from runner.bots import Bot
 from runner.clock import Clock
 from runner.config.settings import Settings
+from runner.dispatch.batches import BatchDesk
 from runner.dispatch.console import Console
 from runner.dispatch.inbox import Inbox
 from runner.dispatch.lanes import Lanes
@@ -84,6 +85,7 @@ class Daemon:
     outbox: Outbox
     summaries: Summaries
     meter: Meter
+    desk: BatchDesk
     catalogue: Catalogue
     recovery: Recovery
     in_force: InForce

@@ -44,6 +44,7 @@ async def serving(daemon: Daemon, notifier: Notifier) -> AsyncIterator[str]:
         treasury=Treasury(
             daemon.store, clock, daemon.roster.wallet, daemon.meter.limit_changed, daemon.meter.clear
         ),
+        desk=daemon.desk,
         lag=lag,
         probes=Probes(
             daemon.store, daemon.roster, lag, lambda: daemon.reloader.state, clock, f"{os.getpid()}"

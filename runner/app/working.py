@@ -14,6 +14,7 @@ from runner.agent.loop import AgentLoop
 from runner.agent.meter import Meter
 from runner.agent.tool_sessions import ToolSessions
 from runner.app.applying import Applying
+from runner.app.batching import desk_of
 from runner.app.digests import digests_of
 from runner.app.in_force import InForce
 from runner.app.making import Workshop, catalogue_of, hook_of, new_id, poster_of
@@ -165,6 +166,7 @@ def _assemble(parts: _Parts, tasks: asyncio.TaskGroup) -> Daemon:
     lanes = Lanes(store, roster, handler.handle, clock, observer, tasks)
     inbox = Inbox(store, roster, lanes, clock, observer, outbox.hand_out_again)
     flow = Pipeline(inbox, lanes, outbox)
+    desk = desk_of(parts.catalogue, book, store, roster, meter, clock, observer)
     supervisor = Supervisor(roster, flow, store, clock, observer, holder=f"{os.getpid()}")
     applying = Applying(in_force, parts.workshop, supervisor, parts.catalogue, meter, lanes, site.cut)
 
@@ -183,6 +185,7 @@ def _assemble(parts: _Parts, tasks: asyncio.TaskGroup) -> Daemon:
         outbox=outbox,
         summaries=summaries,
         meter=meter,
+        desk=desk,
         catalogue=parts.catalogue,
         recovery=parts.recovery,
         in_force=in_force,
@@ -201,6 +204,7 @@ async def stop(daemon: Daemon) -> None:
     daemon.inbox.close()
     await daemon.lanes.stop(timeout_s)
     await daemon.summaries.stop()
+    await daemon.desk.stop(max(0.0, end - clock.monotonic()))
     calls = daemon.meter.running
     if calls:
         _, late = await asyncio.wait(calls, timeout=max(0.0, end - clock.monotonic()))

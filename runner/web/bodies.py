@@ -1,6 +1,7 @@
 """What a request brings with it: read whole, in time, and no longer than it may be.
 
-Rules: a body is read within `BODY_S` and up to `MAX_BODY`, a platform's up to `MAX_HOOK`; it is taken as it came,
+Rules: a body is read within `BODY_S` and up to `MAX_BODY`, a platform's up to `MAX_HOOK`, a batch's up to as much as
+a batch may have, and within longer; it is taken as it came,
 so one that is packed is refused; whoever sends one that ends too soon or breaks HTTP's rules is told, and nobody
 else is.
 """
@@ -24,7 +25,10 @@ MOST_FIELDS = 100
 
 
 async def body_of(request: web.Request, most: int = MAX_BODY) -> bytes | web.Response:
-    """The body's bytes, or what to answer instead; `most` is at most `MAX_HOOK`."""
+    """The body's bytes, or what to answer instead."""
+    if most > MAX_HOOK:
+        request = request.clone(client_max_size=most)
+    within_s = BODY_S * max(1, most // MAX_HOOK)
     packed = request.headers.get("Content-Encoding", "identity").lower()
     if packed != "identity":
         return refusal(415, "packed", f"send the body as it is, without Content-Encoding: {packed}")
@@ -32,10 +36,12 @@ async def body_of(request: web.Request, most: int = MAX_BODY) -> bytes | web.Res
         if request.content.is_eof():  # all of it came with the headers: nothing to wait for
             body = await request.read()
         else:
-            async with asyncio.timeout(BODY_S):
+            async with asyncio.timeout(within_s):
                 body = await request.read()
     except TimeoutError:
-        return _over(request, refusal(408, "too_slow", f"the body did not arrive within {BODY_S:g} seconds"))
+        return _over(
+            request, refusal(408, "too_slow", f"the body did not arrive within {within_s:g} seconds")
+        )
     except web.HTTPRequestEntityTooLarge:
         return _too_large(most)
     except (ConnectionError, web.RequestPayloadError):
@@ -54,9 +60,9 @@ def _over(request: web.Request, response: web.Response) -> web.Response:
     return response
 
 
-async def json_object(request: web.Request) -> dict[str, Any] | web.Response:
+async def json_object(request: web.Request, most: int = MAX_BODY) -> dict[str, Any] | web.Response:
     """The body as a JSON object, or what to answer instead."""
-    raw = await body_of(request)
+    raw = await body_of(request, most)
     if isinstance(raw, web.Response):
         return raw
     try:

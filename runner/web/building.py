@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from runner.web import page
+from runner.web.api.batches import Batches
 from runner.web.api.bots import Bots
 from runner.web.api.health import HealthCalls
 from runner.web.api.money import MoneyCalls
@@ -58,6 +59,7 @@ def calls_of(parts: WebParts, door: Doorkeeper) -> Sequence[AnyCall]:
         *Reports(parts).calls(),
         *Privacy(parts).calls(),
         *MoneyCalls(parts).calls(),
+        *Batches(parts).calls(),
         *HealthCalls(parts, door).calls(),
         *Reloading(parts).calls(),
     ]

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from runner.web.answers import refusal
 from runner.web.auth import Scope
-from runner.web.bodies import json_object
+from runner.web.bodies import MAX_BODY, json_object
 from runner.web.entry import Caller, Doorkeeper
 from runner.web.faults import fault, faults_of
 
@@ -102,6 +102,7 @@ class Call(Generic[QueryT, BodyT]):
         refusals: what it may refuse by itself, by status, beside the frame's.
         body_schema: in place of the body's model, where the schema is made elsewhere.
         group: under which heading it is documented.
+        most: how many bytes its body may have.
     """
 
     method: Method
@@ -115,6 +116,7 @@ class Call(Generic[QueryT, BodyT]):
     refusals: Mapping[int, str] = field(default_factory=dict)
     body_schema: Schema | None = None
     group: str = "Bots"
+    most: int = MAX_BODY
 
     @property
     def has_query(self) -> bool:
@@ -159,7 +161,7 @@ def _route(call: AnyCall, door: Doorkeeper) -> web.RouteDef:
         caller = door.admit(request, call.scope)
         if isinstance(caller, web.Response):
             return caller
-        raw = await json_object(request) if call.has_body else {}
+        raw = await json_object(request, call.most) if call.has_body else {}
         if isinstance(raw, web.Response):
             return raw
         query, faults = _checked(call.query, dict(request.query))

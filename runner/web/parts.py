@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from runner.bots import Bot
 from runner.clock import Clock, UnixMs
+from runner.dispatch.batches import BatchDesk
 from runner.dispatch.console import Console, DeliverTo
 from runner.dispatch.treasury import Treasury
 from runner.money.prices import PriceBook
@@ -32,6 +33,7 @@ class WebParts:
         definitions: bots.yaml, to be changed.
         defined: all bots that are in force, disabled ones included, in the file's order.
         prices: the price book that is in force.
+        desk: who takes batches in.
         probes: whether it can do its work, and how it stands.
         reloads: whoever reads bots.yaml again.
         tally: what happened since the start.
@@ -47,6 +49,7 @@ class WebParts:
     defined: Callable[[], Sequence[Bot]]
     prices: Callable[[], PriceBook]
     treasury: Treasury
+    desk: BatchDesk
     lag: LoopLag
     probes: Probes
     reloads: Reloads

@@ -1,7 +1,7 @@
 """The real HTTP server on a real socket, around parts that a test holds in its hands."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
@@ -13,9 +13,16 @@ from adapters.custom.adapter import CustomAdapter
 from adapters.custom.config import Config
 from adapters.http import Shared
 from adapters.messages import InboundMessage, OutboundMessage
+from runner.agent.aftermath import Aftermath
+from runner.agent.asks import ScopesOf
+from runner.agent.batch_meter.opening import BatchOpener
+from runner.agent.batch_meter.settling import BatchSettler
+from runner.agent.batch_meter.steps import BatchMeter
 from runner.agent.tools import EmptyToolbox
 from runner.bots import Bot, Channel, ModelChoice
 from runner.clock import SystemClock, UnixMs
+from runner.dispatch.accounts import line_scopes_for
+from runner.dispatch.batches import BatchDesk
 from runner.dispatch.console import CONSOLE, Console
 from runner.dispatch.treasury import Treasury
 from runner.money.amounts import from_cents
@@ -27,9 +34,11 @@ from runner.supervisor import LiveBot, LiveRoster
 from runner.telemetry.lag import LoopLag
 from runner.telemetry.standing import Probes
 from runner.telemetry.tally import Tally
+from runner.testing.batch_server import FakeBatchServer
 from runner.testing.clock import ManualClock
 from runner.testing.definitions import MemoryDefinitions
 from runner.testing.observer import RecordingObserver
+from runner.testing.provider import FakeProvider
 from runner.testing.reloads import FakeReloads
 from runner.testing.scenes import a_book, a_bot
 from runner.web.auth import Scope, make_token
@@ -37,6 +46,7 @@ from runner.web.last_errors import LastErrors
 from runner.web.live import Changes
 from runner.web.parts import WebParts
 from runner.web.server import Server
+from tests.unit.agent.batch_world import Shelf
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 
@@ -78,6 +88,7 @@ class Stage:
     changed: list[str] = field(default_factory=list)
     reloads: FakeReloads = field(default_factory=FakeReloads)
     book: PriceBook = field(default_factory=a_book)
+    batches: FakeBatchServer | None = None
 
     async def __aenter__(self) -> Self:
         numbers = iter(range(10**6))
@@ -92,6 +103,7 @@ class Stage:
             *(bot.id for bot in self.bots), applied=self.set_cap
         )
         self.lag = LoopLag(self.clock)
+        self.desk = self.a_desk(numbers)
         parts = WebParts(
             roster=self.roster,
             store=self.store,
@@ -101,6 +113,7 @@ class Stage:
             defined=lambda: self.bots,
             prices=lambda: self.book,
             treasury=Treasury(self.store, self.clock, self.roster.wallet, self.changed.append, self.cleared),
+            desk=self.desk,
             lag=self.lag,
             probes=Probes(self.store, self.roster, self.lag, lambda: self.config, self.clock, "4711"),
             reloads=self.reloads,
@@ -125,6 +138,26 @@ class Stage:
         await self.server.stop_listening()
         await self.server.close()
         await self.store.close()
+
+    def a_desk(self, numbers: Iterator[int]) -> BatchDesk:
+        """The real one, on a provider and a server of batches that are not."""
+        shelf = Shelf(FakeProvider(self.clock), self.batches)
+        aftermath = Aftermath(self.store, self.clock, self.observer)
+        store, roster, clock, observer = self.store, self.roster, self.clock, self.observer
+
+        def scopes_of(bot: Bot) -> ScopesOf:
+            return line_scopes_for(bot, roster)
+
+        return BatchDesk(
+            BatchOpener(shelf, lambda: self.book, store.batches, scopes_of, aftermath, clock, observer),
+            BatchMeter(
+                shelf, store.batches, roster, BatchSettler(store, roster, scopes_of, aftermath, clock), clock
+            ),
+            store.batches,
+            clock,
+            observer,
+            lambda: f"{next(numbers):016d}",
+        )
 
     async def cleared(self, choice: ModelChoice) -> bool:
         """As the meter does."""
