@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import runner
-from runner.cli import conversations, store, wallet
+from runner.cli import batch, conversations, store, wallet
 from runner.cli.advise import advise
 from runner.cli.analytics import analytics
 from runner.cli.begin import init, schema
@@ -87,6 +87,7 @@ def application() -> typer.Typer:
     purse.command(epilog="Example: botrunner wallet top-up 20.00 --key invoice-77")(wallet.top_up)
     purse.command(epilog="Example: botrunner wallet history")(wallet.history)
     app.add_typer(purse, name="wallet")
+    app.add_typer(_batches(), name="batch")
     app.add_typer(_secrets(), name="secret")
     app.add_typer(_store(), name="store")
     app.add_typer(_conversations(), name="conversations")
@@ -101,6 +102,19 @@ def _store() -> typer.Typer:
     group.command(epilog="Example: botrunner store vacuum")(store.vacuum)
     group.command(epilog="Example: botrunner store check /backups/botrunner.db")(store.check)
     group.command(epilog="Example: botrunner store info --json")(store.info)
+    return group
+
+
+def _batches() -> typer.Typer:
+    group = typer.Typer(
+        no_args_is_help=True, help="Many prompts for one bot, answered within a day, for less."
+    )
+    group.command(epilog="Example: botrunner batch submit support prompts.jsonl --wait")(batch.submit)
+    group.command(epilog="Example: botrunner batch status b0c1d2e3f4a5b6c7 --wait")(batch.status)
+    group.command(epilog="Example: botrunner batch results b0c1d2e3f4a5b6c7 --out answers.jsonl")(
+        batch.results
+    )
+    group.command(epilog="Example: botrunner batch cancel b0c1d2e3f4a5b6c7")(batch.cancel)
     return group
 
 

@@ -63,6 +63,8 @@ class Batches:
             Call("GET", here, "A bot's batches.", "read", self._of_bot, BatchPage, Nothing, listed, none, group=GROUP),
             Call("GET", "/api/batches", "All bots' batches.", "read", self._all, BatchPage, Nothing, listed,
                  group=GROUP),
+            Call("GET", "/api/batches/{batch}", "How far a batch is, whosever it is.", "read", self._any, Nothing,
+                 Nothing, shown, gone, group=GROUP),
             Call("GET", one, "How far a batch is.", "read", self._one, Nothing, Nothing, shown, gone, group=GROUP),
             Call("GET", f"{one}/results", "What became of its lines.", "read", self._results, ResultPage, Nothing,
                  results, gone, group=GROUP),
@@ -103,6 +105,13 @@ class Batches:
     async def _one(self, asked: Asked[Nothing, Nothing]) -> web.StreamResponse:
         batch = await self._found(asked)
         return batch if isinstance(batch, web.Response) else await self._told(batch)
+
+    async def _any(self, asked: Asked[Nothing, Nothing]) -> web.StreamResponse:
+        name = asked.params["batch"]
+        batch = await self._store.batch(name)
+        if batch is None:
+            return refusal(404, "not_found", f"there is no batch {name[:80]!r}")
+        return await self._told(batch)
 
     async def _results(self, asked: Asked[ResultPage, Nothing]) -> web.StreamResponse:
         batch, query = await self._found(asked), asked.query
