@@ -39,6 +39,7 @@ MOST_BOTS = 1_000
 MOST_CONVERSATIONS = 10_000
 ALL = 1024
 SMOOTHING = 16
+MOST_CALLS = 64
 _MINUTES_MS, _HOUR_MS = 5 * 60_000, 60 * 60_000
 
 _N, _M, _H = CacheWrites.NONE, CacheWrites.MINUTES, CacheWrites.HOUR
@@ -172,7 +173,8 @@ class Habits:
         least: the smallest prefix that it caches, in tokens.
         plan: what it is asked to cache.
         prefix: tokens of tools and system prompt; `message`: of a message, on average.
-        hits: of 1024 calls, how many follow their conversation's last while it is in the cache.
+        hits: of 1024 turns, how many follow their conversation's last call while that is in the cache.
+        calls: a turn's calls, on average, in 1024ths.
     """
 
     choice: ModelChoice
@@ -181,6 +183,7 @@ class Habits:
     prefix: int
     message: int
     hits: int
+    calls: int = ALL
 
 
 class Traffic:
@@ -262,14 +265,18 @@ class Traffic:
         """Average what the window is chosen by."""
         message = (sent.total - sent.prefix) // max(1, len(request.messages))
         plan = habit.present
+        begins = not request.messages or isinstance(request.messages[-1], UserMessage)
         hit = ALL if _lives(_M if plan.history is _N else plan.history, sent.history_gap_ms) else 0
         was = self._latest.get(bot.id)
         if was is None or was.choice != request.choice:
-            hits = ALL * PRIOR_HITS // (PRIOR_HITS + PRIOR_MISSES)
+            hits, calls = ALL * PRIOR_HITS // (PRIOR_HITS + PRIOR_MISSES), ALL
         else:
-            hits = was.hits + (hit - was.hits) // SMOOTHING
+            hits = was.hits + (hit - was.hits) // SMOOTHING if begins else was.hits
+            firsts = ALL * ALL // was.calls
+            firsts += ((ALL if begins else 0) - firsts) // SMOOTHING
+            calls = ALL * ALL // max(firsts, ALL // MOST_CALLS)
             message = was.message + (message - was.message) // SMOOTHING
-        now = Habits(request.choice, habit.least, plan, sent.prefix, message, hits)
+        now = Habits(request.choice, habit.least, plan, sent.prefix, message, hits, calls)
         _put(self._latest, bot.id, now, MOST_BOTS)
 
 

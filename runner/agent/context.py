@@ -18,7 +18,7 @@ from runner.conversations.window import Marks, plain_marks
 from runner.money.prices import CacheWrites, Price, Rates
 
 ADDED = 2
-"""Messages that a call adds: what the model says and what it is answered."""
+"""Messages that a call adds: what the model says, and the tools' results or the next question."""
 NEARLY = 101
 """In percent: costs that differ by less are the same."""
 
@@ -39,14 +39,41 @@ def marks_of(rules: ConversationRules, habits: Habits | None, price: Price | Non
 
 
 def _cost(marks: Marks, habits: Habits, price: Price) -> int:
-    """What a call's input costs on average between these marks, in a measure that is the same for all pairs."""
-    sizes = range(marks.low, marks.high + 1, ADDED)
-    total = sum(_call(habits, price, messages, moved=messages == marks.low) for messages in sizes)
-    return total * ALL // len(sizes)
+    """What a call's input costs on average while the window goes once from its lower mark to its upper and back.
+
+    Turns are taken to be all alike: so many calls, each of which adds two messages; the window moves between turns.
+    """
+    calls = max(1, (habits.calls + ALL // 2) // ALL)
+    turn = calls * ADDED
+    first = messages = 1 + turn * _turns_kept(marks, turn)
+    total = turns = 0
+    while turns == 0 or messages <= marks.high:
+        total += _turn(habits, price, messages, calls, moved=messages == first)
+        turns += 1
+        messages += turn
+    return total * ALL // (turns * calls)
 
 
-def _call(habits: Habits, price: Price, messages: int, *, moved: bool) -> int:
-    """The input of one call with so many messages; `moved`: the first after the window moved."""
+def _turns_kept(marks: Marks, turn: int) -> int:
+    """How many whole turns stand before the question after the window moved, as `window.first_kept` leaves it."""
+    fewer = (marks.low - 1) // turn
+    more = -(-(marks.low - 1) // turn)
+    return more if (1 + fewer * turn) * 2 < marks.low and 1 + more * turn <= marks.high else fewer
+
+
+def _turn(habits: Habits, price: Price, messages: int, calls: int, *, moved: bool) -> int:
+    """The input of one turn's calls; `moved`: the window has moved before it."""
+    total = _call(habits, price, messages, ALL if not moved else 0)
+    later = (_call(habits, price, messages + ADDED * number, None) for number in range(1, calls))
+    return total + sum(later)
+
+
+def _call(habits: Habits, price: Price, messages: int, of_hits: int | None) -> int:
+    """The input of one call with so many messages.
+
+    `of_hits`: which share (of `ALL`) of the usual hits finds the conversation in the cache; None: this call does, since
+    the one before it was made a moment ago.
+    """
     tokens = habits.prefix + messages * habits.message
     rates = price.rates_for(tokens)
     if tokens < habits.least:
@@ -55,10 +82,11 @@ def _call(habits: Habits, price: Price, messages: int, *, moved: bool) -> int:
     prefix = habits.prefix if habits.prefix >= habits.least else 0
     anew = prefix * read + (tokens - prefix) * write
     before = tokens - ADDED * habits.message
-    if moved or before < habits.least:
+    if before < habits.least:
         return anew
     goes_on = before * read + (tokens - before) * write
-    return (habits.hits * goes_on + (ALL - habits.hits) * anew) // ALL
+    hits = ALL if of_hits is None else habits.hits * of_hits // ALL
+    return (hits * goes_on + (ALL - hits) * anew) // ALL
 
 
 def _cached(habits: Habits, price: Price, rates: Rates) -> tuple[int, int]:

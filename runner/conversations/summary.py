@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from runner.conversations.models import AssistantMessage, Message, ToolMessage, UserMessage
-from runner.conversations.window import Marks
+from runner.conversations.window import Marks, nearest_start
 
 MOST_HEAD = 4_000
 """Characters of a head; what a model writes beyond them is cut."""
@@ -48,7 +48,9 @@ def dropped_next(history: Sequence[Message], marks: Marks) -> tuple[Message, ...
     if moves_at <= marks.high:
         return ()
     least = moves_at - min(marks.low, marks.high)
-    return tuple(history[: next((start for start in starts if start >= least), len(history))])
+    later = next((start for start in starts if start >= least), len(history))
+    earlier = next((start for start in reversed(starts) if start <= least), 0)
+    return tuple(history[: nearest_start(moves_at, earlier, later, marks)])
 
 
 def summary_request(head: str, dropped: Sequence[Message]) -> UserMessage:

@@ -3,8 +3,9 @@
 Rules: never more than the upper mark; when that would be passed the window moves in ONE step to the lower one,
 so that between two steps what is sent begins with the same bytes and the provider's prompt cache goes on
 hitting; what is left is always legal: it starts with a user's message and holds no tool result without its call.
-The message being answered is never dropped. Where a summary was prepared for a start of its own, and that start
-keeps the window within its upper mark, the window moves there.
+The message being answered is never dropped, and a turn of many tools is not dropped where less than half of the lower
+mark would be left: then it is kept whole, within the upper mark. Where a summary was prepared for a start of its own,
+and that start keeps the window within its upper mark, the window moves there.
 """
 
 from __future__ import annotations
@@ -42,7 +43,23 @@ def first_kept(history: Sequence[Message], marks: Marks, prepared: int | None = 
         start = _legal_from(history, prepared)
         if start == prepared:
             return start
-    return _legal_from(history, max(0, len(history) - min(marks.low, marks.high)))
+    start = max(0, len(history) - min(marks.low, marks.high))
+    return nearest_start(len(history), _turn_before(history, start), _legal_from(history, start), marks)
+
+
+def nearest_start(length: int, earlier: int, later: int, marks: Marks) -> int:
+    """Of two legal starts around the lower mark the one that the window of so many messages moves to."""
+    low = min(marks.low, marks.high)
+    if (length - later) * 2 < low and earlier > 0 and length - earlier <= marks.high:
+        return earlier
+    return later
+
+
+def _turn_before(history: Sequence[Message], start: int) -> int:
+    """Where the turn begins that this start is in."""
+    while start > 0 and not isinstance(history[start], UserMessage):
+        start -= 1
+    return start
 
 
 def _legal_from(history: Sequence[Message], start: int) -> int:

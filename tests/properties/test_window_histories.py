@@ -86,7 +86,10 @@ def test_between_two_moves_the_prefix_is_the_same_to_the_byte(
             before = [message_to_json(message) for message in earlier]
             assert [message_to_json(message) for message in later][: len(before)] == before
         elif rules.context == "blocks":
-            assert len(later) <= max(1, min(rules.keep_messages, rules.max_messages))
+            low = max(1, min(rules.keep_messages, rules.max_messages))
+            turn = len(said(number, turns[number])) + 1
+            assert len(later) <= low or len(later) == turn + 1 or len(later) < low + turn
+            assert len(later) * 2 >= low or len(later) == 1 or turn + 1 > rules.max_messages
 
 
 @given(TURNS, RULES)
