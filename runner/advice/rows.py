@@ -26,6 +26,8 @@ from runner.money.reservation import ReservationState
 CHAT = "chat"
 MOST_STEPS = 10_000
 """Steps of turns whose last attempt is remembered: a retry follows within the message's time."""
+LEAST_WINDOW = 2
+"""Messages, the fewest that bots.yaml takes."""
 _CUT = frozenset({"length", "max_tokens"})
 _TOOLS = frozenset({"tools", "tool_use", "tool_calls"})
 _USUAL = SETTINGS["5m"]
@@ -125,7 +127,7 @@ class Rows:
 def windows_of(bot: Bot) -> tuple[Marks, ...]:
     """The bot's own window, then others: half of it, twice as much, and moved in blocks where it slides."""
     own = plain_marks(bot.conversations)
-    half = Marks(max(1, own.low // 2), max(1, own.high // 2))
+    half = Marks(max(1, own.low // 2), max(LEAST_WINDOW, own.high // 2))
     blocks = Marks(max(1, own.high // 2), own.high)
     others = (half, Marks(own.low * 2, own.high * 2), *((blocks,) if own.low >= own.high else ()))
     return tuple(dict.fromkeys((own, *others)))

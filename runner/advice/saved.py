@@ -13,15 +13,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from runner.agent.kept import CACHE_ROUTE
 from runner.money.amounts import Money
 from runner.money.prices import PriceBook
 from runner.money.savings import NOTHING_SAVED, Savings, by_batches, by_caching, by_kept
+from runner.ports.batches import FEATURE
 from runner.ports.books import LedgerFilter, UsageSum, add_up
 
 HANGS_ON = ("bot", "provider", "model", "feature", "route")
 """What must be known of calls to say what they saved."""
-KEPT_ROUTE = "cache"
-BATCH_FEATURE = "batch"
+KEPT_ROUTE = CACHE_ROUTE
+BATCH_FEATURE = FEATURE
 
 
 class UsageReads(Protocol):

@@ -24,7 +24,7 @@ NOW = UnixMs(1_795_341_600_000)
 BOOK = load_book("default")
 MODELS = ("claude-sonnet-4-6", "claude-haiku-4-5")
 FIELDS: dict[str, Any] = {"platform": "custom", "llm_provider": "anthropic", "llm_model": MODELS[0]}
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "uncached": {"prompt_cache": "off", "context": "sliding", "conversation_max_messages": 6},
     "tiers": {

@@ -280,7 +280,7 @@ def _message(text: str) -> dict[str, Any]:
             return {"role": "tool", "results": results}
 
 
-def _csv(groups: Sequence[UsageSum], by: Sequence[str]) -> web.Response:
+def _csv(groups: Sequence[SavedSum], by: Sequence[str]) -> web.Response:
     headers = {**SAFE_HEADERS, "Content-Disposition": 'attachment; filename="usage.csv"'}
     return web.Response(text=usage_csv(groups, by), content_type="text/csv", charset="utf-8", headers=headers)
 

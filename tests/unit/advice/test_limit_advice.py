@@ -66,7 +66,7 @@ def test_no_limit_where_little_is_known_or_many_would_meet_it(answers: list[int]
 
 def looping(messages: int, long: int, calls: int, **last: Any) -> list[LedgerEntry]:
     """So many messages with two calls each, `long` of them with `calls`; `last`: of their last call."""
-    rows = []
+    rows: list[LedgerEntry] = []
     for message in range(messages):
         number = calls if message < long else 2
         for iteration in range(1, number + 1):
@@ -123,7 +123,7 @@ def test_unknown_fates_until_they_are_put_right() -> None:
 
 def talk(gap: int, calls: int = 100, tokens: int = 1500, talks: int = 5) -> list[LedgerEntry]:
     """Conversations one after another with so many minutes between their calls, nothing cached, priced as `CACHING`."""
-    rows = []
+    rows: list[LedgerEntry] = []
     for at in range(calls):
         used = Usage(tokens + 100 * (at // talks), 10)
         rows.append(row(at * gap, used, conversation=f"c{at % talks}", cost=used.input_tokens * 100 + 4000))
@@ -189,7 +189,7 @@ def test_a_window_that_is_never_full_is_not_spoken_of() -> None:
     [
         ({}, [(10, 20), (5, 10), (20, 40)]),
         ({"context": "sliding"}, [(20, 20), (10, 10), (40, 40), (10, 20)]),
-        ({"max_messages": 1, "keep_messages": 1}, [(1, 1), (2, 2)]),
+        ({"max_messages": 3, "keep_messages": 1}, [(1, 3), (1, 2), (2, 6)]),
     ],
 )
 def test_which_windows_are_replayed(rules: dict[str, Any], windows: list[tuple[int, int]]) -> None:
