@@ -38,6 +38,7 @@ with piecemeal("mcp"):
 MOST_PAGES = 50
 LONGEST_WORDS = 1000
 """Characters of what a server says of a call that it refused."""
+LONGEST_WHY = 200
 LISTEN_AGAIN_S = 60.0
 _CALLERS_FAULT = frozenset({types.INVALID_PARAMS, types.METHOD_NOT_FOUND})
 _MAYBE = "it may or may not have taken effect"
@@ -92,7 +93,7 @@ async def _agree(session: ClientSession) -> None:
             await session.initialize()
         except MCPError as error:
             if last or error.code != types.UNSUPPORTED_PROTOCOL_VERSION:
-                raise
+                raise Lost(_why_lost(error)) from None
         else:
             return
 
@@ -171,4 +172,4 @@ def _is_closed(error: MCPError) -> bool:
 def _why_lost(error: MCPError) -> str:
     if _is_closed(error):
         return "the connection was closed"
-    return f"it does not list its tools (error {error.code})"
+    return f"it answered with an error: {error.message[:LONGEST_WHY]}"

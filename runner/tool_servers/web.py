@@ -12,10 +12,12 @@ from collections.abc import AsyncIterator, Mapping
 import httpx2
 
 from runner.bots import Secret
+from runner.tool_servers.link import Lost
 
 LONGEST_ANSWER = 4 * 1024 * 1024
 _TIMES = httpx2.Timeout(30.0, connect=10.0, read=300.0)
 """A stream of events may be silent for long; each call has its own limit besides."""
+_KEPT_OUT = frozenset({401, 403})
 _LIMITS = httpx2.Limits(max_connections=64, max_keepalive_connections=4)
 
 
@@ -39,8 +41,11 @@ class Bounded(httpx2.AsyncBaseTransport):
         self._inner = inner
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """The answer, cut off where it is too long."""
+        """The answer, cut off where it is too long. Raises Lost where the key is not taken."""
         response = await self._inner.handle_async_request(request)
+        if response.status_code in _KEPT_OUT:
+            await response.aclose()
+            raise Lost(f"it does not let this bot in (HTTP {response.status_code})")
         if response.headers.get("content-encoding", "identity") != "identity":
             await response.aclose()
             raise httpx2.DecodingError("an answer came compressed", request=request)
