@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from runner.workflows.expressions import Json
 from runner.workflows.faults import Fault, Faults, Path, did_you_mean, shown
-from runner.workflows.nodes.exits import ERROR
+from runner.workflows.nodes.exits import ERROR, Exits
 from runner.workflows.nodes.fields import Fields
 from runner.workflows.nodes.flow import ErrorHandler, Parallel, Trigger
 from runner.workflows.nodes.kinds import KINDS, Node
-from runner.workflows.wiring import Edge, Shape, check
+from runner.workflows.wiring import UNKNOWN, Edge, Shape, check
 
 MAX_NODES = 50
 MAX_EDGES = 400
@@ -67,13 +67,19 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """A node of which at least the id could be read; without `node` there is something wrong with it."""
+    """A node of which at least the id could be read.
+
+    Attributes:
+        node: None where its type is unknown; after a fault, not what was meant.
+        exits: None where they cannot be told, for a fault.
+    """
 
     path: Path
     id: str
     type: str
-    node: Node | None
     label: str
+    node: Node | None = None
+    exits: Exits | None = None
 
 
 def read_graph(source: Mapping[str, Json] | str) -> Graph | tuple[Fault, ...]:
@@ -164,23 +170,25 @@ def _node(path: Path, item: Mapping[str, Json], faults: Faults) -> _Written:
     for known in ("data", "position"):
         fields.has(known)
     fields.end()
-    node: Node | None = None
+    written = _Written(path, name, kind, label or name)
     if kind and kind not in KINDS:
         faults.add((*path, "type"), f"unknown type {shown(kind)}{did_you_mean(kind, KINDS)}")
     elif kind:
-        node = _data(path, kind, item.get("data"), faults)
-    return _Written(path, name, kind, node, label or name)
+        written = _with_data(written, item.get("data"), faults)
+    return written
 
 
-def _data(path: Path, kind: str, data: Json, faults: Faults) -> Node | None:
+def _with_data(written: _Written, data: Json, faults: Faults) -> _Written:
+    path = (*written.path, "data")
     if data is not None and not isinstance(data, Mapping):
-        faults.add((*path, "data"), "must be a mapping")
-        return None
+        faults.add(path, "must be a mapping")
+        return written
     before = len(faults.found)
-    fields = Fields((*path, "data"), data or {}, faults)
-    node = KINDS[kind](fields)
+    fields = Fields(path, data or {}, faults)
+    node = KINDS[written.type](fields)
     fields.end()
-    return node if len(faults.found) == before else None
+    sound = len(faults.found) == before or isinstance(vars(type(node))["exits"], Exits)
+    return replace(written, node=node, exits=node.exits if sound else None)
 
 
 # ------------------------------------------------------------------------------------------------- edges
@@ -214,18 +222,16 @@ def _edges(items: Sequence[Json], nodes: Mapping[str, _Written], faults: Faults)
 
 def _handle(source: _Written, target: _Written, handle: str | None) -> str:
     """The handle that the edge stands for."""
-    if handle is not None or source.node is None:
+    if handle is not None or source.exits is None:
         return handle or PLAIN
-    if target.type == "error_handler" and source.node.exits.plain:
-        return ERROR
-    return source.node.exits.same
+    return ERROR if target.type == "error_handler" and source.exits.plain else source.exits.same
 
 
 def _shape(nodes: Mapping[str, _Written], edges: Sequence[Edge]) -> Shape:
     return Shape(
         paths={one.id: one.path for one in nodes.values()},
-        kinds={one.id: one.type for one in nodes.values()},
-        exits={one.id: one.node.exits for one in nodes.values() if one.node is not None},
+        kinds={one.id: one.type if one.node else UNKNOWN for one in nodes.values()},
+        exits={one.id: one.exits for one in nodes.values() if one.exits is not None},
         joins={one.id: one.node.join for one in nodes.values() if isinstance(one.node, Parallel)},
         edges=tuple(edges),
     )

@@ -113,7 +113,7 @@ def _changes(said: bytes, before: Mapping[str, Json]) -> Changes | ScriptFailed:
     kind, rest = said[:1], said[1:].decode("utf-8", "replace")
     if kind == b"-":
         word, _, message = rest.partition(" ")
-        trouble = next((each for each in _TROUBLES if each == word), "broken")
+        trouble: Trouble = next((each for each in _TROUBLES if each == word), "broken")
         return ScriptFailed(trouble, message[:_LONGEST_MESSAGE] or "said nothing")
     if kind != b"+" or len(said) > MAX_SAID:
         return ScriptFailed("broken", "its process said nothing that can be understood")

@@ -99,7 +99,7 @@ def _failure(said: str) -> str:
     """The fault, with the line of the script where that can be told."""
     kind, _, rest = said[1 : 10 * _LONGEST_MESSAGE].partition(" ")
     message, _, stack = rest.partition("\n")
-    if "out of memory" in message:
+    if "out of memory" in message or "string too long" in message:
         return f"-memory used more than {MEMORY_BYTES // 1024**2} MiB"
     if "Maximum call stack size exceeded" in message:
         return "-stack called itself too deeply"

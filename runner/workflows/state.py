@@ -117,7 +117,9 @@ class RunState:
 
 def to_json(state: RunState) -> str:
     """The state as JSON text."""
-    return json.dumps({"version": VERSION, **_plain(state)}, default=_plain, separators=(",", ":"))
+    path = [(visit.step, visit.node, visit.frame, visit.handle, visit.failure) for visit in state.path]
+    data = {"version": VERSION, **_plain(state), "path": path}
+    return json.dumps(data, default=_plain, separators=(",", ":"))
 
 
 def from_json(text: str) -> RunState:
@@ -132,14 +134,14 @@ def from_json(text: str) -> RunState:
                 **data,
                 "tasks": tuple(_task(task) for task in data["tasks"]),
                 "frames": tuple(_frame(frame) for frame in data["frames"]),
-                "path": tuple(Visit(**visit) for visit in data["path"]),
+                "path": tuple(Visit(*visit) for visit in data["path"]),
             }
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not the state of a run: {error}") from None
 
 
-def _plain(part: RunState | Task | Frame | Visit | Wait) -> dict[str, Any]:
+def _plain(part: RunState | Task | Frame | Wait) -> dict[str, Any]:
     """One of the classes above as a mapping; what is in it, JSON itself asks for."""
     return {each.name: getattr(part, each.name) for each in fields(part)}
 

@@ -21,6 +21,8 @@ from runner.workflows.faults import Faults, Path, did_you_mean, one_of, shown
 from runner.workflows.nodes.exits import ERROR, Exits
 from runner.workflows.nodes.flow import BODY
 
+UNKNOWN = ""
+
 _MOST_IN_A_CIRCLE = 8
 
 
@@ -40,7 +42,7 @@ class Shape:
 
     Attributes:
         paths: where each node was written.
-        kinds: the type of each.
+        kinds: the type of each; UNKNOWN where it is none.
         exits: the ways out of each node that could be read.
         joins: parallel -> the node where its branches meet, as it was written.
         edges: between nodes that exist.
@@ -63,7 +65,7 @@ def check(shape: Shape, faults: Faults, *, whole: bool) -> None:
         faults.add(("nodes",), "there must be at least a trigger")
         return
     triggers = shape.of_kind("trigger")
-    if not triggers:
+    if not triggers and UNKNOWN not in shape.kinds.values():
         faults.add(("nodes",), "there is no trigger, so nothing would ever start")
     for edge in shape.edges:
         _edge(shape, edge, faults)

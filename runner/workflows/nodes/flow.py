@@ -54,7 +54,10 @@ class Switch:
 
 def read_logic(fields: Fields) -> IfElse | Switch:
     """Read `data` of a logic node."""
-    if fields.choice("logicType", ["if_else", "switch"]) == "if_else":
+    kinds = ["if_else", "switch"]
+    if "cases" in fields.data and fields.data.get("logicType") not in kinds:
+        kinds.reverse()  # after a fault the first is taken: what was most likely meant
+    if fields.choice("logicType", kinds) == "if_else":
         return IfElse(fields.condition("condition"))
     return Switch(fields.template("value"), fields.names("cases"))
 

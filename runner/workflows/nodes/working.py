@@ -9,15 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from runner.workflows.expressions import ExpressionError, Template, Tree
+from runner.workflows.expressions import Template, Tree
 from runner.workflows.nodes.exits import PLAIN, Exits
 from runner.workflows.nodes.fields import Fields
+from runner.workflows.transform import checked
 
 MAX_CODE = 20_000
 """Characters of a script."""
-
-MAX_TRANSFORM = 2_000
-"""Characters of a JMESPath expression."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ class DataTransform:
     def read(cls, fields: Fields) -> DataTransform:
         """Read `data`."""
         return cls(
-            fields.parsed("expression", _jmespath) or "",
+            fields.parsed("expression", checked) or "",
             fields.tree("input"),
             fields.name("outputVariable"),
         )
@@ -143,17 +141,3 @@ class SubWorkflow:
             fields.tree_mapping("input"),
             fields.optional_name("outputVariable"),
         )
-
-
-def _jmespath(source: str) -> str:
-    if len(source) > MAX_TRANSFORM:
-        raise ExpressionError(f"an expression has at most {MAX_TRANSFORM} characters, this one {len(source)}")
-    import jmespath  # type: ignore[import-untyped]  # noqa: PLC0415 - only for who transforms
-    import jmespath.exceptions  # type: ignore[import-untyped]  # noqa: PLC0415
-
-    try:
-        jmespath.compile(source)
-    except (jmespath.exceptions.JMESPathError, RecursionError) as error:
-        said = " ".join(str(error).split())
-        raise ExpressionError(f"not a JMESPath expression: {said[:200]}") from None
-    return source
