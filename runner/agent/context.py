@@ -12,6 +12,9 @@ the band: then a shorter window may turn out cheaper (a model that caches at hal
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from dataclasses import replace
+
 from runner.agent.caching import ALL, Habits
 from runner.bots import ConversationRules
 from runner.conversations.window import Marks, plain_marks
@@ -19,8 +22,41 @@ from runner.money.prices import CacheWrites, Price, Rates
 
 ADDED = 2
 """Messages that a call adds: what the model says, and the tools' results or the next question."""
-NEARLY = 101
-"""In percent: costs that differ by less are the same."""
+MOST_KNOWN = 1_000
+NEARLY = 1005
+"""In thousandths: costs that differ by less are the same."""
+
+
+class Windows:
+    """Chooses marks, and remembers what it reckoned: habits that hardly differ have the same marks."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[ConversationRules, Habits, Price], Marks] = OrderedDict()
+
+    def marks(self, rules: ConversationRules, habits: Habits | None, price: Price | None) -> Marks:
+        """As `marks_of`, about."""
+        if rules.context != "auto" or habits is None or price is None:
+            return plain_marks(rules)
+        key = (rules, roughly(habits), price)
+        marks = self._known.get(key)
+        if marks is None:
+            marks = marks_of(*key)
+        self._known[key] = marks
+        self._known.move_to_end(key)
+        if len(self._known) > MOST_KNOWN:
+            self._known.popitem(last=False)
+        return marks
+
+
+def roughly(habits: Habits) -> Habits:
+    """The habits in coarse steps."""
+    return replace(
+        habits,
+        prefix=habits.prefix // 128 * 128,
+        message=habits.message if habits.message < 16 else habits.message // 16 * 16,  # noqa: PLR2004 - a step
+        hits=habits.hits // 64 * 64,
+        calls=max(1, (habits.calls + ALL // 2) // ALL) * ALL,
+    )
 
 
 def marks_of(rules: ConversationRules, habits: Habits | None, price: Price | None) -> Marks:
@@ -28,12 +64,12 @@ def marks_of(rules: ConversationRules, habits: Habits | None, price: Price | Non
     plain = plain_marks(rules)
     if rules.context != "auto" or habits is None or price is None or habits.message <= 0:
         return plain
-    highs = range(min(plain.low + 1, plain.high), plain.high + 1) if rules.banded else (plain.high,)
-    pairs = [Marks(low, high) for high in highs for low in range(plain.low, high)] or [plain]
+    highs = range(plain.low, plain.high + 1) if rules.banded else (plain.high,)
+    pairs = [Marks(low, high) for high in highs for low in range(plain.low, high + 1)]
     costs = {marks: _cost(marks, habits, price) for marks in pairs}
     least = min(costs.values())
     return max(
-        (marks for marks in pairs if costs[marks] * 100 <= least * NEARLY),
+        (marks for marks in pairs if costs[marks] * 1000 <= least * NEARLY),
         key=lambda marks: (marks.low + marks.high, marks.high),
     )
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from runner.agent.asks import Ask, Failed, Metered, MeterResult, Refused, ScopesOf
 from runner.agent.caching import Traffic
 from runner.agent.classify import Judge
-from runner.agent.context import marks_of
+from runner.agent.context import Windows
 from runner.agent.limits import after_tools, before_tools
 from runner.agent.meter import Meter
 from runner.agent.prompt import build_request
@@ -133,6 +133,7 @@ class AgentLoop:
         self._book = book
         self._clock = clock
         self._traffic = Traffic()
+        self._windows = Windows()
 
     async def settled(self, turn: str) -> None:
         """Wait until all that this turn called is settled and stored."""
@@ -142,7 +143,7 @@ class AgentLoop:
         """Between which marks the bot's window moves now."""
         habits = self._traffic.habits(bot.id)
         price = None if habits is None else self._book().find(habits.choice.provider, habits.choice.model)
-        return marks_of(bot.conversations, habits, price)
+        return self._windows.marks(bot.conversations, habits, price)
 
     def sees(self, choice: ModelChoice) -> bool:
         """Whether this model takes pictures at a bounded price."""

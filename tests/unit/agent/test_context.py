@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.agent.caching import ALL, Habits
-from runner.agent.context import marks_of
+from runner.agent.context import MOST_KNOWN, Windows, marks_of, roughly
 from runner.bots import ConversationRules
 from runner.conversations.window import Marks
 from runner.money.prices import CacheWrites, ModelLimits, Price, Rates
@@ -89,3 +89,14 @@ def test_the_marks_are_within_the_band(given_rules: ConversationRules, of: Habit
     marks = marks_of(given_rules, of, price)
     assert min(given_rules.keep_messages, given_rules.max_messages) <= marks.low <= marks.high
     assert marks.high <= given_rules.max_messages
+
+
+def test_what_was_reckoned_is_remembered_and_bounded() -> None:
+    windows = Windows()
+    assert windows.marks(BAND, habits(), TENTH) == marks_of(BAND, roughly(habits()), TENTH)
+    assert windows.marks(BAND, habits(prefix=3001), TENTH) is windows.marks(BAND, habits(prefix=3050), TENTH)
+    assert windows.marks(ConversationRules(context="sliding"), habits(), TENTH) == Marks(20, 20)
+    assert windows.marks(BAND, None, TENTH) == Marks(20, 40)
+    for step in range(MOST_KNOWN + 2):
+        windows.marks(ConversationRules(max_messages=2, keep_messages=1), habits(prefix=128 * step), TENTH)
+    assert len(windows._known) == MOST_KNOWN
