@@ -17,6 +17,7 @@ from runner.clock import Clock
 from runner.config.settings import Settings
 from runner.dispatch.batches import BatchDesk
 from runner.dispatch.console import Console
+from runner.dispatch.handoffs import HandoffDesk
 from runner.dispatch.inbox import Inbox
 from runner.dispatch.lanes import Lanes
 from runner.dispatch.outbox import Outbox
@@ -86,6 +87,7 @@ class Daemon:
     summaries: Summaries
     meter: Meter
     desk: BatchDesk
+    handoffs: HandoffDesk
     catalogue: Catalogue
     recovery: Recovery
     in_force: InForce

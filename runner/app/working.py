@@ -28,6 +28,8 @@ from runner.config.settings import Loaded, Settings
 from runner.dispatch.answering import Answering
 from runner.dispatch.commands import Commands
 from runner.dispatch.console import Console
+from runner.dispatch.errands import ErrandBell, ErrandWatch
+from runner.dispatch.handoffs import HandoffDesk
 from runner.dispatch.inbox import Inbox
 from runner.dispatch.lanes import Lanes
 from runner.dispatch.outbox import Outbox
@@ -81,14 +83,16 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
         alerts = Alerts(
             store, clock, observer, poster_of(shared), lambda: hook_of(in_force.settings), roster.wallet
         )
+        bell = ErrandBell()
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        site = replace(site, observer=Everyone((observer, alerts)))
+        site = replace(site, observer=Everyone((observer, alerts, bell)))
         seen = _Seen(tally, changes, last_errors)
         parts = _Parts(site, store, roster, console, catalogue, recovery, in_force, workshop, seen)
         daemon = _assemble(parts, tasks)
         await daemon.meter.open()
         await store.define_bots(digests_of(settings.bots), clock.now_ms())
-        watchers = await _watched(daemon, servers, alerts, tasks)
+        errands = ErrandWatch(store.runs, daemon.lanes, clock, site.observer, bell)
+        watchers = await _watched(daemon, servers, alerts, errands, tasks)
         try:
             yield daemon
         finally:
@@ -98,7 +102,7 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
 
 
 async def _watched(
-    daemon: Daemon, servers: ToolServers, alerts: Alerts, tasks: asyncio.TaskGroup
+    daemon: Daemon, servers: ToolServers, alerts: Alerts, errands: ErrandWatch, tasks: asyncio.TaskGroup
 ) -> list[asyncio.Task[None]]:
     """Begin the work that goes on by itself: first the tools, which what was left over may need."""
     site = daemon.site
@@ -106,12 +110,14 @@ async def _watched(
     servers.change([live.bot for live in daemon.roster.live()], daemon.lanes.ended)
     keeping = tasks.create_task(servers.run(), name="tool servers")
     await servers.tried()
+    await daemon.handoffs.remind()
     return [
         keeping,
         tasks.create_task(daemon.outbox.watch(), name="outbox watch"),
         tasks.create_task(daemon.lanes.watch(), name="lanes watch"),
         tasks.create_task(upkeep.run(), name="upkeep"),
         tasks.create_task(alerts.run(), name="alerts"),
+        tasks.create_task(errands.run(), name="errands"),
     ]
 
 
@@ -186,6 +192,7 @@ def _assemble(parts: _Parts, tasks: asyncio.TaskGroup) -> Daemon:
         summaries=summaries,
         meter=meter,
         desk=desk,
+        handoffs=HandoffDesk(store.runs, clock, observer),
         catalogue=parts.catalogue,
         recovery=parts.recovery,
         in_force=in_force,

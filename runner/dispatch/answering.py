@@ -29,6 +29,7 @@ from runner.dispatch.attachments import perceive
 from runner.dispatch.choosing import choose, sees_pictures
 from runner.dispatch.documents import Documents
 from runner.dispatch.drafts import drafts_for
+from runner.dispatch.errands import NOTHING_OWED, Owed, Resume
 from runner.dispatch.scene import Scene, about, part_key
 from runner.dispatch.summaries import Summaries
 from runner.errors import StoreError
@@ -48,11 +49,13 @@ class Answered:
     Attributes:
         scene: as the model saw it, with what the conversation stays with.
         question: what its answer is kept under; None: it is not kept.
+        owed: what is left behind of a workflow run.
     """
 
     scene: Scene
     result: LoopResult
     question: Question | None = None
+    owed: Owed = NOTHING_OWED
 
 
 class Answering:
@@ -88,6 +91,8 @@ class Answering:
     async def answer(self, scene: Scene, session: LaneSession) -> Answered:
         """Answer one message. Raises StoreError: the turn is to be begun again."""
         bot = scene.bot
+        if isinstance(scene.errand, Resume):
+            return await self._resume(scene, scene.errand, session)
         if scene.dropped and bot.conversations.summarize:
             self._observer.note(SummaryMissed(bot.id, scene.state.id, UNSUMMED))
         try:
@@ -112,6 +117,10 @@ class Answering:
             self._observer.note(Fault("turn", repr(error), bot.id, scene.work.turn, error))
             return Answered(scene, LoopResult(StopReason.INTERNAL_ERROR, detail=repr(error)))
 
+    async def _resume(self, scene: Scene, resume: Resume, session: LaneSession) -> Answered:
+        """Go on with a run that has waited; of one that is not there (any more) nothing is said."""
+        return Answered(scene, LoopResult(StopReason.NOTICE, detail=f"there is no run {resume.run}"))
+
     async def after(self, answered: Answered, state: ConversationState, said: Sequence[Message]) -> None:
         """The turn has ended: keep what can be used again.
 
@@ -123,7 +132,7 @@ class Answering:
         if answered.question is not None:
             await self._kept.keep(answered.question, answered.result, scene.work.turn)
         if said:
-            history = (*scene.history[:-1], *said)
+            history = (*scene.past, *said)
             self._summaries.after(scene.bot, state, history, scene.marks, about(scene))
 
     def _listening(self, scene: Scene, steps: tuple[Step, ...]) -> Listening:

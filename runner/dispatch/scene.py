@@ -7,16 +7,18 @@ came along with the message takes the place of its bare text afterwards.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from adapters.contract import Adapter, Capabilities
-from adapters.messages import ChatKind, InboundMessage, inbound_from_json
+from adapters.messages import ChatKind, InboundMessage
 from runner.bots import Bot
 from runner.conversations.identity import is_over
-from runner.conversations.models import Message, UserMessage, message_from_json
+from runner.conversations.models import AssistantMessage, Message, UserMessage, message_from_json
 from runner.conversations.summary import with_head
 from runner.conversations.window import Marks, first_kept
 from runner.dispatch.attachments import Perceived
 from runner.dispatch.console import CONSOLE
+from runner.dispatch.errands import Duty, unwrap
 from runner.money.ledger import Attempt
 from runner.ports.mail import ConversationState, Work
 from runner.ports.tools import Toolbox
@@ -28,11 +30,14 @@ class Scene:
 
     Attributes:
         state: the conversation as it is before this message, cut to the window.
-        history: what the model will see, the user's message last; the head, if there is one, aside.
+        history: what the model will see, the user's message last; the head, if there is one, aside. Of an errand
+            it holds what was said before, and nothing more: nobody wrote.
         marks: between which the window moves.
         dropped: how many messages the window has just dropped that no summary stands for.
         toolbox: the bot's tools: a turn goes on with those that it began with.
         begun: `clock.monotonic()` at its start.
+        errand: what the runner owes, where this is no message of the platform; `message` is then the one that it
+            is about.
     """
 
     work: Work
@@ -45,6 +50,12 @@ class Scene:
     marks: Marks
     begun: float
     dropped: int = 0
+    errand: Duty | None = None
+
+    @property
+    def past(self) -> tuple[Message, ...]:
+        """The history before this message."""
+        return self.history if self.errand is not None else self.history[:-1]
 
     @property
     def capabilities(self) -> Capabilities:
@@ -54,7 +65,8 @@ class Scene:
     @property
     def sent(self) -> tuple[Message, ...]:
         """The history as it is sent: with the head, where the bot goes on with one."""
-        return with_head(self.state.head, self.history) if self.bot.conversations.summarize else self.history
+        history = in_turns(self.history)
+        return with_head(self.state.head, history) if self.bot.conversations.summarize else history
 
     @property
     def platform(self) -> str:
@@ -78,7 +90,11 @@ def scene_of(
     work: Work, bot: Bot, adapter: Adapter | None, toolbox: Toolbox, marks: Marks, begun: float
 ) -> Scene:
     """The surroundings of one message; `begun` is `clock.monotonic()`, `marks` those of the window."""
-    message = inbound_from_json(work.payload)
+    message, errand = unwrap(work.payload)
+    if errand is not None:  # it is about what was said in the lane's latest conversation, over or not
+        going_on = work.conversation or new_conversation(work)
+        said = tuple(message_from_json(text) for text in work.history)
+        return Scene(work, bot, adapter, message, going_on, said, toolbox, marks, begun, errand=errand)
     state, past = _conversation(work, bot.conversations.ttl_ms)
     history = [*past, UserMessage(message.text, _name(bot, message, adapter))]
     prepared = state.prepared if bot.conversations.summarize else None
@@ -90,6 +106,22 @@ def scene_of(
     return Scene(
         work, bot, adapter, message, windowed, tuple(history[start:]), toolbox, marks, begun, dropped
     )
+
+
+def in_turns(history: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The same with texts of the bot that follow one another as one: not every model takes several in a row."""
+    found: list[Message] = []
+    for message in history:
+        last = found[-1] if found else None
+        if _is_plain(message) and _is_plain(last):
+            found[-1] = AssistantMessage(f"{last.text}\n\n{message.text}")
+        else:
+            found.append(message)
+    return tuple(found)
+
+
+def _is_plain(message: Message | None) -> TypeGuard[AssistantMessage]:
+    return isinstance(message, AssistantMessage) and not message.tool_calls
 
 
 def part_key(turn: str, number: int) -> str:

@@ -1,7 +1,7 @@
 """What a bot says without asking a model. Pure.
 
-Rules: every end of a turn has a text, and it says what happened; the operator's `fallback_message` stands for
-all of them but the limits of money, which have texts of their own.
+Rules: every end of a turn that somebody asked for has a text, and it says what happened; the operator's
+`fallback_message` stands for all of them but the limits of money, which have texts of their own.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ def closing_text(bot: Bot, result: LoopResult) -> str:
         if text is not None:
             return text
     if result.stop in _SAID and result.text.strip():
+        return result.text
+    if result.stop is StopReason.NOTICE:
         return result.text
     if result.stop is StopReason.OUTPUT_LIMIT and result.text.strip():
         return result.text + CUT

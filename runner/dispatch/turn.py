@@ -3,14 +3,15 @@
     work (inbox row, conversation, history, stored steps)
       │
       ├─ a command?  answered here
+      ├─ an errand to say something?  said: nobody wrote, no model is asked
       └─ window ─▶ answering: what came along ─▶ who is asked ─▶ agent loop ─▶ meter ─▶ provider
       │                                                          (T2 hold, T3 settle, again while tools are asked for)
       │
-    closing text ─▶ parts ─▶ finish                         T4: turn, messages, outbox, inbox done: one transaction
+    closing text ─▶ parts ─▶ finish                         T4: turn, messages, outbox, what is owed, inbox done: one
       │
     outbox.take ─▶ adapter.send                             T5: each part's fate
 
-Rules: every message ends in a reply, whatever goes wrong; begun again after a crash, a turn has the same id,
+Rules: every message of a user ends in a reply, whatever goes wrong; begun again after a crash, a turn has the same id,
 the same conversation and the same paid replies; the message's time runs from the start of its turn.
 """
 
@@ -32,6 +33,7 @@ from runner.conversations.models import (
 from runner.dispatch.answering import Answering
 from runner.dispatch.breakdown import token_breakdown
 from runner.dispatch.commands import CommandAnswer, Commands
+from runner.dispatch.errands import NOTHING_OWED, Owed, Say
 from runner.dispatch.outbox import Outbox
 from runner.dispatch.report import turn_report
 from runner.dispatch.scene import Scene, about, new_conversation, part_key, scene_of
@@ -40,7 +42,7 @@ from runner.dispatch.working import Working
 from runner.errors import StoreError
 from runner.ports.dialogue import StopReason
 from runner.ports.mail import ConversationState, FinishedTurn, NewOutbound, OutboxState, Outgoing, Work
-from runner.ports.observer import Fault, Observer, TurnFinished
+from runner.ports.observer import ErrandsOwed, Fault, HandoffAsked, Observer, TurnFinished
 from runner.ports.roster import Roster
 from runner.ports.stores import LaneSession
 
@@ -66,6 +68,7 @@ class _Ending:
     report: dict[str, object]
     parts: tuple[OutboundMessage, ...]
     first: OutboxState
+    owed: Owed
 
 
 class TurnHandler:
@@ -111,6 +114,9 @@ class TurnHandler:
             self._answering.marks(bot),
             self._clock.monotonic(),
         )
+        if isinstance(scene.errand, Say):
+            await self._finish(scene, LoopResult(StopReason.NOTICE), scene.errand.text, scene.state, session)
+            return
         if (answer := await self._answer_command(scene)) is not None:
             state = new_conversation(work) if answer.new_conversation else scene.state
             await self._finish(scene, LoopResult(StopReason.COMMAND), answer.text, state, session)
@@ -118,29 +124,37 @@ class TurnHandler:
         with Working(scene.adapter, scene.message.chat, self._tasks):
             answered = await self._answering.answer(scene, session)
         scene, result = answered.scene, answered.result
-        finished, said = await self._finish(scene, result, closing_text(bot, result), scene.state, session)
+        text = closing_text(bot, result)
+        finished, said = await self._finish(scene, result, text, scene.state, session, answered.owed)
         await self._answering.after(answered, finished.conversation, said)
 
     async def _answer_command(self, scene: Scene) -> CommandAnswer | None:
         """The answer to a command; None where the message is none of ours."""
-        if scene.message.command is None:
+        if scene.message.command is None or scene.errand is not None:
             return None
         asked = replace(about(scene), time_ms=self._clock.now_ms())
         return await self._commands.answer(scene.bot, scene.message, asked)
 
     async def _finish(
-        self, scene: Scene, result: LoopResult, text: str, state: ConversationState, session: LaneSession
+        self,
+        scene: Scene,
+        result: LoopResult,
+        text: str,
+        state: ConversationState,
+        session: LaneSession,
+        owed: Owed = NOTHING_OWED,
     ) -> tuple[FinishedTurn, tuple[Message, ...]]:
         """T4, then hand the parts on; returns what was written, and what was added to the conversation."""
         latency_ms = int((self._clock.monotonic() - scene.begun) * 1000)
         breakdown = token_breakdown(scene.bot.system_prompt, scene.toolbox.specs, scene.sent, result)
         report = turn_report(scene.work.turn, state.id, result, latency_ms, breakdown)
         parts = _parts(scene, text, report)
-        ending = _Ending(result, text, state, report, parts, self._first_state(scene, len(parts)))
+        ending = _Ending(result, text, state, report, parts, self._first_state(scene, len(parts)), owed)
         said = _said(scene, ending)
         finished = _finished(scene, ending, said, self._clock.now_ms())
         ids = await session.finish(finished)
         self._tell(scene, state, result, latency_ms)
+        self._tell_owed(scene, owed)
         if ending.first is OutboxState.SENT:
             await self._hand_out(scene, parts)
             return finished, said
@@ -169,6 +183,12 @@ class TurnHandler:
             except Exception as error:  # noqa: BLE001 - the turn is done and the answer kept: only this hand-out failed
                 self._observer.note(Fault("send", repr(error), scene.bot.id, scene.work.turn, error))
 
+    def _tell_owed(self, scene: Scene, owed: Owed) -> None:
+        if owed.errands:
+            self._observer.note(ErrandsOwed(scene.bot.id, scene.work.turn, len(owed.errands)))
+        if (asked := owed.handoff) is not None:
+            self._observer.note(HandoffAsked(asked.bot, asked.channel, asked.id, asked.run))
+
     def _tell(self, scene: Scene, state: ConversationState, result: LoopResult, latency_ms: int) -> None:
         self._observer.note(
             TurnFinished(
@@ -195,7 +215,7 @@ def _parts(scene: Scene, text: str, report: dict[str, object]) -> tuple[Outbound
             key=part_key(scene.work.turn, number),
             chat=message.chat,
             text=part,
-            in_reply_to=message.event_id,
+            in_reply_to=message.event_id if scene.errand is None else None,
             details=message.details,
             report=report if can.reports else {},
         )
@@ -207,6 +227,10 @@ def _said(scene: Scene, ending: _Ending) -> tuple[Message, ...]:
     """What the turn adds to the conversation."""
     if ending.result.stop in NOT_REMEMBERED:
         return ()
+    if scene.errand is not None:
+        if not scene.history or not ending.text:
+            return ()  # a conversation begins with what its user said
+        return (*ending.result.messages, AssistantMessage(ending.text))
     return (scene.history[-1], *ending.result.messages, AssistantMessage(ending.text))
 
 
@@ -232,4 +256,8 @@ def _finished(scene: Scene, ending: _Ending, said: tuple[Message, ...], now: Uni
         first_state=ending.first,
         report=json.dumps(ending.report, ensure_ascii=False, separators=(",", ":")),
         platform=scene.platform,
+        asked=scene.errand is None,
+        run=ending.owed.run,
+        errands=ending.owed.errands,
+        handoff=ending.owed.handoff,
     )

@@ -39,7 +39,10 @@ def measure_of(name: str) -> Measure:
 
 
 def kind_of(name: str) -> str:
-    """`bot`, `user`, `conversation`, `message`, `team`, `wallet`, `plan`, `plan-tokens`; `model` in alerts only."""
+    """`bot`, `user`, `conversation`, `message`, `team`, `wallet`, `plan`, `plan-tokens`.
+
+    In alerts `model` and `handoff` too, which nothing is held against.
+    """
     return name.partition(":")[0]
 
 
@@ -108,3 +111,8 @@ def of_plan_tokens(plan: str, at_ms: int) -> str:
 def of_model(provider: str, model: str) -> str:
     """No scope of money: what an alert about a model is called by."""
     return f"model:{provider}/{model}"
+
+
+def of_handoff(bot: str, handoff: str) -> str:
+    """No scope of money: what an alert that asks a reviewer is called by."""
+    return f"handoff:{bot}/{handoff}"

@@ -107,5 +107,7 @@ class StopReason(StrEnum):
     UNPRICED = "unpriced"
     UNREADABLE = "unreadable"
     """All that came is something that the bot cannot open; no model was asked."""
+    NOTICE = "notice"
+    """Said without being asked: something that was owed at a time, or nothing at all; no model was asked."""
     INTERNAL_ERROR = "internal_error"
     """Our own fault; logged with its traceback, answered with the fallback text."""

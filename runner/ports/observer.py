@@ -172,6 +172,45 @@ class ToolServerSaid:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrandsOwed:
+    """A turn has left so many errands behind."""
+
+    bot: str
+    turn: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ErrandBegun:
+    """What was owed is a message of its lane now. `run`: the workflow run that it belongs to; empty: none."""
+
+    bot: str
+    channel: str
+    turn: str
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandoffAsked:
+    """A run waits for a reviewer; told again at each start for as long as it waits."""
+
+    bot: str
+    channel: str
+    handoff: str
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandoffDecided:
+    """A reviewer has decided: `decision` is approved or rejected."""
+
+    bot: str
+    channel: str
+    handoff: str
+    decision: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """Something of ours failed and was dealt with; `error` is set where a traceback helps."""
 
@@ -212,6 +251,10 @@ Event = (
     | ConnectionChanged
     | ToolServerChanged
     | ToolServerSaid
+    | ErrandsOwed
+    | ErrandBegun
+    | HandoffAsked
+    | HandoffDecided
     | ConfigReloaded
     | ConfigRefused
     | Fault

@@ -1,6 +1,6 @@
-"""Alerts: an operator hears once that a limit is being used up, and hears it though the daemon stops in between.
+"""Alerts: an operator hears once that a limit is being used up, a reviewer that one is asked, though the daemon stops.
 
-    meter's events ─▶ queue ─▶ store.raise_alert (once for ever) ─▶ AlertRaised ─▶ log, metrics
+    events ─▶ queue ─▶ store.raise_alert (once for ever) ─▶ AlertRaised ─▶ log, metrics
                                       │ waits
                                       ▼
                                  deliver ─▶ webhook: signed, tried again, the same id each time
@@ -24,7 +24,16 @@ from runner.money import scopes
 from runner.money.alarms import PERCENTAGES, SOFT, is_told
 from runner.money.terms import WalletTerms
 from runner.ports.books import Alert, BookStore, WaitingAlert
-from runner.ports.observer import AlertRaised, BoundBroken, Event, Fault, LimitUsed, Observer, SpendRefused
+from runner.ports.observer import (
+    AlertRaised,
+    BoundBroken,
+    Event,
+    Fault,
+    HandoffAsked,
+    LimitUsed,
+    Observer,
+    SpendRefused,
+)
 from runner.telemetry.alert_text import body_of
 
 WAITING_ROOM = 1000
@@ -50,7 +59,7 @@ class Hook:
 
 
 class Alerts:
-    """An Observer that tells operators about limits.
+    """An Observer that tells operators about limits, and reviewers about hand-offs.
 
     Args:
         hook: asked anew for each alert; None: log and metrics only.
@@ -77,7 +86,7 @@ class Alerts:
         self._raised = asyncio.Event()
 
     def note(self, event: Event) -> None:
-        """Look whether a limit is worth a word."""
+        """Look whether it is worth a word."""
         match event:
             case LimitUsed():
                 self._consider(event.scope, event.limit, event.gone, event.percent)
@@ -87,16 +96,28 @@ class Alerts:
             case BoundBroken():
                 scope = scopes.of_model(event.provider, event.model)
                 self._consider(scope, event.held, event.cost, PERCENTAGES[-1])
+            case HandoffAsked():
+                self._ask(scopes.of_handoff(event.bot, event.handoff))
             case _:
                 pass
 
-    def _consider(self, scope: str, limit: int, gone: int, percent: int) -> None:
-        if percent <= self._told.get((scope, limit), 0) or self._queue.full():
-            return
+    def _ask(self, scope: str) -> None:
+        """Tell of it, unless that was done since the start; the store knows what was told before."""
+        if not self._queue.full() and self._is_news(scope, 0, 0):
+            self._queue.put_nowait(Alert(scope, 0, 0, 0, self._clock.now_ms()))
+
+    def _is_news(self, scope: str, limit: int, percent: int) -> bool:
+        """Whether more is used up than was told; from now on that is told."""
+        if percent <= self._told.get((scope, limit), -1):
+            return False
         if len(self._told) >= REMEMBERED:
             del self._told[next(iter(self._told))]
         self._told[scope, limit] = percent
-        self._queue.put_nowait(Alert(scope, percent, limit, gone, self._clock.now_ms()))
+        return True
+
+    def _consider(self, scope: str, limit: int, gone: int, percent: int) -> None:
+        if percent and not self._queue.full() and self._is_news(scope, limit, percent):
+            self._queue.put_nowait(Alert(scope, percent, limit, gone, self._clock.now_ms()))
 
     def _consider_soft(self, event: LimitUsed) -> None:
         """The wallet has a limit of its own, by what is left."""

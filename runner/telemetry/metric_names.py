@@ -86,7 +86,7 @@ SPECS: Mapping[str, Spec] = {
     "botrunner_alerts": Spec(
         "counter",
         ("scope", "percent"),
-        "Alerts raised, by kind of scope; percent 0: the wallet is low.",
+        "Alerts raised, by kind of scope; percent 0: the wallet is low, or a reviewer is asked.",
         "alerts",
     ),
     "botrunner_bounds_broken": Spec(

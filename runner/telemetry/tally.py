@@ -23,8 +23,12 @@ from runner.ports.observer import (
     ConfigRefused,
     ConfigReloaded,
     ConnectionChanged,
+    ErrandBegun,
+    ErrandsOwed,
     Event,
     Fault,
+    HandoffAsked,
+    HandoffDecided,
     LimitChanged,
     LimitUsed,
     MessageAccepted,
@@ -191,6 +195,8 @@ class Tally:
                 add("reloads", "refused")
             case Fault():
                 add("faults", event.where)
+            case ErrandsOwed() | ErrandBegun() | HandoffAsked() | HandoffDecided():
+                pass  # what waits is counted in the store
             case LimitUsed() | LimitChanged() | SummaryMissed() | ToolServerChanged() | ToolServerSaid():
                 pass  # limits are read from the store when they are shown; a summary is for the log
 

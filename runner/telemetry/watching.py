@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from runner.money.alarms import PERCENTAGES
 from runner.money.amounts import Money, to_usd
 from runner.money.budget import Measure
-from runner.money.scopes import measure_of
+from runner.money.scopes import kind_of, measure_of
 from runner.ports.observer import (
     AlertRaised,
     BoundBroken,
@@ -23,8 +23,12 @@ from runner.ports.observer import (
     ConfigRefused,
     ConfigReloaded,
     ConnectionChanged,
+    ErrandBegun,
+    ErrandsOwed,
     Event,
     Fault,
+    HandoffAsked,
+    HandoffDecided,
     LimitChanged,
     LimitUsed,
     MessageAccepted,
@@ -88,12 +92,8 @@ class Watching:
             case TurnFinished():
                 self._turn(event)
             case SummaryMissed():
-                log.info(
-                    "no summary",
-                    bot=event.bot,
-                    conversation=event.conversation,
-                    why=_unquoting(event.why),
-                )
+                why = _unquoting(event.why)
+                log.info("no summary", bot=event.bot, conversation=event.conversation, why=why)
             case SendEnded():
                 write = log.debug if event.fate in _GOOD_SENDS else log.warning
                 write(
@@ -107,19 +107,10 @@ class Watching:
             case ConnectionChanged():
                 write = log.warning if event.state in _BAD_STATES else log.info
                 write("connection", bot=event.bot, channel=event.channel, state=event.state, why=event.why)
-            case ToolServerChanged():
-                write = log.warning if event.state in _BAD_STATES else log.info
-                about = {"why": event.why} if event.why else {"tools": event.tools}
-                bots = ", ".join(event.bots)
-                write(
-                    "tool server",
-                    server=f"{event.workspace}/{event.server}",
-                    state=event.state,
-                    bots=bots,
-                    **about,
-                )
-            case ToolServerSaid():
-                log.debug("tool server said", server=f"{event.workspace}/{event.server}", line=event.line)
+            case ToolServerChanged() | ToolServerSaid():
+                self._tools(event)
+            case ErrandsOwed() | ErrandBegun() | HandoffAsked() | HandoffDecided():
+                self._owed(event)
             case ConfigReloaded() | ConfigRefused():
                 self._config(event)
             case Fault():
@@ -131,6 +122,28 @@ class Watching:
                     turn=event.turn,
                     exc_info=event.error,
                 )
+
+    def _tools(self, event: ToolServerChanged | ToolServerSaid) -> None:
+        server = f"{event.workspace}/{event.server}"
+        if isinstance(event, ToolServerSaid):
+            self._log.debug("tool server said", server=server, line=event.line)
+            return
+        write = self._log.warning if event.state in _BAD_STATES else self._log.info
+        about = {"why": event.why} if event.why else {"tools": event.tools}
+        write("tool server", server=server, state=event.state, bots=", ".join(event.bots), **about)
+
+    def _owed(self, event: ErrandsOwed | ErrandBegun | HandoffAsked | HandoffDecided) -> None:
+        log, bot = self._log, event.bot
+        match event:
+            case ErrandsOwed():
+                log.debug("owed", bot=bot, turn=event.turn, errands=event.count)
+            case ErrandBegun():
+                log.debug("errand", bot=bot, channel=event.channel, turn=event.turn, run=event.run)
+            case HandoffAsked():
+                asked = {"handoff": event.handoff, "run": event.run}
+                log.warning("a reviewer is asked", bot=bot, channel=event.channel, **asked)
+            case HandoffDecided():
+                log.info("hand-off decided", bot=bot, handoff=event.handoff, decision=event.decision)
 
     def _call(self, event: CallEnded) -> None:
         if event.state == "settled" and not self._log.is_enabled_for(logging.DEBUG):
@@ -175,6 +188,8 @@ class Watching:
             self._log.debug("refused", bot=event.bot, scope=event.scope, kind=event.kind, turn=event.turn)
 
     def _alert(self, event: AlertRaised) -> None:
+        if kind_of(event.scope) == "handoff":
+            return  # told already, as what it is
         tokens = measure_of(event.scope) is Measure.TOKENS
         figures = (event.limit, event.gone)
         limit, gone = figures if tokens else tuple(to_usd(Money(figure)) for figure in figures)

@@ -25,6 +25,8 @@ from runner.agent.meter import Meter
 from runner.bots import Bot, Secret
 from runner.dispatch.answering import Answering
 from runner.dispatch.commands import Commands
+from runner.dispatch.errands import ErrandBell, ErrandWatch
+from runner.dispatch.handoffs import HandoffDesk
 from runner.dispatch.inbox import Inbox
 from runner.dispatch.lanes import Lanes
 from runner.dispatch.outbox import Outbox
@@ -34,6 +36,7 @@ from runner.money.prices import PriceBook
 from runner.ports.provider import Provider
 from runner.ports.tools import Toolbox
 from runner.store.memory import MemoryStore
+from runner.telemetry.everyone import Everyone
 from runner.testing.clock import ManualClock
 from runner.testing.observer import RecordingObserver
 from runner.testing.provider import FakeProvider
@@ -59,6 +62,8 @@ class Pipeline:
     outbox: Outbox
     meter: Meter
     summaries: Summaries
+    errands: ErrandWatch
+    handoffs: HandoffDesk
 
 
 class OneProvider:
@@ -89,7 +94,8 @@ async def pipeline(
 ) -> AsyncIterator[Pipeline]:
     """Put a walk together and run it; leaving cancels whatever still runs, as a `kill` would."""
     clock = clock or ManualClock(instant_s=INSTANT_S)
-    observer, roster = RecordingObserver(), FakeRoster()
+    recording, bell, roster = RecordingObserver(), ErrandBell(), FakeRoster()
+    observer = Everyone((recording, bell))
     adapter, provider, store = (
         adapter or FakeAdapter(),
         provider or FakeProvider(clock),
@@ -110,13 +116,15 @@ async def pipeline(
             turn = TurnHandler(roster, answering, Commands(store), outbox, clock, observer, tasks)
             lanes = Lanes(store, roster, turn.handle, clock, observer, tasks)
             inbox = Inbox(store, roster, lanes, clock, observer, outbox.hand_out_again)
+            errands = ErrandWatch(store.runs, lanes, clock, observer, bell)
             deliver = partial(inbox.deliver, bot.id, bot.channels[0].name)
             tasks.create_task(outbox.watch(), name="outbox watch")
             tasks.create_task(lanes.watch(), name="lanes watch")
+            tasks.create_task(errands.run(), name="errands")
             tasks.create_task(adapter.run(deliver, _quiet), name="adapter")
             yield Pipeline(
-                *(bot, adapter, provider, store, clock, observer, roster, inbox, lanes, outbox, meter),
-                summaries,
+                *(bot, adapter, provider, store, clock, recording, roster, inbox, lanes, outbox, meter),
+                *(summaries, errands, HandoffDesk(store.runs, clock, observer)),
             )
             _end()
     except* _Over:

@@ -8,7 +8,7 @@ from runner.dispatch.texts import CUT, closing_text, help_text, welcome
 from runner.ports.dialogue import StopReason
 from runner.testing.scenes import a_bot
 
-ENDS = [stop for stop in StopReason if stop is not StopReason.COMMAND]
+ENDS = [stop for stop in StopReason if stop not in (StopReason.COMMAND, StopReason.NOTICE)]
 
 
 @pytest.mark.parametrize("stop", ENDS)
