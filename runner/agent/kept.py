@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 
 from runner.agent.asks import Metered, ScopesOf
 from runner.agent.loop import LoopResult
 from runner.agent.replies import PaidReply, step_to_json
+from runner.agent.route_words import normalised
 from runner.bots import Bot, ModelChoice
 from runner.clock import Clock
 from runner.conversations.models import UserMessage
@@ -85,11 +85,6 @@ def question_of(
     if not text or state.next_seq > 0 or state.head:
         return None
     return Question(bot.id, terms_of(bot, specs), text, bot.response_cache.ttl_ms)
-
-
-def normalised(text: str) -> str:
-    """Equal for texts that are the same but for letter case, width and spacing."""
-    return " ".join(unicodedata.normalize("NFKC", text).split()).casefold()
 
 
 def terms_of(bot: Bot, specs: tuple[ToolSpec, ...]) -> str:

@@ -250,7 +250,9 @@ def test_a_bots_habits_for_its_window() -> None:
         traffic.note(bot, "c1", request, PRICE, Usage(2_000, 1), T0)
     many = traffic.habits("bot")
     assert many is not None
-    assert many.hits == habits.hits, "only a turn's first call tells whether its conversation was in the cache"
+    assert many.hits == habits.hits, (
+        "only a turn's first call tells whether its conversation was in the cache"
+    )
     assert many.calls > 8 * habits.calls
     for _ in range(40):
         traffic.note(bot, "c2", a_request(8_000, "hello"), PRICE, Usage(2_000, 1), T0)
