@@ -180,6 +180,8 @@ def _assemble(parts: _Parts, tasks: asyncio.TaskGroup) -> Daemon:
         await applying.apply(read, found)
         with suppress(StoreError):  # the next start remembers it
             await store.define_bots(digests_of(in_force.settings.bots), clock.now_ms())
+            for bot in (*found.removed, *(change.bot for change in found.changed)):
+                await store.forget_answers(bot)
 
     return Daemon(
         site=site,

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from runner.agent.asks import Metered
-from runner.agent.kept import MOST_CHARS, KeptAnswers, Question, keepable, normalised, question_of, terms_of
+from runner.agent.kept import MOST_CHARS, KeptAnswers, Question, keepable, question_of, terms_of
 from runner.agent.loop import LoopResult
 from runner.agent.replies import PaidReply, step_from_json
+from runner.agent.route_words import normalised
 from runner.bots import (
     Bot,
     HttpTool,
