@@ -128,3 +128,18 @@ def test_the_openai_sdk_is_loaded_without_its_types() -> None:
     few, *names = done.stdout.split()
     assert int(few) < 150  # nearly 400 otherwise
     assert names == ["Completion", "CompletionChoice"]
+
+
+def test_the_mcp_sdk_is_loaded_with_the_first_tool_server_and_without_its_servers() -> None:
+    program = (
+        "import runner.app.running, sys\n"
+        "before = any(name.startswith('mcp') for name in sys.modules)\n"
+        "import runner.tool_servers.sdk\n"
+        "heavy = [name for name in ('mcp.server', 'starlette', 'uvicorn', 'jsonschema') if name in sys.modules]\n"
+        "from mcp import ClientSession\n"
+        "print(before, heavy, ClientSession.__name__)\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "False [] ClientSession\n"
