@@ -69,7 +69,8 @@ class Sandbox:
         """Run one script over these variables."""
         if too_large(variables):
             return ScriptFailed("output", "the variables are too large for a script")
-        asked = json.dumps({"code": code, "variables": variables}).encode()
+        text = code.encode("utf-8", "replace")
+        asked = b"%d\n%s%s" % (len(text), text, json.dumps(variables).encode())
         async with self._places:
             try:
                 process = await asyncio.create_subprocess_exec(

@@ -1,24 +1,20 @@
 """One script of a workflow, run in a process of its own: this file is run, never imported by the daemon.
 
-    stdin   {"code": ..., "variables": {...}}      stdout   "+" and the variables after it, as JSON
-                                                            "-", a word of WORDS, a space and a sentence
+    stdin   how many bytes the code has, a line;      stdout   "+" and the variables after it, as JSON
+            the code; the variables, as JSON                   "-", a word of WORDS, a space and a sentence
 
 Rules: a script is a program that strangers may have a say in. It sees the language and `ctx`, nothing else: no
 module, no file, no network, no timer, and a console that says nothing. The engine, an interpreter without a
 JIT, holds it to its time, memory and stack. Around the engine the kernel holds this process to a little more, for
-what the engine does between two looks at its own limits, and lets it open nothing and start nothing.
+what the engine does between two looks at its own limits, and lets it open nothing and start nothing. Each script
+pays for the start of this process, so little is imported here (docs/decisions/javascript-engine.md).
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import re
 import resource
 import signal
 import sys
-from pathlib import Path
-from typing import Any
 
 CPU_S = 0.25
 MEMORY_BYTES = 32 * 1024**2
@@ -33,7 +29,8 @@ _ALL_CPU_S = 5
 _ROOM_BYTES = 96 * 1024**2
 _PAGE_BYTES = resource.getpagesize()
 _LONGEST_MESSAGE = 300
-_LINE = re.compile(r"<input>:(\d{1,6})")
+_LONGEST_LINE = 8
+_PLACE = "<input>:"
 _LINES_BEFORE = 2
 """What the engine puts before the first line of a function that is made of a text."""
 
@@ -62,8 +59,9 @@ _HARNESS = """
 
 def main() -> int:
     """Read, run, write, exit."""
-    asked = json.loads(sys.stdin.buffer.read())
-    said = outcome(asked["code"], json.dumps(asked["variables"]))
+    length = int(sys.stdin.buffer.readline())
+    code = sys.stdin.buffer.read(length).decode("utf-8", "replace")
+    said = outcome(code, sys.stdin.buffer.read().decode("utf-8", "replace"))
     sys.stdout.buffer.write(said.encode("utf-8", "replace"))
     return 0
 
@@ -79,7 +77,7 @@ def outcome(code: str, variables: str) -> str:
     context.set_time_limit(CPU_S)
     _confine()
     try:
-        said: Any = run(code, variables)
+        said: object = run(code, variables)
     except _quickjs.StackOverflow:
         return "-stack called itself too deeply"
     except _quickjs.JSException as error:
@@ -105,10 +103,19 @@ def _failure(said: str) -> str:
         return "-stack called itself too deeply"
     if message == "threw null":  # also what the engine throws when there is no memory left for an error
         message = "threw null, or had no memory left"
-    found = _LINE.search(stack) if kind in ("syntax", "thrown") else None
-    line = int(found[1]) - _LINES_BEFORE if found else 0
+    line = _line(stack) if kind in ("syntax", "thrown") else 0
     place = f"line {line}: " if line > 0 else ""
     return f"-{kind if kind in WORDS else 'thrown'} {place}{message[:_LONGEST_MESSAGE]}"
+
+
+def _line(stack: str) -> int:
+    """The line of the script that its innermost call was in; 0 where that cannot be told."""
+    number, _, _ = stack.partition(_PLACE)[2].partition(":")
+    return (
+        int(number) - _LINES_BEFORE
+        if number.isascii() and number.isdigit() and len(number) < _LONGEST_LINE
+        else 0
+    )
 
 
 def _limit(message: str) -> str:
@@ -128,15 +135,17 @@ def _confine() -> None:
         (resource.RLIMIT_NPROC, 0),
         (resource.RLIMIT_NOFILE, 0),
     ):
-        with contextlib.suppress(ValueError):  # the limit is lower already
-            resource.setrlimit(what, (most, most))
+        _, hard = resource.getrlimit(what)
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)  # noqa: PLW2901 - never above what holds
+        resource.setrlimit(what, (most, most))
     signal.setitimer(signal.ITIMER_PROF, CPU_S + _GRACE_S)
 
 
 def _size() -> int:
     """The address space that is in use, in bytes."""
     try:
-        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * _PAGE_BYTES
+        with open("/proc/self/statm", encoding="ascii") as told:  # noqa: PTH123 - pathlib is a tenth of the start
+            return int(told.read().split()[0]) * _PAGE_BYTES
     except (OSError, ValueError):
         return 4 * _ROOM_BYTES
 
