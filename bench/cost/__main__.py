@@ -36,8 +36,8 @@ from runner.money.prices import PriceBook
 MODELS = ("anthropic/claude-sonnet-4-6", "anthropic/claude-haiku-4-5", "openai/gpt-4o")
 WIDTH = 110
 BIG = "anthropic/claude-opus-4-6"
-USUAL = Size(chats=10, turns=25)
-QUICK = Size(chats=2, turns=4)
+USUAL = Size(chats=8, turns=60)
+QUICK = Size(chats=2, turns=9)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

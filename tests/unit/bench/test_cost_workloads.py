@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.cost.making import MAKERS, Size, support
+from bench.cost.making import MAKERS, Size, agent, support
 from bench.cost.trajectories import BadTrajectory, read_workload
 from bench.cost.workload import Call, Persona, Reply, Tool, Turn, Workload, moments
 from runner.testing.prompt_cache import tokens_of
@@ -48,7 +48,7 @@ def test_every_turn_ends_in_an_answer_and_only_there(name: str) -> None:
 
 
 def test_the_support_bot_has_the_shape_of_the_real_one() -> None:
-    made = support(1, Size(chats=10, turns=25))
+    made = support(1, Size(chats=10, turns=40))
     (persona,) = made.personas
     turns = [turn for chat in made.chats for turn in chat.turns]
     calls = [call for turn in turns for reply in turn.replies for call in reply.calls]
@@ -56,9 +56,17 @@ def test_the_support_bot_has_the_shape_of_the_real_one() -> None:
 
     assert 1500 <= tokens_of(persona.system) <= 2000
     assert 2000 <= sum(tokens_of(json.dumps(tool.parameters)) + 110 for tool in persona.tools) <= 3500
-    assert 3 <= len(calls) / len(turns) <= 4.5
-    assert 90 <= sizes[len(sizes) // 20] < sizes[len(sizes) // 2] < 500
-    assert sizes[-1] > 1500
+    assert 0.7 <= len(calls) / len(turns) <= 1.1
+    assert 0.4 <= sum(len(turn.replies) > 1 for turn in turns) / len(turns) <= 0.5
+    assert 170 <= sizes[len(sizes) // 2] <= 210 < sizes[-len(sizes) // 20] < 1200 < sizes[-1]
+
+
+def test_the_agent_calls_tools_for_nearly_each_message() -> None:
+    turns = [turn for chat in agent(1, Size(chats=10, turns=25)).chats for turn in chat.turns]
+    calls = [sum(len(reply.calls) for reply in turn.replies) for turn in turns]
+
+    assert set(calls) == {0, 2, 3, 4, 5, 6}
+    assert 3 <= sum(calls) / len(calls) <= 4.5
 
 
 def test_turns_come_in_the_order_of_time_each_chats_in_its_own() -> None:
