@@ -285,6 +285,22 @@ class ResponseCache:
 
 
 @dataclass(frozen=True, slots=True)
+class Schedule:
+    """A file of prompts that is handed in as a batch, by the clock.
+
+    Attributes:
+        prompts: the file, as bots.yaml names it: relative to that.
+        period_ms: how often.
+        offset_ms: when, from the beginning of a period; periods are counted from 1970-01-01T00:00Z.
+    """
+
+    name: str
+    prompts: str
+    period_ms: int
+    offset_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Bot:
     """One bot, whole.
 
@@ -296,6 +312,7 @@ class Bot:
         task: the task that its messages are declared as, where they say none themselves.
         routing: which model answers what; None: always `choice`.
         response_cache: whether an answer is kept for the same question; None: no.
+        schedule: what is handed in as batches, by the clock.
         workspace: the tool servers whose tools it has besides `tools`; None: none.
     """
 
@@ -328,6 +345,7 @@ class Bot:
     task: str = ""
     routing: Routing | None = None
     response_cache: ResponseCache | None = None
+    schedule: tuple[Schedule, ...] = ()
     workspace: Workspace | None = None
 
     @property

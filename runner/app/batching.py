@@ -1,4 +1,4 @@
-"""The batch desk, put together."""
+"""The batch desk and the schedules that it serves, put together."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from runner.agent.batch_meter.settling import BatchSettler
 from runner.agent.batch_meter.steps import BatchMeter
 from runner.agent.meter import Meter
 from runner.app.making import new_id
+from runner.app.parts import Daemon
 from runner.bots import Bot
 from runner.clock import Clock
 from runner.dispatch.accounts import line_scopes_for
 from runner.dispatch.batches import BatchDesk
+from runner.dispatch.schedules import Schedules
 from runner.money.prices import PriceBook
 from runner.ports.observer import Observer
 from runner.ports.roster import Roster
@@ -39,3 +41,17 @@ def desk_of(
     settler = BatchSettler(store, roster, scopes_of, meter.aftermath, clock)
     steps = BatchMeter(catalogue, store.batches, roster, settler, clock)
     return BatchDesk(opener, steps, store.batches, clock, observer, new_id)
+
+
+def schedules_of(daemon: Daemon) -> Schedules:
+    """The bots' schedules; their files are named from where bots.yaml is."""
+    site = daemon.site
+    folder = site.config.absolute().parent
+    return Schedules(
+        daemon.desk,
+        daemon.store.batches,
+        daemon.roster,
+        lambda name: (folder / name).read_bytes(),
+        site.clock,
+        site.observer,
+    )

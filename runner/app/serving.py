@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 
+from runner.app.batching import schedules_of
 from runner.app.defining import definitions_of
 from runner.app.file_watch import FileWatch
 from runner.app.making import providers_used
@@ -45,6 +46,7 @@ async def serving(daemon: Daemon, notifier: Notifier) -> AsyncIterator[str]:
             daemon.store, clock, daemon.roster.wallet, daemon.meter.limit_changed, daemon.meter.clear
         ),
         desk=daemon.desk,
+        handoffs=daemon.handoffs,
         lag=lag,
         probes=Probes(
             daemon.store, daemon.roster, lag, lambda: daemon.reloader.state, clock, f"{os.getpid()}"
@@ -71,6 +73,7 @@ async def serving(daemon: Daemon, notifier: Notifier) -> AsyncIterator[str]:
                 group.create_task(_warm(daemon.catalogue, providers_used(settings)), name="warm"),
                 group.create_task(daemon.reloader.run(notifier), name="reload"),
                 group.create_task(watch.run(), name="file watch"),
+                group.create_task(schedules_of(daemon).run(), name="schedules"),
             ]
             _announce(presence)
             try:

@@ -117,6 +117,7 @@ async def _watched(
         tasks.create_task(daemon.lanes.watch(), name="lanes watch"),
         tasks.create_task(upkeep.run(), name="upkeep"),
         tasks.create_task(alerts.run(), name="alerts"),
+        tasks.create_task(daemon.desk.run(), name="batches"),
         tasks.create_task(errands.run(), name="errands"),
     ]
 

@@ -16,6 +16,7 @@ from runner.config.models import FileSection
 from runner.config.money_checks import check_billing, check_money
 from runner.config.problems import dotted
 from runner.config.routing_checks import check_routing
+from runner.config.schedule_checks import check_schedule
 from runner.config.settings import ProviderSettings
 from runner.config.workspace_checks import check_servers, check_workspace
 from runner.money.prices import PriceBook
@@ -42,6 +43,7 @@ def check(
         check_pairs(draft, findings)
         check_routing(draft, findings)
         check_workspace(draft, file, findings)
+        check_schedule(draft, prices, findings)
         _not_yet(draft, findings)
         if draft.section.enabled:
             check_models(draft, file, prices, providers, findings)

@@ -36,6 +36,7 @@ from runner.config.models import (
     WorkspaceSection,
 )
 from runner.config.routing_section import to_response_cache, to_routing
+from runner.config.schedule_section import to_schedule
 from runner.config.settings import AlertWebhook, ServerSettings
 from runner.money.amounts import Money, from_cents
 from runner.money.terms import Plan, WalletTerms
@@ -86,6 +87,7 @@ def to_bot(draft: Draft, plans: Mapping[str, Plan], workspaces: Mapping[str, Wor
         task=section.task,
         routing=to_routing(draft.routing),
         response_cache=to_response_cache(section.response_cache),
+        schedule=tuple(to_schedule(entry) for entry in section.schedule),
         workspace=None if section.workspace_id is None else workspaces[section.workspace_id],
     )
 

@@ -14,6 +14,7 @@ from runner.bots import Texts
 from runner.config.caps import CapsSection
 from runner.config.fields import MOST_CENTS, Cents, Number, Section, UserId, Whole
 from runner.config.routing_section import NoTaskOrName, ResponseCacheField, RoutingField
+from runner.config.schedule_section import ScheduleSection
 
 LONGEST_TIMEOUT_MS = 60_000
 
@@ -181,6 +182,7 @@ class BotSection(Section):
     stream_replies: Literal["auto", "off"] = "auto"
     attachments: Literal["auto", "off"] = "auto"
     transcription: str | None = None
+    schedule: list[ScheduleSection] = Field(default_factory=list)
 
 
 class FileSection(Section):

@@ -154,6 +154,9 @@ class BatchMeter:
         running = replace(batch, remote=remote.id, reached=remote.done + remote.failed)
         return Stepped(await self._moved(running, BatchState.RUNNING), None)
 
+    async def _found(self, batch: Batch, remote: RemoteBatch) -> Stepped:
+        return replace(await self._taken(batch, remote), wait_s=0)
+
     async def _search(self, known: _Known) -> Stepped:
         """Find out whether the provider has it, after an answer that never came."""
         batch = known.batch
@@ -165,7 +168,7 @@ class BatchMeter:
         found = find(recent, batch.id, batch.lines, others)
         match found:
             case Ours(remote):
-                return await self._taken(batch, remote)
+                return await self._found(batch, remote)
             case Open():
                 return await self._told_apart(known, found)
             case Nowhere():
@@ -182,7 +185,7 @@ class BatchMeter:
         for remote in found.ended:
             name = await self._first_name(known.server, remote)
             if name is not None and number_of(batch.id, name) is not None:
-                return await self._taken(batch, remote)
+                return await self._found(batch, remote)
             if name is not None:
                 self._others[remote.id] = None
                 if len(self._others) > MOST_OTHERS:
