@@ -36,12 +36,18 @@ _LONGEST_ID = 64
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A node in its graph. `label`: how people call it, else its id."""
+    """A node in its graph.
+
+    Attributes:
+        label: how people call it, else its id.
+        path: where it was written, for what others find wrong with it.
+    """
 
     id: str
     type: str
     node: Node
     label: str
+    path: Path = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,10 @@ def read_graph(source: Mapping[str, Json] | str) -> Graph | tuple[Fault, ...]:
     check(_shape(nodes, edges), faults, whole=not dangling)
     if faults.found:
         return faults.in_order()
-    placed = {one.id: Placed(one.id, one.type, cast("Node", one.node), one.label) for one in nodes.values()}
+    placed = {
+        one.id: Placed(one.id, one.type, cast("Node", one.node), one.label, one.path)
+        for one in nodes.values()
+    }
     ways: dict[tuple[str, str], dict[str, None]] = {}
     for edge in edges:
         ways.setdefault((edge.source, edge.handle), {})[edge.target] = None
@@ -206,7 +215,7 @@ def _edges(items: Sequence[Json], nodes: Mapping[str, _Written], faults: Faults)
             continue
         fields = Fields(path, item, faults)
         ends = {end: fields.text(end) for end in ("source", "target")}
-        handle = fields.optional_text("sourceHandle", longest=200)
+        handle = fields.optional_word("sourceHandle")
         fields.has("id")
         fields.end()
         for end, name in ends.items():

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from runner.workflows.conditions import Condition, condition
-from runner.workflows.expressions import ExpressionError, Json, Template, Tree, template, tree
+from runner.workflows.expressions import ExpressionError, Json, Template, Tree, template, text_of, tree
 from runner.workflows.faults import Faults, Path, did_you_mean, one_of, shown
 
 MAX_NAMES = 50
@@ -44,7 +44,8 @@ class Fields:
         if value is None:
             return ""
         if not isinstance(value, str):
-            return self._wrong(name, "a text", "")
+            hint = "" if isinstance(value, Mapping | Sequence) else ": put it in quotes"
+            return self._wrong(name, f"a text{hint}", "")
         if not value.strip():
             return self._fault(name, "must not be empty", "")
         if len(value) > longest:
@@ -54,6 +55,15 @@ class Fields:
     def optional_text(self, name: str, *, longest: int = 20_000) -> str | None:
         """A text, or None where it is not given."""
         return self.text(name, longest=longest) if self.has(name) else None
+
+    def optional_word(self, name: str, *, longest: int = 200) -> str | None:
+        """A text, or what YAML makes of one that stands without quotes: `true`, `5`; or None."""
+        value = _word(self._value(name))
+        return (
+            value
+            if isinstance(value, str) and 0 < len(value) <= longest
+            else self.optional_text(name, longest=longest)
+        )
 
     def name(self, name: str) -> str:
         """A name of a variable: a letter, then letters, digits, _ and -."""
@@ -88,7 +98,7 @@ class Fields:
             return self._fault(name, f"has 1 to {MAX_NAMES} items, not {len(value)}", ())
         found: dict[str, None] = {}
         for number, item in enumerate(value):
-            text = str(item) if isinstance(item, int) and not isinstance(item, bool) else item
+            text = _word(item)
             if not isinstance(text, str) or not text.strip():
                 self.faults.add((*self.path, name, number), "must be a text that is not empty")
             elif text in found:
@@ -201,6 +211,11 @@ class Fields:
     def _fault(self, name: str, message: str, otherwise: _Value) -> _Value:
         self.fault(name, message)
         return otherwise
+
+
+def _word(value: Json) -> Json:
+    """The text that a truth value or a whole number was written as."""
+    return text_of(value) if isinstance(value, int) else value
 
 
 _ANY = 10**9

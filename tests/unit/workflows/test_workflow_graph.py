@@ -152,6 +152,16 @@ def test_branches() -> None:
     ]
 
 
+def test_what_yaml_makes_of_words_without_quotes() -> None:
+    switch = node("logic", logicType="switch", value="{{a}}", cases=[True, 5])
+    source = workflow({"t": trigger(), "c": choose(), "s": switch, "a": send()}, "t > c")
+    for start, handle, end in (("c", True, "s"), ("c", False, "a"), ("s", True, "a"), ("s", 5, "a")):
+        source["edges"].append({"source": start, "target": end, "sourceHandle": handle})  # type: ignore[union-attr]
+    graph = readable(source)
+    assert graph.targets("c", "false") == graph.targets("s", "5") == graph.targets("s", "true") == ("a",)
+    assert graph.nodes["s"].path == ("nodes", 2)
+
+
 def test_each_case_of_a_switch_is_a_branch() -> None:
     switch = node("logic", logicType="switch", value="{{a}}", cases=["one", "two"])
     nodes = {"t": trigger(), "s": switch, "a": send(), "b": send()}

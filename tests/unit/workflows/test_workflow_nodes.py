@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from runner.testing.workflows import node, readable, send, trigger, workflow
 from runner.workflows.expressions import ExpressionError
 from runner.workflows.graph import Graph, read_graph
+from runner.workflows.nodes import flow
 from runner.workflows.nodes.exits import Exits
 from runner.workflows.nodes.inputs import inputs
 from runner.workflows.nodes.kinds import KINDS, Node
@@ -145,7 +147,7 @@ def test_no_row_is_left_out() -> None:
     [
         (
             {"type": "llm_call", "prompt": 5, "outputVariable": ""},
-            ["outputVariable: must not be empty", "prompt: must be a text"],
+            ["outputVariable: must not be empty", "prompt: must be a text: put it in quotes"],
         ),
         (
             {"type": "llm_call", "prompt": "x" * 50_001, "outputVariable": "x"},
@@ -221,6 +223,15 @@ def test_inputs_have_the_variables_in_them() -> None:
     assert inputs(read(tool), VARIABLES)["arguments"] == {"id": 7, "to": ["Ann!"]}
     code = inputs(read({"type": "code_block", "code": "'{{user_name}}'"}), VARIABLES)
     assert code == {"code": "'{{user_name}}'", "variables": VARIABLES}
+
+
+@pytest.mark.parametrize("written", ROWS, ids=lambda row: row["type"])
+def test_inputs_are_json(written: dict[str, Any]) -> None:
+    node = read(written)
+    if vars(type(node)).get("__module__") == flow.__name__ or getattr(node, "rules", None):
+        return  # the engine does these itself
+    found = inputs(node, VARIABLES)
+    assert json.loads(json.dumps(found)) == found
 
 
 def test_routes_may_say_what_they_are_for() -> None:
