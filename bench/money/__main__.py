@@ -36,10 +36,12 @@ from runner.money.usage import Usage
 from runner.ports.books import HoldRequest, Settlement
 from runner.store.sqlite.connection import open_for_writing
 from runner.store.sqlite.deposits import DepositRows
+from runner.store.sqlite.inbox import InboxRows
 from runner.store.sqlite.migration import load_migrations
 from runner.store.sqlite.money import MoneyRows
 from runner.store.sqlite.queries import load_queries
 from runner.store.sqlite.store import SqliteStore
+from runner.store.sqlite.run_rows import RunRows
 from runner.store.sqlite.turns import TurnRows
 
 AT_ONCE = 64
@@ -111,7 +113,7 @@ async def grouped(path: Path, pairs: int) -> float:
 async def one_by_one(path: Path, pairs: int) -> float:
     """A transaction for each unit, without a thread between: the best that this can do; seconds."""
     sql = load_queries()
-    rows = MoneyRows(sql, TurnRows(sql), DepositRows(sql))
+    rows = MoneyRows(sql, TurnRows(sql, RunRows(sql, InboxRows(sql))), DepositRows(sql))
     connection = open_for_writing(path, sql, load_migrations(), SystemClock().now_ms())
 
     def alone(unit: Callable[[], object]) -> None:

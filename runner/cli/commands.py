@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import runner
-from runner.cli import batch, conversations, store, wallet
+from runner.cli import batch, conversations, handoff, store, wallet
 from runner.cli.advise import advise
 from runner.cli.analytics import analytics
 from runner.cli.begin import init, schema
@@ -88,6 +88,7 @@ def application() -> typer.Typer:
     purse.command(epilog="Example: botrunner wallet history")(wallet.history)
     app.add_typer(purse, name="wallet")
     app.add_typer(_batches(), name="batch")
+    app.add_typer(_handoffs(), name="handoff")
     app.add_typer(_secrets(), name="secret")
     app.add_typer(_store(), name="store")
     app.add_typer(_conversations(), name="conversations")
@@ -115,6 +116,18 @@ def _batches() -> typer.Typer:
         batch.results
     )
     group.command(epilog="Example: botrunner batch cancel b0c1d2e3f4a5b6c7")(batch.cancel)
+    return group
+
+
+def _handoffs() -> typer.Typer:
+    group = typer.Typer(no_args_is_help=True, help="What workflows ask reviewers.")
+    group.command("list", epilog="Example: botrunner handoff list")(handoff.list_handoffs)
+    group.command(epilog="Example: botrunner handoff approve ht17.ask --comment 'once, as goodwill'")(
+        handoff.approve
+    )
+    group.command(epilog="Example: botrunner handoff reject ht17.ask --comment 'not without the receipt'")(
+        handoff.reject
+    )
     return group
 
 

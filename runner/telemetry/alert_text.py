@@ -12,6 +12,7 @@ Rule: `text` says all of it in a sentence, so that a chat's incoming webhook can
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from runner.clock import UnixMs, iso
 from runner.money.alarms import PERCENTAGES, SOFT
@@ -57,7 +58,7 @@ def _asking(waiting: WaitingAlert) -> dict[str, object]:
     }
 
 
-def _written(body: dict[str, object]) -> bytes:
+def _written(body: Mapping[str, object]) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from runner.dispatch.errands import ESCALATED
 from runner.money.amounts import Money, from_usd
 from runner.testing.dashboard_bots import (
     NOW,
@@ -33,6 +34,7 @@ from runner.web.dashboard.views import (
     LoginPage,
     Overview,
     PageView,
+    Said,
     SettingsPage,
     Transcript,
     Trouble,
@@ -97,22 +99,22 @@ def handoffs() -> HandoffsPage:
     return HandoffsPage(
         (
             HandoffCard(
-                "h12",
+                "ht12.ask",
                 "support",
                 "Support",
-                "Night desk",
                 "maria.kowalska",
                 "The customer asks for a refund of 12.00 EUR, which I may not give.",
                 NOW - 7 * MINUTE,
                 "c4711",
-                "Yes please. And could you refund the shipping?",
-                NOW + 23 * MINUTE,
+                (
+                    Said("user", "Yes please. And could you refund the shipping?", NOW - 7 * MINUTE),
+                    Said("bot", ESCALATED, NOW - 7 * MINUTE),
+                ),
             ),
             HandoffCard(
-                "h11",
+                "ht11.ask",
                 "shop",
                 "Shop assistant",
-                "Support",
                 "49171-2233445",
                 "A question about an order, not about a product.",
                 NOW - 18 * MINUTE,
@@ -120,26 +122,27 @@ def handoffs() -> HandoffsPage:
         ),
         (
             HandoffCard(
-                "h10",
+                "ht10.ask",
                 "shop",
                 "Shop assistant",
-                "Support",
                 "tom",
                 "",
                 NOW - 3 * HOUR,
                 state="approved",
                 decided_ms=NOW - 2 * HOUR,
+                by="dashboard",
             ),
             HandoffCard(
-                "h9",
+                "ht9.ask",
                 "support",
                 "Support",
-                "Night desk",
                 "U04JH8PQ2",
                 "",
                 NOW - DAY,
-                state="expired",
+                state="rejected",
                 decided_ms=NOW - 20 * HOUR,
+                by="ann",
+                comment="Not without the receipt.",
             ),
         ),
     )

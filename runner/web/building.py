@@ -9,6 +9,7 @@ from aiohttp import web
 from runner.web import page
 from runner.web.api.batches import Batches
 from runner.web.api.bots import Bots
+from runner.web.api.handoffs import Handoffs
 from runner.web.api.health import HealthCalls
 from runner.web.api.money import MoneyCalls
 from runner.web.api.privacy import Privacy
@@ -60,6 +61,7 @@ def calls_of(parts: WebParts, door: Doorkeeper) -> Sequence[AnyCall]:
         *Privacy(parts).calls(),
         *MoneyCalls(parts).calls(),
         *Batches(parts).calls(),
+        *Handoffs(parts).calls(),
         *HealthCalls(parts, door).calls(),
         *Reloading(parts).calls(),
     ]

@@ -9,6 +9,7 @@ from runner.bots import Bot
 from runner.clock import Clock, UnixMs
 from runner.dispatch.batches import BatchDesk
 from runner.dispatch.console import Console, DeliverTo
+from runner.dispatch.handoffs import HandoffDesk
 from runner.dispatch.treasury import Treasury
 from runner.money.prices import PriceBook
 from runner.ports.definitions import Definitions
@@ -34,6 +35,7 @@ class WebParts:
         defined: all bots that are in force, disabled ones included, in the file's order.
         prices: the price book that is in force.
         desk: who takes batches in.
+        handoffs: where reviewers decide.
         probes: whether it can do its work, and how it stands.
         reloads: whoever reads bots.yaml again.
         tally: what happened since the start.
@@ -50,6 +52,7 @@ class WebParts:
     prices: Callable[[], PriceBook]
     treasury: Treasury
     desk: BatchDesk
+    handoffs: HandoffDesk
     lag: LoopLag
     probes: Probes
     reloads: Reloads

@@ -158,5 +158,5 @@ def run_from(row: Sequence[Any]) -> RunRecord:
 
 def handoff_from(row: Sequence[Any]) -> Handoff:
     """A row of `handoff` as a value."""
-    *asked, decision, by, comment, decided_ms = row
-    return Handoff(*asked, Decision(decision), by, comment, decided_ms)
+    asked, (decision, *decided) = row[:-4], row[-4:]
+    return Handoff(*asked, Decision(decision), *decided)

@@ -24,7 +24,7 @@ from runner.web.dashboard.figures import Breakdown, CacheFigures, Cap, Days, Fig
 from runner.web.dashboard.views import ConversationRow, Fact, Rules, Said, ToolRun, UsageRow
 
 UNNAMED = "(none)"
-_ENDED_WELL = frozenset({StopReason.ANSWERED, StopReason.COMMAND})
+_ENDED_WELL = frozenset({StopReason.ANSWERED, StopReason.COMMAND, StopReason.NOTICE})
 
 
 def spend_days(sums: Iterable[UsageSum], days: Sequence[str]) -> Days:

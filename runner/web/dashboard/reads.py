@@ -70,6 +70,9 @@ class DashboardBots(Protocol):
 class DashboardHandoffs(Protocol):
     """Hand-offs that people decide."""
 
+    async def count(self) -> int:
+        """How many wait."""
+
     async def waiting(self) -> Sequence[HandoffCard]:
         """The oldest first."""
 

@@ -11,7 +11,7 @@ holds a secret. Who fills a view decides what is shown; who renders it decides h
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from runner.advice.counsel import Advice
@@ -305,20 +305,24 @@ class UsagePage:
 
 @dataclass(frozen=True, slots=True)
 class HandoffCard:
-    """A hand-off that a person decides. `state`: waiting, approved, rejected or expired."""
+    """A question to a reviewer. `said`: the latest of its conversation. `state`: waiting, approved or rejected."""
 
     id: str
     bot_id: str
     bot_name: str
-    goes_to: str
     user: str
     reason: str
     asked_ms: int
     conversation: str = ""
-    excerpt: str = ""
-    expires_ms: int | None = None
+    said: tuple[Said, ...] = ()
     state: str = "waiting"
     decided_ms: int | None = None
+    by: str = ""
+    comment: str = ""
+
+    def called(self, bot_name: str) -> HandoffCard:
+        """The same, with what people call its bot."""
+        return replace(self, bot_name=bot_name)
 
 
 @dataclass(frozen=True, slots=True)

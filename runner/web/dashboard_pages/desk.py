@@ -32,6 +32,8 @@ DONE: Mapping[str, str] = {
     "top-up-again": "That top-up was booked before; it counts once.",
     "reconciled": "The call's cost is put right.",
     "cleared": "The model is called again.",
+    "approved": "It is approved: the conversation goes on.",
+    "rejected": "It is rejected: the conversation goes on.",
 }
 """What a page says after something was done; its address brings the name."""
 
@@ -89,7 +91,7 @@ class Desk:
         frame = replace(
             frame,
             standing=tuple(standing),
-            handoffs_waiting=len(await self.handoffs.waiting()),
+            handoffs_waiting=await self.handoffs.count(),
             seen=visit.seen,
         )
         return await self._pages.page(frame, view, status)

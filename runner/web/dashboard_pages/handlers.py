@@ -9,7 +9,7 @@ from aiohttp import web
 from runner.web.dashboard_pages.bot import BotPages
 from runner.web.dashboard_pages.console import ConsolePages
 from runner.web.dashboard_pages.desk import Desk, Visit
-from runner.web.dashboard_pages.handoffs import HandoffPages, NoHandoffs
+from runner.web.dashboard_pages.handoffs import DeskHandoffs, HandoffPages
 from runner.web.dashboard_pages.overview import OverviewPage
 from runner.web.dashboard_pages.settings import SettingsPages
 from runner.web.dashboard_pages.usage import UsagePages
@@ -23,7 +23,7 @@ def handlers(
     parts: WebParts, door: Doorkeeper, pages: Pages
 ) -> Mapping[str, Callable[[Visit], Awaitable[web.Response]]]:
     """All of them."""
-    desk = Desk(parts, door, pages, NoHandoffs())
+    desk = Desk(parts, door, pages, DeskHandoffs(parts.handoffs, parts.store))
     bot, console, usage = BotPages(desk), ConsolePages(desk), UsagePages(desk)
     wallet, settings, handoffs = WalletPages(desk), SettingsPages(desk), HandoffPages(desk)
     return {

@@ -24,6 +24,7 @@ from runner.clock import SystemClock, UnixMs
 from runner.dispatch.accounts import line_scopes_for
 from runner.dispatch.batches import BatchDesk
 from runner.dispatch.console import CONSOLE, Console
+from runner.dispatch.handoffs import HandoffDesk
 from runner.dispatch.treasury import Treasury
 from runner.money.amounts import from_cents
 from runner.money.prices import PriceBook
@@ -114,6 +115,7 @@ class Stage:
             prices=lambda: self.book,
             treasury=Treasury(self.store, self.clock, self.roster.wallet, self.changed.append, self.cleared),
             desk=self.desk,
+            handoffs=HandoffDesk(self.store.runs, self.clock, self.observer),
             lag=self.lag,
             probes=Probes(self.store, self.roster, self.lag, lambda: self.config, self.clock, "4711"),
             reloads=self.reloads,
