@@ -1,14 +1,17 @@
 """`check`: everything that would keep `run` from running, all at once.
 
 Rules: problems fail it, warnings do not. --online asks each platform "who am I" with the bot's own credentials,
-a few at a time, each at most `ANSWER_WITHIN_S`; a platform that refuses or cannot be reached fails it too.
+a few at a time, each at most `ANSWER_WITHIN_S`, and each tool server for its tools; one that refuses or cannot be
+reached fails it too.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,7 +30,10 @@ AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a platform said. `answer`: whose credentials these are, or why not."""
+    """What a platform or a tool server said. `answer`: whose credentials these are, which tools, or why not.
+
+    `bot` names the bots, and `channel` the server, where it is a tool server.
+    """
 
     bot: str
     channel: str
@@ -38,7 +44,11 @@ class Asked:
 def check(
     config: Config = UNSAID,
     online: Annotated[
-        bool, typer.Option("--online", help="Also ask each platform whether it takes the bot's credentials.")
+        bool,
+        typer.Option(
+            "--online",
+            help="Also ask each platform whether it takes the bot's credentials, and tool servers for their tools.",
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -49,7 +59,7 @@ def check(
     bots: tuple[Bot, ...] = () if isinstance(loaded, Problems) else loaded.settings.bots
     problems = loaded.problems if isinstance(loaded, Problems) else ()
     public_url = None if isinstance(loaded, Problems) else loaded.settings.server.public_url
-    asked = asyncio.run(ask_platforms(bots, public_url)) if online else []
+    asked = asyncio.run(ask_all(bots, config.absolute().parent, public_url)) if online else []
     if as_json:
         from runner.cli.screen import show_json
 
@@ -87,6 +97,19 @@ def report(
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+async def ask_all(bots: tuple[Bot, ...], folder: Path, public_url: str | None) -> list[Asked]:
+    """Ask platforms, then tool servers. `folder`: of bots.yaml."""
+    from runner.app.asking import ask_servers
+    from runner.clock import SystemClock
+
+    asked = await ask_platforms(bots, public_url)
+    for offer in await ask_servers(bots, folder, os.environ, SystemClock()):
+        tools = ", ".join(tool.name for tool in offer.tools) or "no tools"
+        answer = offer.wrong or tools
+        asked.append(Asked(", ".join(offer.bots), f"tools {offer.server}", not offer.wrong, answer))
+    return asked
 
 
 async def ask_platforms(bots: Sequence[Bot], public_url: str | None = None) -> list[Asked]:
@@ -137,7 +160,7 @@ def _show(asked: Sequence[Asked]) -> None:
 
     from runner.cli.screen import Column, screen, show_table
 
-    columns = (Column("bot"), Column("channel"), Column(""), Column("the platform says"))
+    columns = (Column("bot"), Column("channel"), Column(""), Column("what was said"))
     rows = [
         (one.bot, one.channel, Text("ok", "green") if one.ok else Text("no", "red"), one.answer)
         for one in asked

@@ -41,8 +41,20 @@ def status(config: Config = UNSAID, as_json: AsJson = False) -> None:
     )
     show_table(console, columns, [row for bot in answer["bots"] for row in bot_rows(console, bot)])
     console.print(closing_line(daemon.note.url, answer))
-    for line in (*health_lines(answer), *config_lines(answer)):
+    for line in (*tool_lines(answer), *health_lines(answer), *config_lines(answer)):
         console.print(line)
+
+
+def tool_lines(answer: Mapping[str, Any]) -> list[str]:
+    """Whose tools are off, and why."""
+    from runner.cli.screen import printable
+
+    return [
+        printable(f"{bot['id']} is without the tools of {server['name']}: {server['why']}")
+        for bot in answer["bots"]
+        for server in bot.get("tool_servers", ())
+        if server["why"]
+    ]
 
 
 def config_lines(answer: Mapping[str, Any]) -> list[str]:

@@ -136,6 +136,11 @@ class LiveRoster:
         """The state of each of the bot's channels."""
         return [c for c in self._connections.values() if c.bot == bot_id]
 
+    def tool_sources(self, bot_id: str) -> tuple[ToolSource, ...]:
+        """The bot's servers of tools."""
+        live = self._live.get(bot_id)
+        return () if live is None else live.sources
+
     def report(self, bot_id: str, channel: str, state: ConnectionState, why: str = "") -> None:
         """A connection says how it is; the same again, or of one that is gone, is no news."""
         now = self._connections.get((bot_id, channel))

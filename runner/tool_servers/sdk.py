@@ -2,12 +2,14 @@
 
 Rules: of two generations of the protocol the newer is tried first, as the SDK's own client does; what a server asks of
 its client (a sampled answer, a form for the user) a bot cannot give, and the call says so; results are not checked
-against schemas of results, for models read text. The session is opened and closed by one task, its calls come from any.
+against schemas of results, for models read text; the SDK's own log is quiet, for it quotes what servers say. The
+session is opened and closed by one task, its calls come from any.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -59,6 +61,7 @@ async def connected(
         if isinstance(message, types.ToolListChangedNotification):
             signals.changed()
 
+    logging.getLogger("mcp").setLevel(logging.CRITICAL)
     async with AsyncExitStack() as stack:
         over: Transport
         if server.url is None:

@@ -94,10 +94,19 @@ class ConnectionLine(Shown):
     since: str
 
 
+class ToolServerLine(Shown):
+    """A server of tools. `tools`: what models call those that can be used now; `why`: what is wrong, if anything."""
+
+    name: str
+    tools: list[str]
+    why: str
+
+
 class BotNow(BotLine):
     """A bot with its connections. `waiting`: messages that are accepted and not answered."""
 
     connections: list[ConnectionLine]
+    tool_servers: list[ToolServerLine]
     waiting: int
 
 

@@ -48,6 +48,13 @@ class Showing:
             for one in self._parts.roster.connections(bot_id)
         ]
 
+    def tool_servers(self, bot_id: str) -> list[dict[str, Any]]:
+        """Each of the bot's servers of tools as `models.ToolServerLine`."""
+        return [
+            {"name": source.name, "tools": [tool.name for tool in source.tools], "why": source.trouble}
+            for source in self._parts.roster.tool_sources(bot_id)
+        ]
+
     def worst(self, bot: Bot) -> ConnectionState | None:
         """The state of the channel that is worst off; None where the bot is off."""
         if self._parts.roster.bot(bot.id) is None:

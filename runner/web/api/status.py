@@ -46,6 +46,7 @@ class Status:
         for bot in bots:
             bot["waiting"] = figures.waiting.get(bot["id"], 0)
             bot["connections"] = self._showing.connections(bot["id"])
+            bot["tool_servers"] = self._showing.tool_servers(bot["id"])
         return answer(
             {
                 "pid": parts.pid,

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 from pathlib import Path
 
 from adapters.testing.slack_server import SlackServer
@@ -10,6 +11,7 @@ from runner.cli.check import ask_platforms
 from runner.config.loader import load
 from runner.config.problems import Problems
 from runner.config.secret_store import SecretStore
+from runner.testing import tool_program
 from tests.unit.cli.desk import BOTS, Desk
 
 TELEGRAM = """\
@@ -93,6 +95,24 @@ def test_online_fails_where_a_platform_is_away(desk: Desk) -> None:
     assert (answer["bot"], answer["channel"], answer["ok"]) == ("shop", "telegram", False)
     assert answer["answer"]
     assert token not in done.out + done.err
+
+
+def test_online_asks_tool_servers_for_their_tools(desk: Desk) -> None:
+    program = f'["{sys.executable}", -I, -S, "{tool_program.__file__}"]'
+    servers = f"shop: {{command: {program}, tools: [echo, fail]}}, mail: {{command: /nowhere/mail}}"
+    bots = BOTS.replace("system_prompt: You", "workspace_id: w\n    system_prompt: You")
+    desk.write(f"workspaces: {{w: {{servers: {{{servers}}}}}}}\n{bots}")
+    done = desk.type("check", "--online", "--json")
+    assert done.code == 1
+    assert json.loads(done.out)["online"][1:] == [
+        {"bot": "hello", "channel": "tools w/shop", "ok": True, "answer": "shop__echo, shop__fail"},
+        {
+            "bot": "hello",
+            "channel": "tools w/mail",
+            "ok": False,
+            "answer": "there is no program /nowhere/mail",
+        },
+    ]
 
 
 async def test_who_is_posted_to_says_where(tmp_path: Path) -> None:

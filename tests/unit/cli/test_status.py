@@ -49,6 +49,17 @@ def test_a_table(desk: Desk, admin: AdminDouble) -> None:
     )
 
 
+def test_tools_that_are_off_are_told(desk: Desk, admin: AdminDouble) -> None:
+    servers = [
+        {"name": "shop", "tools": [], "why": "it ended (exit code 3)"},
+        {"name": "mail", "tools": ["mail__send"], "why": ""},
+    ]
+    admin.answers["GET", "/api/status"] = (200, {**STATUS, "bots": [{**HELLO, "tool_servers": servers}]})
+    assert desk.type("status").out.splitlines()[3:] == [
+        "hello is without the tools of shop: it ended (exit code 3)"
+    ]
+
+
 def test_what_of_the_file_is_not_in_force(desk: Desk, admin: AdminDouble) -> None:
     config = {
         "ok": False,

@@ -3,6 +3,8 @@
 import asyncio
 import io
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from runner.bots import Secret
 from runner.money.amounts import from_cents
 from runner.ports.definitions import Conflict
 from runner.ports.observer import Fault
+from runner.ports.tool_servers import ServedTool, ToolAnswer
 from runner.testing.definitions import MemoryDefinitions
 from runner.testing.scenes import a_bot
 from runner.web.api.talking import TESTS_PER_MINUTE
@@ -89,6 +92,26 @@ async def test_status_shows_each_bot_and_the_worst_of_its_connections() -> None:
             said = json.dumps((await stage.ask("GET", path, headers=bearer("read")))[1])
             assert "sk-of-the-bot" not in said
             assert "s3cret-of-the-shop" not in said
+
+
+async def test_status_tells_of_tool_servers() -> None:
+    class Server:
+        def __init__(self, name: str, *tools: str, trouble: str = "") -> None:
+            self.name, self.trouble = name, trouble
+            self.tools = tuple(ServedTool(f"{name}__{tool}", tool, "", {}, repeatable=True) for tool in tools)
+
+        async def call(self, tool: str, arguments: Mapping[str, Any], timeout_s: float) -> ToolAnswer:
+            raise AssertionError
+
+    async with Stage((a_bot("shop", channels=(CUSTOM,)),)) as stage:
+        [live] = stage.roster.live()
+        sources = (Server("orders", "get"), Server("mail", trouble="it ended (exit code 3)"))
+        stage.roster.swap([replace(live, sources=sources)], None)
+        _, body, _ = await stage.ask("GET", "/api/status", headers=bearer("read"))
+    assert body["bots"][0]["tool_servers"] == [
+        {"name": "orders", "tools": ["orders__get"], "why": ""},
+        {"name": "mail", "tools": [], "why": "it ended (exit code 3)"},
+    ]
 
 
 @pytest.mark.parametrize("cents", [0, 1, 900_000_000, None])
