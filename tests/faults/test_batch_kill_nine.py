@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from runner.clock import SystemClock
-from runner.money.amounts import from_usd, to_usd
+from runner.money.amounts import Money, from_usd, to_usd
 from runner.money.prices import Price, Rates
 from runner.store.sqlite.reader import reader_of
 from runner.testing.model_server import ModelServer
@@ -83,7 +83,7 @@ async def test_a_batch_outlives_its_daemon(kind: str, path: str, tmp_path: Path)
             batch = await client.until(f"/{made['id']}", "done")
             told = await client.ask("GET", f"/{made['id']}/results")
     assert PRICE is not None
-    bill = sum(PRICE.cost(row.usage) for row in model.bill)
+    bill = Money(sum(PRICE.cost(row.usage) for row in model.bill))
     assert len(model.bill) == batch["answered"] == len(LINES)
     assert batch["cost_usd"] == to_usd(bill)
     assert batch["held_usd"] == "0.00"

@@ -157,7 +157,7 @@ class SqliteBatches:
         rows: Iterable[Any] = await self._reader.look(
             lambda c: c.execute(self._sql["batch_figures"], asked).fetchall()
         )
-        found = {turn: BatchFigures(*counts[:7], Usage(*counts[7:])) for turn, *counts in rows}
+        found = {row[0]: _figures_from(row) for row in rows}
         return {name: found.get(name, BatchFigures()) for name in batches}
 
     async def last_run(self, bot: str, schedule: str) -> int | None:
@@ -213,6 +213,20 @@ def _batch_from(row: Sequence[Any]) -> Batch:
         submitted_ms=submitted_ms,
         ended_ms=ended_ms,
         why=why,
+    )
+
+
+def _figures_from(row: Sequence[Any]) -> BatchFigures:
+    _, waiting, settled, released, unknown, held, cost, unknown_cost, *tokens = row
+    return BatchFigures(
+        open=waiting,
+        settled=settled,
+        released=released,
+        unknown=unknown,
+        held=Money(held),
+        cost=Money(cost),
+        unknown_cost=Money(unknown_cost),
+        usage=Usage(*tokens),
     )
 
 

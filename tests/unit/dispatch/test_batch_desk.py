@@ -137,7 +137,8 @@ async def test_what_fails_is_told_and_tried_again() -> None:
 async def test_a_client_that_breaks_ends_no_other_batch() -> None:
     async with an_office() as office:
         broken = office.world.shelf.server
-        office.world.shelf.server = object()  # type: ignore[assignment] - what a bug would be
+        bug: Any = object()
+        office.world.shelf.server = bug
         batch = await office.submit()
         await office.rests()
         [told] = office.world.observer.of(Fault)

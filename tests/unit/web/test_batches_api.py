@@ -3,7 +3,7 @@
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ from runner.money.amounts import Money, from_cents
 from runner.money.prices import PriceBook
 from runner.testing.batch_server import FakeBatchServer
 from runner.testing.clock import ManualClock
-from runner.testing.model_batches import Expired
+from runner.testing.model_batches import Expired, Fate
 from runner.testing.model_script import Fault
 from runner.testing.scenes import a_book, a_bot
 from runner.web.bodies import MAX_BODY
@@ -110,7 +110,7 @@ async def test_a_batch_from_its_lines_to_its_results(shop: Stage) -> None:
 
 async def test_what_went_wrong_with_a_line_is_told(shop: Stage) -> None:
     assert shop.batches is not None
-    fates = iter([Expired(), Fault(500, message="odd")])
+    fates: Iterator[Fate] = iter([Expired(), Fault(500, message="odd")])
     shop.batches.book.standing = lambda _: next(fates)
     _, made = await ask(shop, "POST", HERE, {"lines": LINES})
     batch = await ended(shop, f"{HERE}/{made['id']}")
