@@ -5,10 +5,10 @@
     comparison  == != > >= < <= contains matches
     value       {{a.b}}   "quoted"   'quoted'   12.5   true   false   null;  right of a comparison also plain words
 
-Rules: plain words on the right are compared as people mean them, without regard to case and to spaces around;
-what stands in quotes, and variables, are compared as they are. Where both sides are numbers, also as texts, they are
-compared as numbers. A condition is parsed when the workflow is read, its patterns compiled (`patterns`);
-to evaluate it never fails, and takes time proportional to the values.
+Rules: plain words on the right are compared as people mean them (`as_meant`), for a model that is asked for one
+word may say `Billing.`; what stands in quotes, and variables, are compared as they are. Where both sides are numbers,
+also as texts, they are compared as numbers. A condition is parsed when the workflow is read, its patterns compiled
+(`patterns`); evaluating it takes time proportional to the values.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,2})
 _LITERALS: Mapping[str, Json] = {"true": True, "false": False, "null": None}
 _ORDERS = (">", ">=", "<", "<=")
 _COMPARISONS = ("==", "!=", *_ORDERS, "contains", "matches")
+_MARKS = " \t\r\n.,;:!*_`'\""
 _RESERVED = ("and", "or", "not", "contains", "matches")
 
 
@@ -330,7 +331,8 @@ def _equal(left: Json, right: Json, *, plain: bool) -> bool:
         numbers = _number(left), _number(right)
         if numbers[0] is not None and numbers[1] is not None:
             return numbers[0] == numbers[1]
-    return _comparable(left, plain=plain) == _comparable(right, plain=plain)
+    texts = text_of(left), text_of(right)
+    return as_meant(texts[0]) == as_meant(texts[1]) if plain else texts[0] == texts[1]
 
 
 def _contains(left: Json, right: Json, *, plain: bool) -> bool:
@@ -342,6 +344,12 @@ def _contains(left: Json, right: Json, *, plain: bool) -> bool:
     if isinstance(left, Sequence) and not isinstance(left, str):
         return any(_equal(item, right, plain=plain) for item in left)
     return needle in _comparable(left, plain=plain)
+
+
+def as_meant(text: str) -> str:
+    """A text without what makes no difference to people: case, outer spaces, marks around it, as in `**Billing**.`."""
+    bare = text.strip().casefold()
+    return bare.strip(_MARKS) or bare
 
 
 def _comparable(value: Json, *, plain: bool) -> str:

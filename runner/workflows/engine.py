@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from runner.workflows.conditions import as_meant
 from runner.workflows.expressions import ExpressionError, Json, Variables, filled
 from runner.workflows.graph import Graph, Placed
 from runner.workflows.moves import (
@@ -246,9 +247,8 @@ def _way(
 
 
 def _case(node: flow.Switch, value: str) -> str:
-    """The case that the value is: as it stands, or without regard to case and outer spaces."""
-    meant = value.strip().casefold()
-    alike = (case for case in node.cases if case.strip().casefold() == meant)
+    """The case that the value is: as it stands, or as it is meant."""
+    alike = (case for case in node.cases if as_meant(case) == as_meant(value))
     return value if value in node.cases else next(alike, flow.DEFAULT)
 
 

@@ -7,6 +7,8 @@ from runner.workflows.patterns import MAX_PATTERN, compiled
 VARIABLES: dict[str, Json] = {
     "intent": {"text": " Billing\n"},
     "order": {"total": 120, "status": "on its way", "tags": ["VIP", 7], "notes": {"gift": True}},
+    "bold": "**Billing**.\n",
+    "dots": "...",
     "number": "42",
     "code": "AbC",
     "yes": True,
@@ -26,6 +28,8 @@ VARIABLES: dict[str, Json] = {
         "{{intent.text}} != refund",
         "{{intent.text}} != 'billing'",
         "{{order.status}} == on its way",
+        "{{bold}} == billing and not {{bold}} == 'billing'",
+        "{{dots}} == ... and not {{dots}} == billing",
         "{{order.status}} contains ITS WAY",
         "{{order.status}} contains 'its way'",
         "{{order.total}} > 100 and {{order.total}} <= 120",
