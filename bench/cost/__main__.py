@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _workloads(given: argparse.Namespace) -> list[Workload]:
     if given.workload:
-        return [read_workload(path, join=given.join) for path in given.workload]
+        return [read_workload(path, join=given.join, seed=given.seed) for path in given.workload]
     usual = QUICK if given.quick else USUAL
     size = Size(given.chats or usual.chats, given.turns or usual.turns)
     names = given.only.split(",") if given.only else list(MAKERS)[:1] if given.quick else list(MAKERS)

@@ -27,6 +27,7 @@ from bench.cost.words import ARABIC, BENGALI, GERMAN, JAPANESE, prose, record, s
 from bench.cost.workload import TIERS, Call, Chat, Persona, Reply, Tier, Tool, Turn, Workload
 
 HOUR_S = 3600.0
+GAP_S = 60.0
 HARDER_THAN_DECLARED = 0.04
 WITH_TOOLS = 0.45
 LONG_RESULTS = 0.04
@@ -48,11 +49,11 @@ class Size:
     turns: int
 
 
-def _gap(dice: random.Random, middle_s: float, hours: float = 0.05) -> float:
+def gap_s(dice: random.Random, middle_s: float = GAP_S, hours: float = 0.04) -> float:
     """Seconds until a user goes on: a minute or so, in a share `hours` of cases hours."""
     if dice.random() < hours:
         return skewed(dice, 2 * HOUR_S, 0.8, 0.3 * HOUR_S, 12 * HOUR_S)
-    return skewed(dice, middle_s, 0.9, 4, 0.25 * HOUR_S)
+    return skewed(dice, middle_s, 0.8, 4, 0.5 * HOUR_S)
 
 
 def _task(dice: random.Random) -> tuple[str, Tier]:
@@ -118,7 +119,7 @@ def _support(name: str, dice: random.Random, size: Size, calls: Callable[[], int
         return Turn(
             text=prose(dice, int(skewed(dice, 95, 0.6, 12, 900))),
             replies=(*steps, Reply(prose(dice, int(skewed(dice, 280, 0.6, 40, 2400))))),
-            gap_s=dice.uniform(0, 8 * HOUR_S) if at == 0 else _gap(dice, 75),
+            gap_s=dice.uniform(0, 8 * HOUR_S) if at == 0 else gap_s(dice),
             task=task,
             needs=needs,
         )
@@ -175,7 +176,7 @@ def languages(seed: int, size: Size) -> Workload:
         return Turn(
             text=say(skewed(dice, 90, 0.6, 10, 500)),
             replies=(*([step] if calls else []), Reply(say(skewed(dice, 300, 0.6, 30, 1500)))),
-            gap_s=dice.uniform(0, 6 * HOUR_S) if at == 0 else _gap(dice, 110, hours=0.08),
+            gap_s=dice.uniform(0, 6 * HOUR_S) if at == 0 else gap_s(dice, 110, hours=0.08),
             task=task,
             needs=needs,
         )
@@ -215,7 +216,7 @@ def community(seed: int, size: Size) -> Workload:
         return Turn(
             text=prose(dice, int(skewed(dice, 60, 0.8, 5, 700))),
             replies=(Reply(prose(dice, int(skewed(dice, 220, 0.6, 20, 1200)))),),
-            gap_s=dice.uniform(0, HOUR_S) if at == 0 else _gap(dice, 25, hours=0.03),
+            gap_s=dice.uniform(0, HOUR_S) if at == 0 else gap_s(dice, 25, hours=0.03),
             user=f"p{who}",
             name=people[who],
             task=task,

@@ -7,25 +7,27 @@
                       {"name": "get_order", "arguments": "{\"id\": 7}"}}]},
                   {"role": "tool", "tool_call_id": "c1", "content": "…"},
                   {"role": "assistant", "content": "It is on its way."}],
-     "gaps_s": [0, 95, 40]}                           seconds before each user message; may be missing: 60, then 90
+     "gaps_s": [0, 95, 40]}                           seconds before each user message; may be missing
 
-Rules: `traj` stands for `messages` as well, as the files of one well-known benchmark have it. What no chat can hold is
-mended: what the assistant says before anybody asked is left out, messages of a user in a row are one, a turn without
-an answer gets one. A line that is no conversation is a fault that names the line.
+Rules: missing gaps are made by dice, as those of the shipped workloads: a minute or so, now and then hours, and chats
+begin within eight hours. `traj` stands for `messages` as well, as the files of one well-known benchmark have it. What
+no chat can hold is mended: what the assistant says before anybody asked is left out, messages of a user in a row are
+one, a turn without an answer gets one. A line that is no conversation is a fault that names the line.
 """
 
 from __future__ import annotations
 
 import json
+import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.cost.making import HOUR_S, gap_s
 from bench.cost.workload import Call, Chat, Persona, Reply, Tool, Turn, Workload
 
-FIRST_GAP_S = 60.0
-GAP_S = 90.0
 CLOSING = "Done."
 EMPTY = "(empty)"
 _ODD = re.compile(r"[^A-Za-z0-9_-]")
@@ -36,24 +38,26 @@ class BadTrajectory(ValueError):
     """What is wrong with a file, with its line."""
 
 
-def read_workload(path: Path, *, join: int = 1) -> Workload:
-    """The file's workload; `join` conversations in a row become one long chat.
+def read_workload(path: Path, *, join: int = 1, seed: int = 1) -> Workload:
+    """The file's workload; `join` conversations in a row become one long chat. `seed`: of the dice for missing gaps.
 
     Raises:
         BadTrajectory: a line is no conversation, or there is none.
         OSError: the file cannot be read.
     """
+    dice = random.Random(seed)
     personas: list[Persona] = []
     chats: list[Chat] = []
     for number, raw in _lines(path):
         try:
-            persona, turns = _conversation(raw)
+            goes_on = join > 1 and bool(chats) and number % join != 1
+            persona, turns = _conversation(raw, dice, goes_on=goes_on)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise BadTrajectory(f"{path}:{number}: {type(error).__name__}: {error}") from error
         if persona not in personas:
             personas.append(persona)
         which = personas.index(persona)
-        if join > 1 and chats and number % join != 1 and chats[-1].persona == which:
+        if goes_on and chats[-1].persona == which:
             last = chats.pop()
             chats.append(Chat(last.id, last.turns + turns, which))
         else:
@@ -76,19 +80,27 @@ def _lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
                 raise BadTrajectory(f"{path}:{number}: {error}") from error
 
 
-def _conversation(raw: Mapping[str, Any]) -> tuple[Persona, tuple[Turn, ...]]:
+def _conversation(
+    raw: Mapping[str, Any], dice: random.Random, *, goes_on: bool
+) -> tuple[Persona, tuple[Turn, ...]]:
     messages = list(raw["messages"] if "messages" in raw else raw["traj"])
     system = raw.get("system") or ""
     while messages and messages[0]["role"] in {"system", "developer"}:
         system = "\n\n".join(part for part in (system, _text(messages.pop(0).get("content"))) if part)
     tools = tuple(map(_tool, raw.get("tools") or _guessed(messages)))
-    turns = tuple(_turns(messages, raw.get("gaps_s") or ()))
+    turns = tuple(_turns(messages))
+    first = gap_s(dice) if goes_on else dice.uniform(0, 8 * HOUR_S)
+    gaps = [first, *(gap_s(dice) for _ in turns)]
+    given = [float(gap) for gap in raw.get("gaps_s") or ()]
+    turns = tuple(
+        replace(turn, gap_s=gap) for turn, gap in zip(turns, (*given, *gaps[len(given) :]), strict=False)
+    )
     if not turns:
         raise BadTrajectory("no message of a user")
     return Persona(_clean(system), tools), turns
 
 
-def _turns(messages: Sequence[Mapping[str, Any]], gaps_s: Sequence[float]) -> Iterator[Turn]:
+def _turns(messages: Sequence[Mapping[str, Any]]) -> Iterator[Turn]:
     results = {
         message["tool_call_id"]: _text(message.get("content")) or EMPTY
         for message in messages
@@ -96,31 +108,24 @@ def _turns(messages: Sequence[Mapping[str, Any]], gaps_s: Sequence[float]) -> It
     }
     asked: list[str] = []
     replies: list[Reply] = []
-    number = 0
     for message in (*messages, {"role": "user", "content": ""}):
         if message["role"] == "user":
             if replies:
-                yield _turn(asked, replies, _gap(number, gaps_s))
-                number, asked, replies = number + 1, [], []
+                yield _turn(asked, replies)
+                asked, replies = [], []
             asked.append(_text(message.get("content")))
         elif message["role"] == "assistant" and any(asked):
             calls = tuple(_call(call, results) for call in message.get("tool_calls") or ())
             replies.append(Reply(_text(message.get("content")), calls))
 
 
-def _gap(number: int, gaps_s: Sequence[float]) -> float:
-    if number < len(gaps_s):
-        return float(gaps_s[number])
-    return GAP_S if number else FIRST_GAP_S
-
-
-def _turn(asked: Sequence[str], replies: Sequence[Reply], gap_s: float) -> Turn:
+def _turn(asked: Sequence[str], replies: Sequence[Reply]) -> Turn:
     """All steps with tools, then one answer."""
     steps = [reply for reply in replies if reply.calls]
     said = "\n\n".join(reply.text for reply in replies if not reply.calls and reply.text)
     text = "\n".join(part for part in asked if part)
     text = f"({text})" if text.startswith("/") else text  # it would be a command
-    return Turn(text, (*steps, Reply(said or CLOSING)), gap_s)
+    return Turn(text, (*steps, Reply(said or CLOSING)))
 
 
 def _call(raw: Mapping[str, Any], results: Mapping[str, str]) -> Call:

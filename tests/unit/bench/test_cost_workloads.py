@@ -82,7 +82,7 @@ def test_turns_come_in_the_order_of_time_each_chats_in_its_own() -> None:
 def test_a_conversation_is_read_with_its_tools_and_gaps(tmp_path: Path) -> None:
     tool = {"type": "function", "function": {"name": "get order", "description": "Finds.", "parameters": {}}}
     messages = [USER, CALL, RESULT, ANSWER, USER, ANSWER]
-    made = read(tmp_path, {"system": "You help.", "tools": [tool], "messages": messages, "gaps_s": [5]})
+    made = read(tmp_path, {"system": "You help.", "tools": [tool], "messages": messages, "gaps_s": [5, 90]})
 
     schema = {"type": "object", "properties": {}, "additionalProperties": True}
     assert made.personas == (Persona("You help.", (Tool("get_order", "Finds.", schema),)),)
@@ -114,6 +114,16 @@ def test_conversations_in_a_row_become_one_chat(tmp_path: Path) -> None:
     line = {"system": "S", "messages": [USER, ANSWER]}
 
     assert [len(chat.turns) for chat in read(tmp_path, *[line] * 5, join=2).chats] == [2, 2, 1]
+
+
+def test_missing_gaps_are_made_by_dice(tmp_path: Path) -> None:
+    line = {"messages": [USER, ANSWER] * 30}
+    (chat,), (again,) = (read(tmp_path, line).chats for _ in range(2))
+    gaps = sorted(turn.gap_s for turn in chat.turns[1:])
+
+    assert chat == again
+    assert 0 <= chat.turns[0].gap_s <= 8 * 3600
+    assert gaps[0] < 60 < gaps[-1] <= 12 * 3600
 
 
 def test_a_file_may_be_one_array(tmp_path: Path) -> None:
