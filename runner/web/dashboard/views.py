@@ -17,6 +17,7 @@ from typing import Literal
 from runner.advice.counsel import Advice
 from runner.money.amounts import ZERO, Money
 from runner.money.savings import NOTHING_SAVED, Savings
+from runner.web.dashboard.batch_view import BatchRow
 from runner.web.dashboard.figures import (
     NO_CACHE,
     NO_CAP,
@@ -184,6 +185,7 @@ class BotPage:
         days: spend by feature.
         limits: the bot's other limits, as they are.
         rules: which model answers what; None: the bot has one model.
+        batches: the latest, the latest first.
         cap_fault: why the cap that was asked for was not taken; `cap_given`: what was asked for, in `cap_unit`.
     """
 
@@ -206,6 +208,7 @@ class BotPage:
     saved: Savings = NOTHING_SAVED
     advice: tuple[Advice, ...] = ()
     rules: Rules | None = None
+    batches: tuple[BatchRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from runner.ports.books import UsageSum, add_up
 from runner.ports.definitions import Written
 from runner.web.answers import refusal
 from runner.web.api.reports import cursor_of, read_cursor, whole_days
+from runner.web.dashboard.batch_view import batch_row
 from runner.web.dashboard.figures import Spend
 from runner.web.dashboard.filling import (
     cache_figures,
@@ -34,6 +35,7 @@ PERIODS = (30, 7, 90, 365)
 """The first one where none is asked for."""
 TOP = 6
 CONVERSATIONS_SHOWN = 6
+BATCHES_SHOWN = 6
 CONVERSATIONS_A_PAGE = 50
 
 
@@ -129,6 +131,8 @@ class BotPages:
         )
         lines = await store.conversations(bot.id, CONVERSATIONS_SHOWN)
         users = await store.top_users(which, TOP)
+        batches = await store.batches.batches(bot.id, BATCHES_SHOWN)
+        figures = await store.batches.figures([batch.id for batch in batches])
         saved = all_of(await usage_with_savings(store, which, (), desk.parts.prices())).saved
         return BotPage(
             card,
@@ -147,6 +151,7 @@ class BotPages:
             saved=saved,
             advice=await self._advising.of([bot]),
             rules=rules_of(bot.routing),
+            batches=tuple(batch_row(batch, figures[batch.id], desk.parts.prices()) for batch in batches),
         )
 
 
