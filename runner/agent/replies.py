@@ -1,4 +1,4 @@
-"""What of a turn must not be done again, as it is stored with the payment: paid replies and tools' results.
+"""What of a turn must not be done again, stored with the payment: paid replies, tools' results, nodes' outcomes.
 
 Rule: what is written here is read back equal by every later version; a turn begun again after a crash takes
 its steps from here, in order, before it asks anybody anything.
@@ -45,7 +45,23 @@ class ToolsDone:
     runs: tuple[ToolRun, ...]
 
 
-Step = PaidReply | ToolsStarted | ToolsDone
+@dataclass(frozen=True, slots=True)
+class NodeDone:
+    """A node of a workflow was done; what it paid and made stands before it.
+
+    Attributes:
+        key: the number of its step in the run, behind those of the sub-workflows that it is in: `3`, `3.1`.
+        outcome: JSON text that only workflows look into.
+        ms: how long it took.
+    """
+
+    key: str
+    node: str
+    outcome: str
+    ms: int = 0
+
+
+Step = PaidReply | ToolsStarted | ToolsDone | NodeDone
 
 
 def step_to_json(step: Step) -> str:
@@ -57,6 +73,8 @@ def step_to_json(step: Step) -> str:
             raw = {"kind": "tools_started", "call_ids": step.call_ids}
         case ToolsDone():
             raw = {"kind": "tools_done", "runs": step.runs}
+        case NodeDone():
+            raw = {"kind": "node_done", **_record(step)}
     return _encode(raw)
 
 
@@ -93,5 +111,7 @@ def step_from_json(text: str) -> Step:
                     for run in raw["runs"]
                 ),
             )
+        case "node_done":
+            return NodeDone(**raw)
         case other:
             raise ValueError(f"no step is a {other!r}")
