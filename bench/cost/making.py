@@ -12,8 +12,8 @@
 tools, of these 58 % one call, 20 % two, 10 % three, 12 % more; 90 characters of a user are answered by 260; a result
 has 170 tokens in the middle, 310 at the 95th percentile, 1,180 at the 99th). Here some more messages take tools.
 
-Users come back after a minute or so, sometimes after hours. A turn is declared as a task, and what it needs is mostly
-what that task needs, now and then a tier more: whoever routes by task is not always right.
+Users come back after a minute or so, sometimes after hours. A turn is declared as a task, which stays for some turns;
+what it needs is mostly what that task needs, now and then a tier more: whoever routes by task is not always right.
 """
 
 from __future__ import annotations
@@ -56,12 +56,22 @@ def gap_s(dice: random.Random, middle_s: float = GAP_S, hours: float = 0.04) -> 
     return skewed(dice, middle_s, 0.8, 4, 0.5 * HOUR_S)
 
 
-def _task(dice: random.Random) -> tuple[str, Tier]:
-    task = dice.choices(list(TASKS), _WEIGHTS)[0]
-    needs = TASKS[task]
-    if dice.random() < HARDER_THAN_DECLARED:
-        needs = TIERS[min(TIERS.index(needs) + 1, len(TIERS) - 1)]
-    return task, needs
+class _Matters:
+    """What a user is about: some messages long, then something else."""
+
+    def __init__(self, dice: random.Random, stays: float) -> None:
+        self._dice = dice
+        self._stays = stays
+        self._task = ""
+
+    def next(self, *, new: bool) -> tuple[str, Tier]:
+        """The task of the next message, and what it needs; `new`: another user begins."""
+        if new or self._dice.random() >= self._stays:
+            self._task = self._dice.choices(list(TASKS), _WEIGHTS)[0]
+        needs = TASKS[self._task]
+        if self._dice.random() < HARDER_THAN_DECLARED:
+            needs = TIERS[min(TIERS.index(needs) + 1, len(TIERS) - 1)]
+        return self._task, needs
 
 
 def _tool(dice: random.Random, number: int) -> Tool:
@@ -105,6 +115,7 @@ def _support(name: str, dice: random.Random, size: Size, calls: Callable[[], int
     persona = Persona(
         "# Airline agent policy\n\n" + prose(dice, 7200), tuple(_tool(dice, number) for number in range(10))
     )
+    matters = _Matters(dice, 0.85)
 
     def turn(at: int) -> Turn:
         steps: list[Reply] = []
@@ -115,7 +126,7 @@ def _support(name: str, dice: random.Random, size: Size, calls: Callable[[], int
             said = prose(dice, 60) if dice.random() < 0.3 else ""
             steps.append(Reply(said, tuple(_call(dice, persona.tools, result) for result in results)))
             left -= together
-        task, needs = _task(dice)
+        task, needs = matters.next(new=at == 0)
         return Turn(
             text=prose(dice, int(skewed(dice, 95, 0.6, 12, 900))),
             replies=(*steps, Reply(prose(dice, int(skewed(dice, 280, 0.6, 40, 2400))))),
@@ -163,6 +174,7 @@ def languages(seed: int, size: Size) -> Workload:
     persona = Persona(
         "Answer in the user's language. " + prose(dice, 3600), tuple(_tool(dice, number) for number in (1, 2))
     )
+    matters = _Matters(dice, 0.7)
 
     def turn(at: int, language: str) -> Turn:
         words, space, stop = _LANGUAGES[language]
@@ -172,7 +184,7 @@ def languages(seed: int, size: Size) -> Workload:
 
         calls = dice.random() < 0.35
         step = Reply("", (_call(dice, persona.tools, record(dice, int(skewed(dice, 700, 0.7, 100, 6000)))),))
-        task, needs = _task(dice)
+        task, needs = matters.next(new=at == 0)
         return Turn(
             text=say(skewed(dice, 90, 0.6, 10, 500)),
             replies=(*([step] if calls else []), Reply(say(skewed(dice, 300, 0.6, 30, 1500)))),
@@ -195,6 +207,7 @@ def community(seed: int, size: Size) -> Workload:
     """A channel where everybody talks to one bot, in one conversation."""
     dice = random.Random(f"community {seed}")
     persona = Persona("You are the host of a games server. " + prose(dice, 1900))
+    matters = _Matters(dice, 0.3)
     people = (
         "Ada",
         "Bashir",
@@ -212,7 +225,7 @@ def community(seed: int, size: Size) -> Workload:
 
     def turn(at: int) -> Turn:
         who = dice.randrange(len(people))
-        task, needs = _task(dice)
+        task, needs = matters.next(new=at == 0)
         return Turn(
             text=prose(dice, int(skewed(dice, 60, 0.8, 5, 700))),
             replies=(Reply(prose(dice, int(skewed(dice, 220, 0.6, 20, 1200)))),),
