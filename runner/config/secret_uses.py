@@ -1,7 +1,8 @@
 """Where a bots.yaml refers to the encrypted store, whether or not the file can be used. Pure.
 
 Rule: it reads the file as it is written: a reference counts though the secret is missing; the operator's own keys
-(`x-…`) do not count, what is merged from them does. A provider's secret is used by every bot that may call it.
+(`x-…`) do not count, what is merged from them does. A provider's secret is used by every bot that may call it, a
+workspace's by every bot that has it.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ def uses_of(data: Plain) -> list[Use]:
     if not isinstance(data, dict):
         return []
     known = {key: value for key, value in data.items() if not key.startswith("x-")}
-    callers = _callers(known)
+    bots = _bots_of(known)
     return [
-        Use(name, dotted(path), _bots(path, callers))
+        Use(name, dotted(path), _users(path, bots))
         for path, text in _texts(known, ())
         for name in _named(text)
     ]
@@ -61,25 +62,27 @@ def _texts(value: Plain, path: Path) -> Iterator[tuple[Path, str]]:
             yield from _texts(item, (*path, index))
 
 
-def _bots(path: Path, callers: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
+def _users(path: Path, bots: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
     """Whose work the value at that path is needed for."""
     match path:
         case ("bots", str(bot), *_):
             return (bot,)
         case ("defaults", *_):
-            return tuple(callers)
+            return tuple(bots)
         case ("providers", str(provider), *_):
-            return tuple(bot for bot, called in callers.items() if provider in called)
+            return tuple(bot for bot, written in bots.items() if provider in _called(written))
+        case ("workspaces", str(workspace), *_):
+            return tuple(bot for bot, written in bots.items() if written.get("workspace_id") == workspace)
         case _:
             return ()
 
 
-def _callers(data: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """The providers that each bot may call."""
+def _bots_of(data: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The bots, as they are written, with what the defaults say of them."""
     bots, defaults = data.get("bots"), data.get("defaults")
     shared = defaults if isinstance(defaults, dict) else {}
     return {
-        bot: frozenset(_called(merged_with_defaults(shared, raw if isinstance(raw, dict) else {})))
+        bot: merged_with_defaults(shared, raw if isinstance(raw, dict) else {})
         for bot, raw in (bots if isinstance(bots, dict) else {}).items()
     }
 

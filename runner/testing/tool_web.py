@@ -6,8 +6,9 @@
         server.forget()                     it was started again: it knows no session of before
         await server.learn()                it has one tool more and says so
 
-Habits of calls: "" answers well; `huge` a JSON text of 5 MiB; `compressed` a small body that unpacks to 16 MiB; `odd` a
-page in place of JSON; `silent` nothing; `broken` half an answer; `error` HTTP 500; `locked` HTTP 403.
+Habits: "" answers well; to a call `huge` answers with a JSON text of 5 MiB, `compressed` with a small body that unpacks
+to 16 MiB, `odd` with a page in place of JSON, `broken` with half an answer, `error` with HTTP 500, `locked` with 403,
+and `silent` not at all; `clinging` does not answer a good-bye.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class ToolWeb:
     Attributes:
         seen: the headers of each request, lower case.
         listeners: streams on which it may say something by itself.
+        over: it has let everybody go.
     """
 
     def __init__(self) -> None:
@@ -44,6 +46,7 @@ class ToolWeb:
         self._over = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self.url = ""
+        self.over = False
 
     async def __aenter__(self) -> Self:
         """Listen on a port of the machine's choice."""
@@ -61,6 +64,7 @@ class ToolWeb:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Be gone."""
+        self.over = True
         self._over.set()
         assert self._runner is not None
         await self._runner.cleanup()
@@ -114,6 +118,8 @@ class ToolWeb:
         return response
 
     async def _delete(self, request: web.Request) -> web.Response:
+        if self.habit == "clinging":
+            await self._over.wait()
         self._known.discard(request.headers.get("Mcp-Session-Id", ""))
         return web.Response()
 

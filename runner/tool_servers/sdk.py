@@ -32,7 +32,7 @@ from runner.tool_servers.web import LONGEST_ANSWER, client_of
 with piecemeal("mcp"):
     from mcp import types
     from mcp.client import Transport
-    from mcp.client.session import ClientSession, IncomingMessage
+    from mcp.client.session import ClientSession, IncomingMessage, MessageHandlerFnT
     from mcp.client.streamable_http import streamable_http_client
     from mcp.client.subscriptions import listen
     from mcp.shared.exceptions import MCPError
@@ -42,6 +42,8 @@ LONGEST_WORDS = 1000
 """Characters of what a server says of a call that it refused."""
 LONGEST_WHY = 200
 LISTEN_AGAIN_S = 60.0
+CLOSE_S = 10.0
+"""For a good-bye over HTTP, which a server may leave without an answer; programs take less to end."""
 _CALLERS_FAULT = frozenset({types.INVALID_PARAMS, types.METHOD_NOT_FOUND})
 _MAYBE = "it may or may not have taken effect"
 
@@ -56,13 +58,9 @@ async def connected(
         Lost: its program cannot be started.
         Exception: what the SDK, httpx2 and pydantic raise, alone or in groups.
     """
-
-    async def heed(message: IncomingMessage) -> None:
-        if isinstance(message, types.ToolListChangedNotification):
-            signals.changed()
-
     logging.getLogger("mcp").setLevel(logging.CRITICAL)
-    async with AsyncExitStack() as stack:
+    closing = asyncio.timeout(None)
+    async with closing, AsyncExitStack() as stack:
         over: Transport
         if server.url is None:
             over = piped(await started(server, folder, environ), signals)
@@ -73,17 +71,25 @@ async def connected(
             )
         heard, said = await stack.enter_async_context(over)
         about = types.Implementation(name="botrunner", version=runner.__version__)
-        session = ClientSession(heard, said, message_handler=heed, client_info=about)
+        session = ClientSession(heard, said, message_handler=_heed(signals), client_info=about)
         await stack.enter_async_context(session)
         await _agree(session)
         group = await stack.enter_async_context(asyncio.TaskGroup())
-        listening = group.create_task(
-            _listen(session, signals, clock), name=f"tool server {server.name} listen"
-        )
+        name = f"tool server {server.name} listen"
+        listening = group.create_task(_listen(session, signals, clock), name=name)
         try:
             yield SdkLink(session, signals)
         finally:
             listening.cancel()
+            closing.reschedule(asyncio.get_running_loop().time() + CLOSE_S)
+
+
+def _heed(signals: Signals) -> MessageHandlerFnT:
+    async def heed(message: IncomingMessage) -> None:
+        if isinstance(message, types.ToolListChangedNotification):
+            signals.changed()
+
+    return heed
 
 
 async def _agree(session: ClientSession) -> None:

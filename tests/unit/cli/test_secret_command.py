@@ -20,10 +20,11 @@ x-spare: ${secret:spare}
 server: {jwt_secret: "${secret:signing}"}
 providers:
   openai: {api_key: "${secret:openai}"}
+workspaces: {w: {servers: {s: {url: "http://127.0.0.1:9", headers: {Key: "${secret:orders}"}}}}}
 defaults: {welcome_message: "$${secret:no} ${secret:shared}"}
 bots:
   a: {platform: custom, llm_provider: echo, llm_model: echo, fallbacks: [openai/gpt-4o]}
-  b: {platform: custom, llm_provider: echo, llm_model: echo, llm_api_key: "${secret:own}"}
+  b: {platform: custom, llm_provider: echo, llm_model: echo, llm_api_key: "${secret:own}", workspace_id: w}
 """
 
 
@@ -130,10 +131,11 @@ def test_a_folder_that_cannot_be_made_is_told(desk: Desk) -> None:
 
 def test_the_list_tells_who_uses_what(desk: Desk) -> None:
     desk.write(USING)
-    keep(desk, "openai", "own", "shared", "signing", "spare")
+    keep(desk, "openai", "orders", "own", "shared", "signing", "spare")
     listed = json.loads(desk.type("secret", "list", "--json").out)["secrets"]
     assert {row["name"]: (row["bots"], row["places"]) for row in listed} == {
         "openai": (["a"], ["providers.openai.api_key"]),
+        "orders": (["b"], ["workspaces.w.servers.s.headers.Key"]),
         "own": (["b"], ["bots.b.llm_api_key"]),
         "shared": (["a", "b"], ["defaults.welcome_message"]),
         "signing": ([], ["server.jwt_secret"]),
@@ -144,6 +146,7 @@ def test_the_list_tells_who_uses_what(desk: Desk) -> None:
     assert done.code == 0
     assert [line.split()[0] for line in done.out.splitlines()[1:]] == [
         "openai",
+        "orders",
         "own",
         "shared",
         "signing",

@@ -68,13 +68,7 @@ async def test_as_a_program() -> None:
 
 async def test_over_http() -> None:
     async with over_http() as url:
+        async with staged(having(an_address(url))) as stage:
+            (kept_out,) = await stage.changes(1)
         await tried(an_address(url, headers={"X-Key": Secret("hush-hush")}))
-
-
-async def test_over_http_without_the_key() -> None:
-    bot = having(an_address("http://127.0.0.1:9/mcp"))
-    async with over_http() as url, staged(bot) as stage:
-        await stage.changes(1)
-        stage.change(having(an_address(url)))
-        down = (await stage.changes(2))[-1]
-    assert (down.state, down.why) == ("down", "it does not let this bot in (HTTP 401)")
+    assert (kept_out.state, kept_out.why) == ("down", "it does not let this bot in (HTTP 401)")

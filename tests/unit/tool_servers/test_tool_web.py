@@ -120,3 +120,12 @@ async def test_one_that_is_not_there_is_told_without_its_address() -> None:
         result = await stage.run(bot, "echo")
     assert (down.state, down.why) == ("down", "it could not be reached")
     assert result.text == "The tool server shop cannot be used now: it could not be reached."
+
+
+async def test_a_good_bye_that_is_not_answered_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.tool_servers.sdk.CLOSE_S", 0.01)
+    async with ToolWeb() as web:
+        async with staged(having(an_address(web.url))) as stage:
+            await stage.changes(1)
+            web.habit = "clinging"
+        assert not web.over
