@@ -40,8 +40,8 @@ from runner.store.sqlite.inbox import InboxRows
 from runner.store.sqlite.migration import load_migrations
 from runner.store.sqlite.money import MoneyRows
 from runner.store.sqlite.queries import load_queries
-from runner.store.sqlite.store import SqliteStore
 from runner.store.sqlite.run_rows import RunRows
+from runner.store.sqlite.store import SqliteStore
 from runner.store.sqlite.turns import TurnRows
 
 AT_ONCE = 64

@@ -158,5 +158,21 @@ def run_from(row: Sequence[Any]) -> RunRecord:
 
 def handoff_from(row: Sequence[Any]) -> Handoff:
     """A row of `handoff` as a value."""
-    asked, (decision, *decided) = row[:-4], row[-4:]
-    return Handoff(*asked, Decision(decision), *decided)
+    name, run, bot, conversation, channel, lane, user, reason, errand, asked_ms, decision, *decided = row
+    by, comment, decided_ms = decided
+    return Handoff(
+        id=name,
+        run=run,
+        bot=bot,
+        conversation=conversation,
+        channel=channel,
+        lane=lane,
+        user=user,
+        reason=reason,
+        errand=errand,
+        asked_ms=asked_ms,
+        decision=Decision(decision),
+        by=by,
+        comment=comment,
+        decided_ms=decided_ms,
+    )
