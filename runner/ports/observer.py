@@ -51,7 +51,10 @@ class CallEnded:
 
 @dataclass(frozen=True, slots=True)
 class SpendRefused:
-    """No model was called: `busy` (money held by others until the time was over) or `limit`."""
+    """No model was called: `busy` (money held by others until the time was over) or `limit`.
+
+    `batch`: all lines of a batch together are more than a limit leaves, which may be far from reached.
+    """
 
     bot: str
     turn: str

@@ -144,7 +144,7 @@ class BatchOpener:
     def _refused(self, ask: BatchAsk, result: Busy | Exhausted) -> NotOpened:
         match result:
             case Exhausted(scope, limit, gone):
-                told = SpendRefused(ask.bot.id, ask.id, scope, "limit", limit, gone)
+                told = SpendRefused(ask.bot.id, ask.id, scope, "batch", limit, gone)
                 why = f"all its lines together are more than is left of the limit of {scope}"
                 opened = NotOpened("limit", why)
             case Busy(scope):

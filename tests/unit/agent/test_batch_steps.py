@@ -111,7 +111,7 @@ async def test_no_batch_without_money_for_all_of_it(world: BatchWorld, limit: in
     if isinstance(opened, NotOpened):
         assert opened.kind == kind
         assert await world.rows() == []
-        assert [told.kind for told in world.observer.of(SpendRefused)] == ["limit"]
+        assert [told.kind for told in world.observer.of(SpendRefused)] == ["batch"]
     else:
         assert limit is None
     assert world.server.submitted == []
