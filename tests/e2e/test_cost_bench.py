@@ -27,7 +27,6 @@ def test_a_quick_run_tells_everything(tmp_path: Path, capsys: pytest.CaptureFixt
     assert len(runs) == 7
     ours = runs["botrunner", SONNET]
     others = {name: run["cost"] for (name, _), run in runs.items() if not name.startswith("botrunner")}
-    assert ours["cost"] <= min(others.values())
     assert ours["cost"] < others["window of 20, cached"] < others["window of 20"] < others["full history"]
     assert all(run["broken"] == 0 for run in part["runs"])
     assert len(ET.fromstring(plot.read_text()).findall("{http://www.w3.org/2000/svg}rect")) == 7
