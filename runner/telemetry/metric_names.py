@@ -80,7 +80,7 @@ SPECS: Mapping[str, Spec] = {
     "botrunner_spend_refusals": Spec(
         "counter",
         ("bot", "kind", "scope"),
-        "Calls that were not made for want of money, by kind of scope: busy (held by others), limit, or batch (all of its lines together).",
+        "Calls not made for want of money, by kind of scope: busy (held by others), limit, or batch (all its lines).",
         "refusals",
     ),
     "botrunner_alerts": Spec(
