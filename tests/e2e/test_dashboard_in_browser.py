@@ -202,15 +202,15 @@ async def test_with_no_script_the_pages_work_by_keyboard() -> None:
 
     shown = {
         "/": (frame(), scenes.handoffs()),
-        "/handoffs/h12/reject": (frame(), scenes.handoffs()),
+        "/handoffs/ht12.ask/reject": (frame(), scenes.handoffs()),
     }
     async with visit(shown, java_script_enabled=False) as here:
         page = here.page
         await page.goto(here.host.url)
         await page.keyboard.press("Tab")
         await expect(page.get_by_text("Skip to the content")).to_be_focused()
-        await page.get_by_label("Note").first.fill("no refunds")
+        await page.get_by_label("Comment").first.fill("no refunds")
         await page.get_by_role("button", name="Reject").first.focus()
         await page.keyboard.press("Enter")
-        await page.wait_for_url("**/handoffs/h12/reject")
-        assert here.host.posted == [{"csrf": "made-up-csrf", "note": "no refunds"}]
+        await page.wait_for_url("**/handoffs/ht12.ask/reject")
+        assert here.host.posted == [{"csrf": "made-up-csrf", "comment": "no refunds"}]

@@ -13,7 +13,7 @@ from runner.bots import Secret
 from runner.money.amounts import Money, from_usd
 from runner.money.terms import WalletTerms
 from runner.ports.books import Alert, WaitingAlert
-from runner.ports.observer import AlertRaised, BoundBroken, Fault, LimitUsed, SpendRefused
+from runner.ports.observer import AlertRaised, BoundBroken, Fault, HandoffAsked, LimitUsed, SpendRefused
 from runner.store.memory import MemoryStore
 from runner.telemetry.alert_text import body_of, sentence
 from runner.telemetry.alerts import MOST_TRIES, Alerts, Hook
@@ -214,3 +214,23 @@ def test_a_limit_is_reached_before_it_is_used_up() -> None:
 def test_tokens_are_not_dollars() -> None:
     body = json.loads(body_of(WaitingAlert(3, Alert("plan-tokens:basic@2026-11", 50, 1000, 510, 0))))
     assert (body["unit"], body["limit"], body["gone"]) == ("tokens", "1000", "510")
+
+
+async def test_a_reviewer_is_asked_once_also_over_restarts() -> None:
+    store, asked = MemoryStore(), HandoffAsked("shop", "web", "ht12.ask", "rt12")
+    async with world(store) as one:
+        one.alerts.note(asked)
+        one.alerts.note(asked)
+        one.alerts.note(HandoffAsked("shop", "web", "ht13.ask", "rt13"))
+        first, second = await one.posts(2)
+        assert (first["type"], first["bot"], first["handoff"]) == ("handoff", "shop", "ht12.ask")
+        assert first["text"] == (
+            "The bot shop asks a reviewer to decide the hand-off ht12.ask: on the dashboard's page Hand-offs, or with"
+            " botrunner handoff approve ht12.ask."
+        )
+        assert second["scope"] == "handoff:shop/ht13.ask"
+        assert one.raised() == [("handoff:shop/ht12.ask", 0), ("handoff:shop/ht13.ask", 0)]
+    async with world(store) as one:
+        one.alerts.note(asked)  # told again at each start
+        one.alerts.note(used(50, "2.5"))
+        assert [alert["type"] for alert in await one.posts(1)] == ["limit"]
