@@ -11,7 +11,7 @@ from runner.bots import Bot, ToolServer
 from runner.clock import Clock
 from runner.ports.tool_servers import ServedTool
 from runner.tool_servers.connection import in_words, struck_out
-from runner.tool_servers.link import Signals
+from runner.tool_servers.link import Place, Signals
 from runner.tool_servers.listing import listed
 from runner.tool_servers.opening import SdkOpener
 
@@ -45,7 +45,7 @@ async def ask_servers(
             name = f"{workspace.name}/{server.name}"
             servers[name] = server
             owners.setdefault(name, []).append(bot.id)
-    opener = SdkOpener(folder, environ, clock)
+    opener = SdkOpener(Place(folder, environ, clock))
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(_ask(opener, name, server, tuple(owners[name])), name=f"ask {name}")

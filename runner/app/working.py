@@ -46,6 +46,7 @@ from runner.supervisor import LiveRoster, Supervisor
 from runner.telemetry.alerts import Alerts
 from runner.telemetry.everyone import Everyone
 from runner.telemetry.tally import Tally
+from runner.tool_servers.link import Place
 from runner.tool_servers.opening import SdkOpener
 from runner.tool_servers.pool import ToolServers
 from runner.web.last_errors import LastErrors
@@ -125,7 +126,7 @@ async def _watched(
 def _servers(site: Site, observer: Observer) -> ToolServers:
     """The tool servers of workspaces; programs are started beside bots.yaml."""
     folder = site.config.absolute().parent
-    return ToolServers(SdkOpener(folder, site.environ, site.clock), site.clock, observer)
+    return ToolServers(SdkOpener(Place(folder, site.environ, site.clock)), site.clock, observer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
+from ssl import SSLContext
 from typing import Any, Protocol
 
 from runner.bots import ToolServer
+from runner.clock import Clock
 from runner.ports.tool_servers import ToolAnswer
 from runner.tool_servers.listing import Offered
 
@@ -29,6 +32,22 @@ class Signals:
     changed: Callable[[], None]
     lost: Callable[[str], None]
     said: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where servers are reached from.
+
+    Attributes:
+        folder: where programs are started, and where their relative paths begin.
+        environ: the daemon's own; programs see little of it.
+        tls: for addresses that want it; None: it was not needed yet.
+    """
+
+    folder: Path
+    environ: Mapping[str, str]
+    clock: Clock
+    tls: SSLContext | None = None
 
 
 class Link(Protocol):

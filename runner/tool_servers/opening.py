@@ -1,37 +1,35 @@
-"""Connects by the official SDK, which is loaded with the first server: 12 MiB that a bot without servers never sees."""
+"""Connects by the official SDK, which is loaded with the first server: 12 MiB that a bot without servers never sees.
+
+Rule: what takes long and blocks, loading the SDK and the certificates that are trusted, is done off the loop, once.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+import ssl
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
+from dataclasses import replace
 
 from runner.bots import ToolServer
-from runner.clock import Clock
-from runner.tool_servers.link import Link, Signals
+from runner.tool_servers.link import Link, Place, Signals
 
-_Connect = Callable[[ToolServer, Signals, Path, Mapping[str, str], Clock], AbstractAsyncContextManager[Link]]
+_Connect = Callable[[ToolServer, Signals, Place], AbstractAsyncContextManager[Link]]
 
 
 class SdkOpener:
-    """A `runner.tool_servers.link.Opener`.
+    """A `runner.tool_servers.link.Opener`."""
 
-    Args:
-        folder: where programs are started, and where their relative paths begin.
-        environ: the daemon's own; programs see little of it.
-    """
-
-    def __init__(self, folder: Path, environ: Mapping[str, str], clock: Clock) -> None:
-        self._folder = folder
-        self._environ = environ
-        self._clock = clock
+    def __init__(self, place: Place) -> None:
+        self._place = place
 
     @asynccontextmanager
     async def open(self, server: ToolServer, signals: Signals) -> AsyncIterator[Link]:
         """A session with the server."""
         connect = await asyncio.to_thread(_loaded)
-        async with connect(server, signals, self._folder, self._environ, self._clock) as link:
+        if server.url is not None and server.url.reveal().startswith("https:") and self._place.tls is None:
+            self._place = replace(self._place, tls=await asyncio.to_thread(ssl.create_default_context))
+        async with connect(server, signals, self._place) as link:
             yield link
 
 

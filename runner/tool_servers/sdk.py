@@ -12,7 +12,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -24,7 +23,7 @@ from runner.lean import piecemeal
 from runner.ports.tool_servers import ToolAnswer
 from runner.tool_servers.child import started
 from runner.tool_servers.contents import answer_of
-from runner.tool_servers.link import Link, Lost, Signals
+from runner.tool_servers.link import Link, Lost, Place, Signals
 from runner.tool_servers.listing import Offered
 from runner.tool_servers.pipes import piped
 from runner.tool_servers.web import LONGEST_ANSWER, client_of
@@ -49,9 +48,7 @@ _MAYBE = "it may or may not have taken effect"
 
 
 @asynccontextmanager
-async def connected(
-    server: ToolServer, signals: Signals, folder: Path, environ: Mapping[str, str], clock: Clock
-) -> AsyncIterator[Link]:
+async def connected(server: ToolServer, signals: Signals, place: Place) -> AsyncIterator[Link]:
     """A session with the server, its protocol agreed upon.
 
     Raises:
@@ -63,9 +60,9 @@ async def connected(
     async with closing, AsyncExitStack() as stack:
         over: Transport
         if server.url is None:
-            over = piped(await started(server, folder, environ), signals)
+            over = piped(await started(server, place.folder, place.environ), signals)
         else:
-            http = await stack.enter_async_context(client_of(server.headers))
+            http = await stack.enter_async_context(client_of(server.headers, place.tls))
             over = streamable_http_client(
                 server.url.reveal(), http_client=http, max_sse_event_size=LONGEST_ANSWER
             )
@@ -76,7 +73,7 @@ async def connected(
         await _agree(session)
         group = await stack.enter_async_context(asyncio.TaskGroup())
         name = f"tool server {server.name} listen"
-        listening = group.create_task(_listen(session, signals, clock), name=name)
+        listening = group.create_task(_listen(session, signals, place.clock), name=name)
         try:
             yield SdkLink(session, signals)
         finally:

@@ -7,6 +7,7 @@ memory. Redirects are followed to where the SDK follows them: within the same or
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Mapping
 
 import httpx2
@@ -21,16 +22,16 @@ _KEPT_OUT = frozenset({401, 403})
 _LIMITS = httpx2.Limits(max_connections=64, max_keepalive_connections=4)
 
 
-def client_of(
-    headers: Mapping[str, Secret], transport: httpx2.AsyncBaseTransport | None = None
-) -> httpx2.AsyncClient:
-    """A client for one server; closed by who made it. `transport`: None: the network."""
+def client_of(headers: Mapping[str, Secret], tls: ssl.SSLContext | None) -> httpx2.AsyncClient:
+    """A client for one server; closed by who made it. `tls`: None where none is spoken."""
+    verify = tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # an empty one trusts nobody, and costs nothing
     return httpx2.AsyncClient(
         headers={name: value.reveal() for name, value in headers.items()}
         | {"Accept-Encoding": "identity", "User-Agent": "botrunner"},
         timeout=_TIMES,
-        transport=Bounded(transport or httpx2.AsyncHTTPTransport(limits=_LIMITS, trust_env=False)),
+        transport=Bounded(httpx2.AsyncHTTPTransport(verify=verify, limits=_LIMITS, trust_env=False)),
         trust_env=False,
+        verify=verify,
     )
 
 

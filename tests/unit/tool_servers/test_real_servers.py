@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from runner.bots import Secret, ToolServer
+from runner.ports.observer import ToolServerChanged
+from runner.tool_servers.sdk import LISTEN_AGAIN_S
 from tests.unit.tool_servers.tool_stage import a_program, an_address, having, staged
 
 OVER_HTTP = """
@@ -72,3 +74,33 @@ async def test_over_http() -> None:
             (kept_out,) = await stage.changes(1)
         await tried(an_address(url, headers={"X-Key": Secret("hush-hush")}))
     assert (kept_out.state, kept_out.why) == ("down", "it does not let this bot in (HTTP 401)")
+
+
+LEARNS = """
+from mcp.server.mcpserver import Context, MCPServer
+
+server = MCPServer("learns")
+learnt = []
+
+@server.tool()
+async def learn(ctx: Context) -> str:
+    learnt.append(f"learnt{len(learnt)}")
+    server.add_tool(lambda: "yes", name=learnt[-1])
+    await ctx.notify_tools_changed()
+    return "learnt"
+
+server.run()
+"""
+
+
+async def test_the_newer_generation_tells_of_other_tools() -> None:
+    """The SDK's own server; who listens is told over a subscription, which may begin after the tools are there."""
+    bot = having(a_program(command=(sys.executable, "-c", LEARNS)))
+    async with staged(bot) as stage:
+        await stage.changes(1)
+        while len(changes := stage.observer.of(ToolServerChanged)) == 1:
+            assert (await stage.run(bot, "learn")).text == "learnt"
+            if stage.clock.sleeping == 2:  # it was told, and waits a second before it reads the list again
+                stage.clock.advance(1)
+        assert LISTEN_AGAIN_S not in stage.clock.sleeps
+    assert (changes[1].state, changes[1].tools > 1) == ("up", True)

@@ -16,7 +16,7 @@ from runner.ports.observer import ToolServerChanged
 from runner.testing.clock import ManualClock
 from runner.testing.observer import RecordingObserver
 from runner.testing.scenes import a_bot
-from runner.tool_servers.link import Opener
+from runner.tool_servers.link import Opener, Place
 from runner.tool_servers.opening import SdkOpener
 from runner.tool_servers.pool import ToolServers
 
@@ -71,7 +71,9 @@ async def staged(
 ) -> AsyncIterator[Stage]:
     """A pool that keeps these bots' servers."""
     clock, observer = ManualClock(), RecordingObserver()
-    pool = ToolServers(opener or SdkOpener(Path(__file__).parent, environ or {}, clock), clock, observer)
+    pool = ToolServers(
+        opener or SdkOpener(Place(Path(__file__).parent, environ or {}, clock)), clock, observer
+    )
     stage = Stage(pool, clock, observer)
     stage.change(*bots)
     async with asyncio.TaskGroup() as group:
