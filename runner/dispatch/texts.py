@@ -32,6 +32,7 @@ _DEFAULTS = {
     StopReason.MODEL_REFUSED: "I can't answer that.",
     StopReason.PROVIDER_ERROR: "I can't reach my language model right now. Please try again later.",
     StopReason.UNPRICED: "I can't answer: my language model has no price, so it must not be called.",
+    StopReason.WORKFLOW_FAILED: "I stopped: I could not finish this. Please try again later.",
     StopReason.INTERNAL_ERROR: "Something went wrong on my side. Please try again.",
     StopReason.UNREADABLE: "I can't open that.",
     StopReason.ANSWERED: "I have no answer to that.",
@@ -49,6 +50,8 @@ def closing_text(bot: Bot, result: LoopResult) -> str:
             return text
     if result.stop in _SAID and result.text.strip():
         return result.text
+    if result.stop is StopReason.ANSWERED and result.said:
+        return ""
     if result.stop is StopReason.NOTICE:
         return result.text
     if result.stop is StopReason.OUTPUT_LIMIT and result.text.strip():

@@ -107,6 +107,8 @@ class StopReason(StrEnum):
     UNPRICED = "unpriced"
     UNREADABLE = "unreadable"
     """All that came is something that the bot cannot open; no model was asked."""
+    WORKFLOW_FAILED = "workflow_failed"
+    """A step of the bot's workflow failed, and nothing in it takes that."""
     NOTICE = "notice"
     """Said without being asked: something that was owed at a time, or nothing at all; no model was asked."""
     INTERNAL_ERROR = "internal_error"

@@ -30,6 +30,7 @@ _WENT_WRONG = {
     StopReason.FAILING_TOOLS: "the tools that the model called failed",
     StopReason.PROVIDER_ERROR: "the model's provider failed",
     StopReason.UNPRICED: "the model has no price",
+    StopReason.WORKFLOW_FAILED: "a step of the workflow failed",
     StopReason.INTERNAL_ERROR: "a message could not be answered",
 }
 _BROKEN = frozenset({"down", "refused"})

@@ -1,0 +1,1 @@
+"""Those who do nodes: each kind once, behind `runner.workflows.doing.NodeDoer`."""
