@@ -27,9 +27,8 @@ LANE = "bot|chat|ada|ada"
 MINUTE = 60_000
 
 
-def errand(key: str, duty: Duty, due_ms: int, **changes: str) -> Errand:
-    plain = Errand(key, "bot", "chat", LANE, wrap(duty, a_message()), due_ms)
-    return replace(plain, **changes)
+def errand(key: str, duty: Duty, due_ms: int) -> Errand:
+    return Errand(key, "bot", "chat", LANE, wrap(duty, a_message()), due_ms)
 
 
 def texts(adapter: FakeAdapter) -> list[str]:

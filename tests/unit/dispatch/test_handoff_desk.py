@@ -94,8 +94,8 @@ async def test_of_two_at_once_one_decides() -> None:
     looked = store.runs.handoff
     answers = [await looked("ht1.ask")]
 
-    async def stale(name: str) -> Handoff | None:
-        return answers.pop() if answers else await looked(name)
+    async def stale(handoff: str) -> Handoff | None:
+        return answers.pop() if answers else await looked(handoff)
 
     await store.others()
     store.runs.handoff = stale  # type: ignore[method-assign] # what it was a moment ago
