@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self
 
@@ -35,7 +36,9 @@ class ToolWeb:
         over: it has let everybody go.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: SSLContext | None = None) -> None:
+        """`tls`: with its certificate; None: without."""
+        self._tls = tls
         self.habit = ""
         self.tools = ["echo"]
         self.seen: list[dict[str, str]] = []
@@ -56,8 +59,9 @@ class ToolWeb:
         app.router.add_delete("/mcp", self._delete)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/mcp"
+        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls).start()
+        scheme = "http" if self._tls is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{self._runner.addresses[0][1]}/mcp"
         return self
 
     async def __aexit__(

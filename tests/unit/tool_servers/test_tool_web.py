@@ -1,6 +1,15 @@
 """A tool server behind an address, with its habits: its faults are told in words, and it comes back."""
 
+import ssl
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from runner.bots import Secret
 from runner.ports.observer import ToolServerChanged
@@ -109,6 +118,38 @@ async def test_it_says_that_it_has_other_tools() -> None:
             stage.clock.advance(1)
             _, more = await stage.changes(2)
     assert (more.state, more.tools) == ("up", 2)
+
+
+def certified(folder: Path) -> Path:
+    """A key and a certificate of this machine, in one file, which nobody has a reason to trust."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tools of a test")])
+    host = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    built = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    built = built.not_valid_before(datetime(2020, 1, 1, tzinfo=UTC)).not_valid_after(
+        datetime(2120, 1, 1, tzinfo=UTC)
+    )
+    signed = built.add_extension(host, critical=False).sign(key, hashes.SHA256())
+    file = folder / "tools.pem"
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    file.write_bytes(private + signed.public_bytes(pem))
+    return file
+
+
+async def test_only_a_certificate_that_is_trusted_is_spoken_to(tmp_path: Path) -> None:
+    file = certified(tmp_path)
+    own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    own.load_cert_chain(file)
+    async with ToolWeb(own) as web:
+        bot = having(an_address(web.url))
+        async with staged(bot) as stage:
+            (down,) = await stage.changes(1)
+        async with staged(bot, tls=ssl.create_default_context(cafile=file)) as stage:
+            (up,) = await stage.changes(1)
+            result = await stage.run(bot, "echo", '{"text": "fine"}')
+    assert (down.state, down.why) == ("down", "it could not be reached")
+    assert (up.state, result.text) == ("up", "fine")
 
 
 async def test_one_that_is_not_there_is_told_without_its_address() -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any
 
 import runner.testing.tool_program
@@ -67,12 +68,15 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    *bots: Bot, opener: Opener | None = None, environ: dict[str, str] | None = None
+    *bots: Bot,
+    opener: Opener | None = None,
+    environ: dict[str, str] | None = None,
+    tls: SSLContext | None = None,
 ) -> AsyncIterator[Stage]:
     """A pool that keeps these bots' servers."""
     clock, observer = ManualClock(), RecordingObserver()
     pool = ToolServers(
-        opener or SdkOpener(Place(Path(__file__).parent, environ or {}, clock)), clock, observer
+        opener or SdkOpener(Place(Path(__file__).parent, environ or {}, clock, tls)), clock, observer
     )
     stage = Stage(pool, clock, observer)
     stage.change(*bots)
