@@ -92,19 +92,26 @@ class AuthGate:
     Attributes:
         allow: users, where the mode is allow_list.
         text: what the user is asked; None: the usual words.
+        code: the code that a tool has sent, where the mode is code; None: the one that the operator issued.
     """
 
     exits: ClassVar[Exits] = Exits(same=VERIFIED, allowed=(VERIFIED, DENIED))
     mode: str
     allow: tuple[str, ...]
     text: Template | None
+    code: Template | None
 
     @classmethod
     def read(cls, fields: Fields) -> AuthGate:
         """Read `data`."""
         mode = fields.choice("mode", ["allow_list", "code", "link"])
+        if fields.has("code") and mode != "code":
+            fields.fault("code", "goes with mode code only")
         return cls(
-            mode, fields.names("allow", required=mode == "allow_list"), fields.optional_template("text")
+            mode,
+            fields.names("allow", required=mode == "allow_list"),
+            fields.optional_template("text"),
+            fields.optional_template("code"),
         )
 
 
