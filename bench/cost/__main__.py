@@ -37,7 +37,7 @@ MODELS = ("anthropic/claude-sonnet-4-6", "anthropic/claude-haiku-4-5", "openai/g
 WIDTH = 110
 BIG = "anthropic/claude-opus-4-6"
 USUAL = Size(chats=8, turns=60)
-QUICK = Size(chats=2, turns=6)
+QUICK = Size(chats=1, turns=16)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
