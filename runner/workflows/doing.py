@@ -48,7 +48,7 @@ class Doing:
 
     Attributes:
         run: the run's id.
-        step: the node, its inputs, and the step's number, unique in the run for ever.
+        step: the node, its inputs, and the step's number, unique in its workflow for ever.
         about: the ledger row of the turn as far as it is known; `feature` is the node's already.
         deadline: `clock.monotonic()` at which the message's time is over.
         history: legal, the user's message last (with its pictures, in the turn that it came in).
@@ -56,6 +56,7 @@ class Doing:
             user's answer where it waited for that.
         reply: what the user wrote to a node that waited for it (`Wait("reply")`); None: the node is begun.
         hops: how often the message was handed on between bots before.
+        key: of this doing of the node, unique in the run for ever, those of its sub-workflows among them.
     """
 
     bot: Bot
@@ -76,6 +77,7 @@ class Doing:
     message: InboundMessage
     reply: str | None = None
     hops: int = 0
+    key: str = ""
 
     @property
     def feature(self) -> str:

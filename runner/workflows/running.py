@@ -279,7 +279,7 @@ class RunLoop:
         else:
             begun = self._clock.monotonic()
             steps.failed = None
-            outcome = await self._done(walk, step, reply)
+            outcome = await self._done(walk, key, step, reply)
             steps.refused = steps.refused or outcome.refused
             if steps.refused is not None or steps.late:
                 walk.halted(self._clock.monotonic())
@@ -296,12 +296,12 @@ class RunLoop:
             walk.paused.add(step.step)
         return outcome.result
 
-    async def _done(self, walk: _Walk, step: Run, reply: str | None) -> Outcome:
+    async def _done(self, walk: _Walk, key: str, step: Run, reply: str | None) -> Outcome:
         doer = self._doers.get(type(step.placed.node))
         if doer is None:
             return Outcome(Failed(f"a {step.placed.type} cannot be done here"))
         try:
-            return await doer.do(_doing(walk, step, reply))
+            return await doer.do(_doing(walk, key, step, reply))
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - a node's bug is its failure, told with its traceback
@@ -321,7 +321,7 @@ def trigger_variables(message: InboundMessage, platform: str) -> dict[str, Json]
     }
 
 
-def _doing(walk: _Walk, step: Run, reply: str | None) -> Doing:
+def _doing(walk: _Walk, key: str, step: Run, reply: str | None) -> Doing:
     task = walk.task
     return Doing(
         bot=task.bot,
@@ -342,6 +342,7 @@ def _doing(walk: _Walk, step: Run, reply: str | None) -> Doing:
         message=task.message,
         reply=reply,
         hops=task.state.hops,
+        key=key,
     )
 
 

@@ -80,7 +80,7 @@ class GateDoer:
 
 def _step(doing: Doing) -> str:
     """The doing of this node, for ever."""
-    return f"{doing.run}.{doing.step.step}"
+    return f"{doing.run}.{doing.key}"
 
 
 def _verified(identity: str) -> Outcome:

@@ -18,7 +18,7 @@ from adapters.messages import ChatRef, InboundMessage
 from runner.clock import MS_PER_DAY, Clock, UnixMs, iso
 from runner.conversations.identity import key_of
 from runner.ports.runs import Errand
-from runner.workflows.doers.moments import moment_ms
+from runner.workflows.doers.pausing import moment
 from runner.workflows.doing import Doing, Outcome
 from runner.workflows.engine import Done, Failed
 
@@ -50,7 +50,7 @@ class LaterDoer:
         if not message.chat.id:
             return Outcome(Failed("there is nobody to say it to: the channel is empty"))
         errand = Errand(
-            key=f"{doing.run}.{doing.step.step}.say",
+            key=f"{doing.run}.{doing.key}.say",
             bot=doing.bot.id,
             channel=channel,
             lane=lane,
@@ -67,12 +67,12 @@ class LaterDoer:
         at, delay_s = doing.inputs["at"], doing.inputs["delay_s"]
         if at is None:
             return UnixMs(now_ms + (round(delay_s * 1000) if isinstance(delay_s, int | float) else 0))
-        due_ms = moment_ms(str(at))
+        due_ms = moment(str(at))
         if due_ms is None:
             return f"{str(at)[:60]!r} is no time, such as 2026-11-23T09:00:00Z"
         if due_ms - now_ms > LONGEST_MS:
-            return f"{iso(due_ms)} is more than a year away"
-        return max(due_ms, now_ms)
+            return f"{iso(UnixMs(due_ms))} is more than a year away"
+        return UnixMs(max(due_ms, now_ms))
 
 
 def _addressed(doing: Doing) -> tuple[str, str, InboundMessage]:

@@ -7,14 +7,17 @@ what happens then. A look at a picture is one metered call; a document costs not
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from adapters.messages import AttachmentKind
-from runner.agent.asks import Failed as NoAnswer
-from runner.agent.asks import Refused
-from runner.bots import ModelChoice
 from runner.conversations.models import UserMessage
-from runner.ports.dialogue import ModelRequest
+from runner.money.prices import PriceBook
+from runner.workflows.doers.asking import answer_of, answered
+from runner.workflows.doers.models import choice_of, request_of
 from runner.workflows.doing import Doing, Outcome
 from runner.workflows.engine import Done, Failed
+from runner.workflows.nodes.thinking import Vision
 
 NO_PICTURE = "the message brought no picture that could be opened"
 NO_DOCUMENT = "the message brought no document that could be read"
@@ -25,33 +28,21 @@ _FILE = "[File "
 class VisionDoer:
     """Does vision_analyze. Its output is `{text, tokensInput, tokensOutput}`, as that of an llm_call."""
 
+    def __init__(self, book: Callable[[], PriceBook]) -> None:
+        self._book = book
+
     async def do(self, doing: Doing) -> Outcome:
         """Ask one model about the message's pictures."""
-        asked = _asked(doing)
-        if asked is None or not asked.pictures:
+        asked, node = _asked(doing), doing.step.placed.node
+        if asked is None or not asked.pictures or not isinstance(node, Vision):
             return Outcome(Failed(NO_PICTURE))
-        request = ModelRequest(
-            choice=_choice(doing),
-            system=doing.bot.system_prompt,
-            messages=(UserMessage(str(doing.inputs["prompt"]), pictures=asked.pictures),),
-            max_output_tokens=doing.bot.limits.max_output_tokens,
+        prompt = str(doing.inputs["prompt"])
+        choice = choice_of(doing.bot.choice, node.model, self._book())
+        looking = replace(
+            request_of(doing.bot, choice, prompt), messages=(UserMessage(prompt, pictures=asked.pictures),)
         )
-        match await doing.recall.ask(request, feature=doing.feature):
-            case NoAnswer(why):
-                return Outcome(Failed(why))
-            case Refused():
-                return Outcome(Failed("a limit of money is reached"))
-            case paid:
-                usage = paid.usage
-                return Outcome(
-                    Done(
-                        {
-                            "text": paid.reply.text,
-                            "tokensInput": usage.input_tokens,
-                            "tokensOutput": usage.output_tokens,
-                        }
-                    )
-                )
+        paid = answered(await doing.recall.ask(looking, feature=doing.feature))
+        return Outcome(Failed(paid) if isinstance(paid, str) else Done(answer_of(paid)))
 
 
 class DocumentDoer:
@@ -74,12 +65,3 @@ def _asked(doing: Doing) -> UserMessage | None:
     """The user's message as a model sees it."""
     last = doing.history[-1] if doing.history else None
     return last if isinstance(last, UserMessage) else None
-
-
-def _choice(doing: Doing) -> ModelChoice:
-    """The node's model, `provider/model` or one of the bot's own provider; else the bot's."""
-    named = doing.inputs["model"]
-    if not isinstance(named, str):
-        return doing.bot.choice
-    provider, slash, model = named.partition("/")
-    return ModelChoice(provider, model) if slash else ModelChoice(doing.bot.choice.provider, named)

@@ -1,8 +1,11 @@
-"""Who does which node, of the nodes of this room."""
+"""Who does which node: of those that remember, look up, let in, owe and open."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from runner.clock import Clock
+from runner.money.prices import PriceBook
 from runner.ports.knowledge import Knowledge
 from runner.workflows.doers.gate import GateDoer
 from runner.workflows.doers.knowledge import KnowledgeDoer
@@ -16,7 +19,13 @@ from runner.workflows.nodes.thinking import DocumentParse, Vision
 from runner.workflows.nodes.working import KnowledgeRetrieval, MemoryStore
 
 
-def room_doers(memories: Memories, knowledge: Knowledge, payload: SayPayload, clock: Clock) -> Doers:
+def other_doers(
+    memories: Memories,
+    knowledge: Knowledge,
+    payload: SayPayload,
+    book: Callable[[], PriceBook],
+    clock: Clock,
+) -> Doers:
     """By the class of the node.
 
     Args:
@@ -28,6 +37,6 @@ def room_doers(memories: Memories, knowledge: Knowledge, payload: SayPayload, cl
         KnowledgeRetrieval: KnowledgeDoer(knowledge),
         AuthGate: GateDoer(Passes(memories, clock), clock),
         LaterMessage: LaterDoer(payload, clock),
-        Vision: VisionDoer(),
+        Vision: VisionDoer(book),
         DocumentParse: DocumentDoer(),
     }

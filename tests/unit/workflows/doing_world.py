@@ -79,6 +79,7 @@ def doing(
         lane=f"bot|chat|{message.chat.place}|{user}",
         message=message,
         reply=reply,
+        key=str(step.step),
     )
 
 

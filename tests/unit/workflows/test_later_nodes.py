@@ -11,7 +11,6 @@ from runner.dispatch.errands import Say, unwrap, wrap
 from runner.testing.clock import START_MS, ManualClock
 from runner.testing.scenes import a_bot, a_message
 from runner.workflows.doers.later import LaterDoer
-from runner.workflows.doers.moments import moment_ms
 from runner.workflows.doing import Outcome
 from runner.workflows.engine import Done, Failed
 from runner.workflows.expressions import Json
@@ -60,12 +59,6 @@ async def test_what_is_no_time_fails_the_node(doer: LaterDoer, at: str) -> None:
     outcome = await scheduled(doer, at=at)
     assert isinstance(outcome.result, Failed)
     assert outcome.errands == ()
-
-
-def test_no_text_breaks_the_reading_of_moments() -> None:
-    for text in ("", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "\0", "1" * 10_000):
-        found = moment_ms(text)
-        assert found is None or isinstance(found, int)
 
 
 async def test_doing_it_again_owes_the_same(doer: LaterDoer) -> None:
