@@ -21,7 +21,7 @@ def match_of(query: str) -> str:
     """The expression for MATCH; empty where there is no word in the query."""
     words: dict[str, None] = {}
     for word in _WORD.findall(query[:_READ]):
-        words[word[:_LONGEST_WORD].casefold()] = None
+        words[word[:_LONGEST_WORD].lower()] = None
         if len(words) == MOST_WORDS:
             break
     return " OR ".join(f'"{word}" *' if len(word) >= _BEGINS else f'"{word}"' for word in words)

@@ -16,6 +16,7 @@ from runner.ports.knowledge import MAX_PASSAGE
 
 TARGET = 900
 _LONGEST_HEADING = 120
+_BETWEEN = "\n\n"
 _HEADING = re.compile(r"#{1,6}\s+(\S.*)")
 _BLANK = re.compile(r"\n\s*\n")
 
@@ -42,7 +43,7 @@ def pieces(text: str) -> Iterator[Piece]:
             yield from _joined(heading, gathered)
             gathered, room = [], TARGET
         gathered.append(block)
-        room -= len(block)
+        room -= len(block) + len(_BETWEEN)
     yield from _joined(heading, gathered)
 
 
@@ -79,6 +80,6 @@ def _cut(paragraph: str) -> Iterator[str]:
 
 
 def _joined(heading: str, gathered: list[str]) -> Iterator[Piece]:
-    text = "\n\n".join(gathered)
+    text = _BETWEEN.join(gathered)
     if text:
-        yield Piece(heading, text[:MAX_PASSAGE])
+        yield Piece(heading, text)

@@ -1,5 +1,7 @@
 """auth_gate: who is let through, who is asked, who is turned away; and that a crash changes none of it."""
 
+from typing import Any
+
 import pytest
 
 from runner.store.memory import MemoryStore
@@ -37,7 +39,7 @@ class Gate:
         self.passes = Passes(self.memories, self.clock)
         self.doer = GateDoer(self.passes, self.clock)
 
-    async def begin(self, data: dict[str, Json], text: str = "hello", **more: object) -> Outcome:
+    async def begin(self, data: dict[str, Json], text: str = "hello", **more: Any) -> Outcome:
         return await self.doer.do(doing("auth_gate", data, message=a_message(text), variables=SENT, **more))
 
     async def reply(self, data: dict[str, Json], text: str, turn: str, run: str = "rt1") -> Outcome:
