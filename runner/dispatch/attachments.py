@@ -22,6 +22,7 @@ from adapters.contract import Adapter, FetchingAdapter, NotFetched
 from adapters.messages import Attachment, AttachmentKind, InboundMessage
 from runner.agent.loop import LoopResult
 from runner.agent.transcribe import Ear
+from runner.conversations.attached import file_header, file_name
 from runner.conversations.models import Picture
 from runner.conversations.recordings import NotMeasured, Recording, measure
 from runner.dispatch.documents import Documents
@@ -187,7 +188,7 @@ async def _pdf(attachment: Attachment, source: FetchingAdapter, documents: Docum
         return None
     if len(text) > MAX_TEXT_CHARS:
         text = f"{text[:MAX_TEXT_CHARS]}\n[cut: there is more]"
-    return f"[File {_name(attachment)}]\n{text}"
+    return f"{file_header(attachment.name)}\n{text}"
 
 
 def _is_pdf(attachment: Attachment) -> bool:
@@ -214,7 +215,7 @@ def _as_text(attachment: Attachment, data: bytes) -> str | None:
         return None
     if len(text) > MAX_TEXT_CHARS:
         text = f"{text[:MAX_TEXT_CHARS]}\n[cut: {len(text)} characters in all]"
-    return f"[File {_name(attachment)}]\n{text}"
+    return f"{file_header(attachment.name)}\n{text}"
 
 
 def _note(attachment: Attachment, why: str, alone: str | None = None) -> _Note:
@@ -223,9 +224,4 @@ def _note(attachment: Attachment, why: str, alone: str | None = None) -> _Note:
 
 
 def _named(attachment: Attachment) -> str:
-    return f" ({_name(attachment)})" if attachment.name else ""
-
-
-def _name(attachment: Attachment) -> str:
-    """The file's name on one line, not longer than a name is."""
-    return " ".join((attachment.name or "without a name").split())[:100]
+    return f" ({file_name(attachment.name)})" if attachment.name else ""

@@ -1,23 +1,23 @@
 """All collections of a daemon, searched beside the event loop.
 
-    stock (start, reload) ─▶ one thread: shelves made, looked through, let go
-    search                ─▶ one thread: files that changed are taken in first, every LOOK_AGAIN_S at most
+    search ─▶ one thread: made when it is first searched ─▶ files that changed taken in, every LOOK_AGAIN_S at most
 
-Rules: nothing here blocks the loop; there is no thread and no memory taken before there is a collection; who searches
-while files are taken in waits for that; a search that nobody waits for any more is not begun.
+Rules: nothing here blocks the loop; there is no thread and no memory taken before somebody searches; collections are
+those of the settings in force at that moment; who searches while files are taken in waits for that.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from runner.clock import Clock
 from runner.ports.knowledge import MOST_FOUND, Collection, NotFound, Passage
+from runner.ports.observer import Fault, Observer
 from runner.store.knowledge.shelf import Shelf
 from runner.store.sqlite.queries import load_queries
 
@@ -28,33 +28,31 @@ _Value = TypeVar("_Value")
 class Library:
     """A `runner.ports.knowledge.Knowledge` over files."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(
+        self, collections: Callable[[], Mapping[str, Collection]], clock: Clock, observer: Observer
+    ) -> None:
+        self._collections = collections
         self._clock = clock
+        self._observer = observer
         self._shelves: dict[str, Shelf] = {}
         self._looked: dict[str, float] = {}
         self._thread: ThreadPoolExecutor | None = None
 
-    async def stock(self, collections: Iterable[Collection]) -> tuple[str, ...]:
-        """Have these collections from now on, and no others.
-
-        Returns:
-            What could not be taken in, a sentence each.
-        """
-        wanted = {collection.name: collection for collection in collections}
-        if not wanted and self._thread is None:
-            return ()
-        return await self._beside(lambda: self._stock(wanted))
-
     async def search(self, collection: str, query: str, most: int) -> tuple[Passage, ...] | NotFound:
-        """See `runner.ports.knowledge.Knowledge`."""
-        if self._thread is None:
+        """See `runner.ports.knowledge.Knowledge`. What could not be read is told to the observer."""
+        wanted = dict(self._collections())
+        if collection not in wanted:
             return NotFound(f"there is no collection {collection!r}")
-        return await self._beside(lambda: self._search(collection, query, max(1, min(most, MOST_FOUND))))
+        most = max(1, min(most, MOST_FOUND))
+        found, missed = await self._beside(lambda: self._search(wanted, collection, query, most))
+        for what in missed:
+            self._observer.note(Fault("knowledge", f"{collection}: {what}"))
+        return found
 
     async def close(self) -> None:
         """Let all of it go."""
         if self._thread is not None:
-            await self._beside(lambda: self._stock({}))
+            await self._beside(lambda: self._let_go({}))
             self._thread.shutdown()
             self._thread = None
 
@@ -65,32 +63,30 @@ class Library:
 
     # ------------------------------------------------------------------------------------- in the thread
 
-    def _stock(self, wanted: dict[str, Collection]) -> tuple[str, ...]:
+    def _search(
+        self, wanted: Mapping[str, Collection], name: str, query: str, most: int
+    ) -> tuple[tuple[Passage, ...] | NotFound, tuple[str, ...]]:
+        """What was found, and what could not be read."""
+        self._let_go(wanted)
+        try:
+            missed = self._look(wanted[name])
+            return self._shelves[name].search(query, most), missed
+        except sqlite3.Error as error:
+            return NotFound(f"the collection {name!r} cannot be searched: {error}"), ()
+
+    def _let_go(self, wanted: Mapping[str, Collection]) -> None:
+        """Drop what is no longer in the settings, or is another one there."""
         for name, shelf in list(self._shelves.items()):
             if wanted.get(name) != shelf.collection:
                 del self._shelves[name]
                 shelf.close()
-        missed: list[str] = []
-        for name, collection in wanted.items():
-            try:
-                if name not in self._shelves:
-                    self._shelves[name] = Shelf(collection, load_queries(Path(__file__).parent))
-                missed += [f"{name}: {what}" for what in self._look(name)]
-            except sqlite3.Error as error:
-                missed.append(f"{name}: {error}")
-        return tuple(missed)
 
-    def _look(self, name: str) -> tuple[str, ...]:
-        self._looked[name] = self._clock.monotonic()
+    def _look(self, collection: Collection) -> tuple[str, ...]:
+        """Take in what changed, if nobody looked just now."""
+        name, now = collection.name, self._clock.monotonic()
+        if name not in self._shelves:
+            self._shelves[name] = Shelf(collection, load_queries(Path(__file__).parent))
+        elif now - self._looked[name] < LOOK_AGAIN_S:
+            return ()
+        self._looked[name] = now
         return self._shelves[name].look()
-
-    def _search(self, name: str, query: str, most: int) -> tuple[Passage, ...] | NotFound:
-        shelf = self._shelves.get(name)
-        if shelf is None:
-            return NotFound(f"there is no collection {name!r}")
-        try:
-            if self._clock.monotonic() - self._looked.get(name, 0.0) >= LOOK_AGAIN_S:
-                self._look(name)
-            return shelf.search(query, most)
-        except sqlite3.Error as error:
-            return NotFound(f"the collection {name!r} cannot be searched: {error}")

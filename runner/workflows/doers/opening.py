@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from adapters.messages import AttachmentKind
+from runner.conversations.attached import file_header
 from runner.conversations.models import UserMessage
 from runner.money.prices import PriceBook
 from runner.workflows.doers.asking import answer_of, answered
@@ -21,8 +22,6 @@ from runner.workflows.nodes.thinking import Vision
 
 NO_PICTURE = "the message brought no picture that could be opened"
 NO_DOCUMENT = "the message brought no document that could be read"
-_FILE = "[File "
-"""How the text of a file begins in what a model sees of the message."""
 
 
 class VisionDoer:
@@ -51,14 +50,12 @@ class DocumentDoer:
     async def do(self, doing: Doing) -> Outcome:
         """Take the documents' text out of the message."""
         asked = _asked(doing)
-        names = [a.name or "" for a in doing.message.attachments if a.kind is AttachmentKind.DOCUMENT]
-        if asked is None or not names:
+        documents = [one for one in doing.message.attachments if one.kind is AttachmentKind.DOCUMENT]
+        found = [asked.text.find(file_header(one.name)) for one in documents] if asked is not None else []
+        begins = min((place for place in found if place >= 0), default=-1)
+        if asked is None or begins < 0:
             return Outcome(Failed(NO_DOCUMENT))
-        came_along = asked.text.removeprefix(doing.message.text).strip()
-        begins = came_along.find(_FILE)
-        if begins < 0:
-            return Outcome(Failed(NO_DOCUMENT))
-        return Outcome(Done({"text": came_along[begins:], "name": names[0]}))
+        return Outcome(Done({"text": asked.text[begins:], "name": documents[0].name or ""}))
 
 
 def _asked(doing: Doing) -> UserMessage | None:

@@ -17,12 +17,14 @@ from runner.ports.knowledge import (
     NotFound,
     Passage,
 )
-from runner.store.knowledge import shelf
+from runner.ports.observer import Fault
+from runner.store.knowledge import files, shelf
 from runner.store.knowledge.asking import MOST_WORDS, match_of
+from runner.store.knowledge.files import stamped
 from runner.store.knowledge.library import LOOK_AGAIN_S, Library
 from runner.store.knowledge.passages import TARGET, pieces
-from runner.store.knowledge.shelf import stamped
 from runner.testing.clock import ManualClock
+from runner.testing.observer import RecordingObserver
 
 RETURNS = """\
 # Returns
@@ -45,11 +47,26 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
+class Shop:
+    """A library, the collections in force, and what was told."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.collections: dict[str, Collection] = {}
+        self.told = RecordingObserver()
+        self.library = Library(lambda: self.collections, clock, self.told)
+
+    def stock(self, *collections: Collection) -> None:
+        self.collections = {one.name: one for one in collections}
+
+    async def search(self, collection: str, query: str, most: int = 5) -> tuple[Passage, ...] | NotFound:
+        return await self.library.search(collection, query, most)
+
+
 @pytest.fixture
-async def library(clock: ManualClock) -> AsyncIterator[Library]:
-    made = Library(clock)
-    yield made
-    await made.close()
+async def library(clock: ManualClock) -> AsyncIterator[Shop]:
+    shop = Shop(clock)
+    yield shop
+    await shop.library.close()
 
 
 @pytest.fixture
@@ -59,15 +76,15 @@ def handbook(tmp_path: Path) -> Collection:
     return Collection("handbook", tmp_path, ("docs/*.md",))
 
 
-async def found(library: Library, query: str, most: int = 5) -> list[Passage]:
+async def found(library: Shop, query: str, most: int = 5) -> list[Passage]:
     passages = await library.search("handbook", query, most)
     assert not isinstance(passages, NotFound), passages
     return list(passages)
 
 
 # ── what is found ────────────────────────────────────────────────────────────────────────────────────────
-async def test_the_passage_that_fits_best_comes_first(library: Library, handbook: Collection) -> None:
-    assert await library.stock([handbook]) == ()
+async def test_the_passage_that_fits_best_comes_first(library: Shop, handbook: Collection) -> None:
+    library.stock(handbook)
     first, *_ = await found(library, "How long until I get my refund, the money?")
     assert first.text.startswith("The money is back")
     assert first.source == "docs/shop.md § Refunds"
@@ -80,17 +97,15 @@ async def test_the_passage_that_fits_best_comes_first(library: Library, handbook
 
 @pytest.mark.parametrize("query", ["osterreich", "ÖSTERREICH", "oster", "gruße", "GRÜßE"])
 async def test_accents_case_and_the_ends_of_words_do_not_matter(
-    library: Library, handbook: Collection, query: str
+    library: Shop, handbook: Collection, query: str
 ) -> None:
-    await library.stock([handbook])
+    library.stock(handbook)
     assert await found(library, query)
 
 
 @pytest.mark.parametrize("query", ["", "   ", "?!", "_", "zebra", "🙂", "\0", "😀" * 5000])
-async def test_where_nothing_fits_nothing_is_found(
-    library: Library, handbook: Collection, query: str
-) -> None:
-    await library.stock([handbook])
+async def test_where_nothing_fits_nothing_is_found(library: Shop, handbook: Collection, query: str) -> None:
+    library.stock(handbook)
     assert await found(library, query) == []
 
 
@@ -99,10 +114,8 @@ async def test_where_nothing_fits_nothing_is_found(
     ['"', "money OR", "NEAR(money days)", "money*", "-money", "^money", "text:money", "{money}", "(money", "money'; --",
      'money" OR "', "AND NOT money", "money\udc80", "+money", "NEAR/2 money"],
 )  # fmt: skip
-async def test_nothing_that_a_user_writes_is_syntax(
-    library: Library, handbook: Collection, query: str
-) -> None:
-    await library.stock([handbook])
+async def test_nothing_that_a_user_writes_is_syntax(library: Shop, handbook: Collection, query: str) -> None:
+    library.stock(handbook)
     passages = await found(library, query)
     assert bool(passages) == ("money" in query)
 
@@ -113,34 +126,33 @@ def test_a_query_is_bounded() -> None:
     assert len(match_of("x" * 100_000)) < 100
 
 
-async def test_without_a_collection_there_is_a_reason(library: Library, handbook: Collection) -> None:
+async def test_without_a_collection_there_is_a_reason(library: Shop, handbook: Collection) -> None:
     nothing = await library.search("handbook", "money", 5)
-    await library.stock([handbook])
+    library.stock(handbook)
     other = await library.search("hand", "money", 5)
     assert nothing == NotFound("there is no collection 'handbook'")
     assert other == NotFound("there is no collection 'hand'")
 
 
-async def test_no_more_is_found_than_an_answer_holds(library: Library, tmp_path: Path) -> None:
+async def test_no_more_is_found_than_an_answer_holds(library: Shop, tmp_path: Path) -> None:
     (tmp_path / "all.md").write_text("\n\n".join(f"# h{n}\n\nmoney {n}" for n in range(50)))
-    await library.stock([Collection("handbook", tmp_path, ("*.md",))])
+    library.stock(Collection("handbook", tmp_path, ("*.md",)))
     assert len(await found(library, "money", 1000)) == MOST_FOUND
 
 
 # ── files that change ────────────────────────────────────────────────────────────────────────────────────
 async def test_a_file_that_changed_is_taken_in_without_a_reload_and_no_other(
-    library: Library, handbook: Collection, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    library: Shop, handbook: Collection, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     docs = handbook.folder / "docs"
     (docs / "gone.md").write_text("zebra")
-    await library.stock([handbook])
+    library.stock(handbook)
     assert await found(library, "zebra")
     taken_in: list[str] = []
-    read = shelf.read
 
     def noting(path: Path) -> str | None:
         taken_in.append(path.name)
-        return read(path)
+        return files.read(path)
 
     monkeypatch.setattr(shelf, "read", noting)
     (docs / "gone.md").unlink()
@@ -157,33 +169,31 @@ async def test_a_file_that_changed_is_taken_in_without_a_reload_and_no_other(
     assert await found(library, "giraffe") == []
 
 
-async def test_collections_come_go_and_change(library: Library, handbook: Collection, tmp_path: Path) -> None:
-    await library.stock([handbook])
+async def test_collections_come_go_and_change(library: Shop, handbook: Collection, tmp_path: Path) -> None:
+    library.stock(handbook)
     (tmp_path / "other.txt").write_text("zebra")
-    await library.stock(
-        [Collection("handbook", tmp_path, ("other.txt",)), Collection("b", tmp_path, ("docs/*",))]
-    )
+    library.stock(Collection("handbook", tmp_path, ("other.txt",)), Collection("b", tmp_path, ("docs/*",)))
     assert await found(library, "zebra")
     assert await found(library, "money") == []
     assert await library.search("b", "money", 1)
-    await library.stock([])
+    library.stock()
     assert isinstance(await library.search("b", "money", 1), NotFound)
 
 
 async def test_no_thread_before_there_is_a_collection(clock: ManualClock) -> None:
-    library = Library(clock)
-    await library.stock([])
+    library = Library(dict, clock, RecordingObserver())
+    assert isinstance(await library.search("c", "money", 1), NotFound)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("knowledge")]
     await library.close()
 
 
 async def test_a_failing_database_is_a_reason_and_no_crash(
-    library: Library, handbook: Collection, monkeypatch: pytest.MonkeyPatch
+    library: Shop, handbook: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> str:
         raise sqlite3.OperationalError("database or disk is full")
 
-    await library.stock([handbook])
+    library.stock(handbook)
     with monkeypatch.context() as patched:
         patched.setattr("runner.store.knowledge.shelf.match_of", broken)
         result = await library.search("handbook", "money", 1)
@@ -193,7 +203,7 @@ async def test_a_failing_database_is_a_reason_and_no_crash(
 
 
 # ── files that are not what they should be ───────────────────────────────────────────────────────────────
-async def test_what_cannot_be_read_is_left_out_and_told(library: Library, tmp_path: Path) -> None:
+async def test_what_cannot_be_read_is_left_out_and_told(library: Shop, tmp_path: Path) -> None:
     (tmp_path / "good.md").write_text("money")
     (tmp_path / "picture.md").write_bytes(b"\x89PNG\xff\xfe")
     (tmp_path / "nul.md").write_bytes(b"money\0")
@@ -201,13 +211,14 @@ async def test_what_cannot_be_read_is_left_out_and_told(library: Library, tmp_pa
     (tmp_path / "folder.md").mkdir()
     (tmp_path / "loose.md").symlink_to(tmp_path / "nowhere")
     os.mkfifo(tmp_path / "pipe.md")
-    told = await library.stock([Collection("handbook", tmp_path, ("*.md",))])
+    library.stock(Collection("handbook", tmp_path, ("*.md",)))
+    assert [one.source for one in await found(library, "money")] == ["good.md"]
+    told = [event.why for event in library.told.events if isinstance(event, Fault)]
     assert sorted(told) == [
         "handbook: large.md is too large: more than 2 MiB",
         "handbook: nul.md is not a UTF-8 text, or cannot be read",
         "handbook: picture.md is not a UTF-8 text, or cannot be read",
     ]
-    assert [one.source for one in await found(library, "money")] == ["good.md"]
 
 
 def test_too_many_files_are_cut_and_told(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ async def test_no_answer_is_the_nodes_failure(answer: NotAnswered | Refused) -> 
     assert isinstance((await VisionDoer(a_book).do(it)).result, Failed)
 
 
-@pytest.mark.parametrize("wrote", ["", "please check this", "[File not mine.txt]\nor is it"])
+@pytest.mark.parametrize("wrote", ["", "please check this", "[File not mine.txt]\nor is it", "x [File order"])
 async def test_the_text_of_a_document_without_the_users_words(wrote: str) -> None:
     perceived = "\n\n".join([*([wrote] if wrote else []), "[File order.txt]\nline 1\n\nline 2"])
     message = a_message(wrote, attachments=(FILE,))
