@@ -167,6 +167,27 @@ class Workspace:
 
 
 @dataclass(frozen=True, slots=True)
+class Teammate:
+    """A bot that work is handed over to, and what it is for, in words for a model."""
+
+    bot: str
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """A workflow that answers in place of the agent loop, as it was written; it was read and has no fault.
+
+    Attributes:
+        source: `{nodes, edges}` as JSON text.
+        parts: the sub-workflows that it may use: name and JSON text of each.
+    """
+
+    source: str
+    parts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Channel:
     """One connection of a bot.
 
@@ -314,6 +335,8 @@ class Bot:
         response_cache: whether an answer is kept for the same question; None: no.
         schedule: what is handed in as batches, by the clock.
         workspace: the tool servers whose tools it has besides `tools`; None: none.
+        workflow: what answers in place of the agent loop; None: the loop.
+        team: the bots that it may hand work over to, in the order of bots.yaml.
     """
 
     id: str
@@ -347,6 +370,8 @@ class Bot:
     response_cache: ResponseCache | None = None
     schedule: tuple[Schedule, ...] = ()
     workspace: Workspace | None = None
+    workflow: Workflow | None = None
+    team: tuple[Teammate, ...] = ()
 
     @property
     def cheap(self) -> ModelChoice:

@@ -25,6 +25,7 @@ from runner.bots import Bot, ModelChoice
 from runner.clock import Clock
 from runner.conversations.models import AssistantMessage, Message, ToolCall, ToolMessage, ToolResult
 from runner.conversations.window import Marks
+from runner.errors import StoreError
 from runner.money.amounts import ZERO, Money
 from runner.money.ledger import Attempt
 from runner.money.prices import PriceBook
@@ -76,6 +77,8 @@ class LoopResult:
         detail: why, for logs (a provider's fault, the scope that refused).
         heard: what was paid to write speech down before the model was asked; its usage is in seconds.
         labelled: what was paid to name the message's kind before it was decided who answers.
+        said: what the user has read already, before the turn's end.
+        steps: how many steps the loop has by now; `attempts_used`: ledger rows of the turn.
     """
 
     stop: StopReason
@@ -86,6 +89,9 @@ class LoopResult:
     detail: str = ""
     heard: PaidReply | None = None
     labelled: PaidReply | None = None
+    said: tuple[str, ...] = ()
+    steps: int = 0
+    attempts_used: int = 0
 
     @property
     def usage(self) -> Usage:
@@ -122,7 +128,16 @@ class _Progress:
         messages = self.messages
         if messages and isinstance(messages[-1], AssistantMessage):
             messages = messages[:-1]
-        return LoopResult(stop, text, tuple(messages), tuple(self.replies), tuple(self.runs), detail)
+        return LoopResult(
+            stop,
+            text,
+            tuple(messages),
+            tuple(self.replies),
+            tuple(self.runs),
+            detail,
+            steps=self.taken,
+            attempts_used=self.attempts_used,
+        )
 
 
 class AgentLoop:
@@ -258,15 +273,25 @@ class AgentLoop:
                 )
                 for call in calls
             ]
-        runs = tuple(run.result() for run in running)
+        ended = [run.result() for run in running]
+        for end in ended:
+            if isinstance(end, StoreError):
+                raise end
+        runs = tuple(end for end in ended if not isinstance(end, StoreError))
         await self._save(session, task, progress, ToolsDone(runs))
         return runs
 
-    async def _tool(self, tools: Toolbox, call: ToolCall, deadline: float, *, interrupted: bool) -> ToolRun:
+    async def _tool(
+        self, tools: Toolbox, call: ToolCall, deadline: float, *, interrupted: bool
+    ) -> ToolRun | StoreError:
+        """One call's result; a failing store as a value: raised here, it would hide that the turn is cancelled."""
         if interrupted:
             return ToolRun(call, ToolResult(call.id, call.name, INTERRUPTED, ok=False), 0)
         begun = self._clock.monotonic()
-        result = await tools.run(call, max(0.0, deadline - begun))
+        try:
+            result = await tools.run(call, max(0.0, deadline - begun))
+        except StoreError as error:
+            return error
         return ToolRun(call, result, int((self._clock.monotonic() - begun) * 1000))
 
     async def _save(self, session: LaneSession, task: LoopTask, progress: _Progress, step: Step) -> None:

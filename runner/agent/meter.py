@@ -132,8 +132,8 @@ class Meter:
         return frozenset(self._running)
 
     async def settled(self, turn: str) -> None:
-        """Wait until every attempt of this turn is settled: whoever begins it again finds what it paid."""
-        tasks = [task for task, of in self._running.items() if of == turn]
+        """Wait until every attempt of this turn and its parts is settled: begun again, it finds what it paid."""
+        tasks = [task for task, of in self._running.items() if of == turn or of.startswith(f"{turn}.")]
         if tasks:
             await asyncio.wait(tasks)
 

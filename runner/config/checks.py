@@ -18,6 +18,7 @@ from runner.config.problems import dotted
 from runner.config.routing_checks import check_routing
 from runner.config.schedule_checks import check_schedule
 from runner.config.settings import ProviderSettings
+from runner.config.team_checks import check_teams
 from runner.config.workspace_checks import check_servers, check_workspace
 from runner.money.prices import PriceBook
 
@@ -49,6 +50,7 @@ def check(
             check_models(draft, file, prices, providers, findings)
             _reachable(draft, file.server.host, findings)
             _posted_to(draft, file.server.public_url, findings)
+    check_teams(drafts, file.bots, findings)
     _accounts([draft for draft in drafts if draft.section.enabled], findings)
     signing = file.server.jwt_secret
     if signing is not None and len(signing.get_secret_value()) < SHORTEST_SIGNING_SECRET:
@@ -87,10 +89,7 @@ def _tool_names(draft: Draft, findings: Findings) -> None:
 def _not_yet(draft: Draft, findings: Findings) -> None:
     """What the file may say already, but nothing would come of."""
     section = draft.section
-    for field, wanted in (
-        ("workflow_enabled", section.workflow_enabled),
-        ("team", bool(section.team)),
-    ):
+    for field, wanted in (("workflow_enabled", section.workflow_enabled),):
         if wanted:
             at = findings.where(draft.place(field), ("defaults", field))
             findings.problem(draft.place(field), "comes with a later version", at=at)

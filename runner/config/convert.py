@@ -38,6 +38,7 @@ from runner.config.models import (
 from runner.config.routing_section import to_response_cache, to_routing
 from runner.config.schedule_section import to_schedule
 from runner.config.settings import AlertWebhook, ServerSettings
+from runner.config.team_section import to_team
 from runner.money.amounts import Money, from_cents
 from runner.money.terms import Plan, WalletTerms
 
@@ -89,6 +90,7 @@ def to_bot(draft: Draft, plans: Mapping[str, Plan], workspaces: Mapping[str, Wor
         response_cache=to_response_cache(section.response_cache),
         schedule=tuple(to_schedule(entry) for entry in section.schedule),
         workspace=None if section.workspace_id is None else workspaces[section.workspace_id],
+        team=to_team(section.team),
     )
 
 

@@ -15,6 +15,7 @@ from runner.config.caps import CapsSection
 from runner.config.fields import MOST_CENTS, Cents, Number, Section, UserId, Whole
 from runner.config.routing_section import NoTaskOrName, ResponseCacheField, RoutingField
 from runner.config.schedule_section import ScheduleSection
+from runner.config.team_section import TeamField
 
 LONGEST_TIMEOUT_MS = 60_000
 
@@ -169,7 +170,7 @@ class BotSection(Section):
     workflow_enabled: bool = False
     workflow: dict[str, Any] | None = None
     workflow_json: str | dict[str, Any] | None = None
-    team: dict[str, Any] | list[Any] | None = None
+    team: TeamField = None
     task: NoTaskOrName = ""
     routing: RoutingField = None
     fallbacks: list[str] = Field(default_factory=list)

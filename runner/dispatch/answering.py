@@ -27,6 +27,7 @@ from runner.conversations.window import Marks
 from runner.dispatch.accounts import scopes_for
 from runner.dispatch.attachments import perceive
 from runner.dispatch.choosing import choose, sees_pictures
+from runner.dispatch.delegating import Delegation, asked_by, with_team
 from runner.dispatch.documents import Documents
 from runner.dispatch.drafts import drafts_for
 from runner.dispatch.errands import NOTHING_OWED, Owed, Resume
@@ -97,6 +98,9 @@ class Answering:
             self._observer.note(SummaryMissed(bot.id, scene.state.id, UNSUMMED))
         try:
             steps = tuple(step_from_json(step.payload) for step in scene.work.steps)
+            scene = with_team(
+                scene, Delegation(scene, session, self.answer, self._roster, self._clock), steps
+            )
             listening = self._listening(scene, steps)
             ear = self._agent.ear(listening, session)
             perceived = await perceive(
@@ -141,7 +145,7 @@ class Answering:
         return Listening(
             choice=choice,
             about=about(scene),
-            scopes=scopes_for(bot, self._roster),
+            scopes=scopes_for(bot, self._roster, scene.chain),
             deadline=scene.deadline,
             done=steps,
             attempts_used=scene.work.attempts_used,
@@ -151,7 +155,7 @@ class Answering:
     async def _ask(self, scene: Scene, listening: Listening, ear: Ear, session: LaneSession) -> Answered:
         """Decide who answers, then look for the answer, or ask for it, behind what was heard and decided."""
         judge = self._agent.judge(listening, ear, session)
-        chosen = await choose(scene, judge, self._agent.sees)
+        chosen = asked_by(scene, await choose(scene, judge, self._agent.sees))
         going_on = replace(listening, done=listening.done[judge.steps :], attempts_used=judge.attempts_used)
         question = _question(scene)
         result = None

@@ -25,6 +25,21 @@ from runner.ports.tools import Toolbox
 
 
 @dataclass(frozen=True, slots=True)
+class Askers:
+    """The bots that wait for this one's answer.
+
+    Attributes:
+        chain: their ids, the one that the user writes to first.
+        platform: where the user writes.
+        deadline: `clock.monotonic()` at which the last of them waits no longer.
+    """
+
+    chain: tuple[str, ...]
+    platform: str
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """A turn's surroundings, read once at its start.
 
@@ -38,6 +53,7 @@ class Scene:
         begun: `clock.monotonic()` at its start.
         errand: what the runner owes, where this is no message of the platform; `message` is then the one that it
             is about.
+        askers: who waits for the answer, where another bot has asked; None: the user did.
     """
 
     work: Work
@@ -51,6 +67,7 @@ class Scene:
     begun: float
     dropped: int = 0
     errand: Duty | None = None
+    askers: Askers | None = None
 
     @property
     def past(self) -> tuple[Message, ...]:
@@ -71,13 +88,21 @@ class Scene:
     @property
     def platform(self) -> str:
         """The channel's platform, or its name where the bot has it no more."""
+        if self.askers is not None:
+            return self.askers.platform
         channel = self.work.channel
         return next((c.platform for c in self.bot.channels if c.name == channel), channel)
 
     @property
     def deadline(self) -> float:
         """`clock.monotonic()` at which the message's time is over."""
-        return self.begun + self.bot.limits.timeout_s
+        own = self.begun + self.bot.limits.timeout_s
+        return own if self.askers is None else min(own, self.askers.deadline)
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """The bots that wait for this one's answer."""
+        return () if self.askers is None else self.askers.chain
 
     def perceiving(self, perceived: Perceived) -> Scene:
         """The same, with what came along in the user's message."""

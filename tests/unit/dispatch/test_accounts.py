@@ -98,3 +98,27 @@ def test_without_a_key_byok_is_paid_by_the_runners() -> None:
     roster = FakeRoster()
     bot = roster.add(a_bot(billing_mode=BillingMode.BYOK))
     assert PURSE in scopes_for(bot, roster)(CALL)
+
+
+def test_a_bot_that_another_asks_has_its_own_limits_and_counts_for_the_askers_team() -> None:
+    roster = FakeRoster()
+    day, ever = (Cap(Per.USER, Period.LIFETIME, Money(7)), Cap(Per.TEAM, Period.LIFETIME, Money(90)))
+    roster.add(
+        a_bot("reception", cap=Money(1), caps=(day, ever), limits=Limits(max_cost_per_message=Money(1)))
+    )
+    roster.add(a_bot("billing", caps=(Cap(Per.TEAM, Period.MONTH, Money(50)),)))
+    refunds = roster.add(a_bot("refunds", cap=Money(5)))
+    found = scopes_for(refunds, roster, ("reception", "billing"))(replace(CALL, bot="refunds"))
+    assert limits(found) == {
+        "team:reception": 90,
+        "team:billing@2026-11": 50,
+        "bot:refunds": 5,
+        "wallet": None,
+    }
+
+
+def test_a_bot_in_a_ring_counts_once_for_its_own_team() -> None:
+    roster = FakeRoster()
+    ring = roster.add(a_bot("bot", caps=(Cap(Per.TEAM, Period.LIFETIME, Money(90)),)))
+    found = scopes_for(ring, roster, ("bot", "gone"))(CALL)
+    assert [scope.name for scope in found] == ["team:bot", "bot:bot", "wallet"]

@@ -1,0 +1,1 @@
+"""Teams: a bot that hands work over to others."""
