@@ -106,7 +106,9 @@ async def test_a_user_without_channel_is_a_channel() -> None:
     assert (second.chat.id, second.sender.id, second.command) == ("c", "u1", None)
 
 
-@pytest.mark.parametrize(("body", "task"), [({}, ""), ({"task": None}, ""), ({"task": "refund_2"}, "refund_2")])
+@pytest.mark.parametrize(
+    ("body", "task"), [({}, ""), ({"task": None}, ""), ({"task": "refund_2"}, "refund_2")]
+)
 async def test_a_message_may_say_what_it_is_for(body: dict[str, Any], task: str) -> None:
     one = adapter()
     answering = Answering(one)
