@@ -77,8 +77,8 @@ class HandoffDesk:
 def errand_of(handoff: Handoff, resume: Resume) -> Errand:
     """What a decision sets off: the hand-off's errand, with the decision in it."""
     message, duty = unwrap(handoff.errand)
-    if isinstance(duty, Resume):
-        resume = replace(resume, run=duty.run)
+    if isinstance(duty, Resume):  # with all else that it says of where the run goes on
+        resume = replace(duty, decision=resume.decision, comment=resume.comment, by=resume.by)
     return Errand(
         key=f"{handoff.id}.decided",
         bot=handoff.bot,
