@@ -3,7 +3,8 @@
     turn t12 of reception ─▶ part t12.d1 of billing ─▶ part t12.d1.d1 of refunds
                              billing's model, tools, limits, caps; the asker's time, channel and user
 
-Rules: the asked bot sees one message and nothing of the conversation; it may be asked by whoever names it in its
+Rules: the asked bot sees one message and nothing of the conversation; what is handed over with it stands in front, or
+becomes variables of its workflow; it may be asked by whoever names it in its
 `team:`, whoever may write to it itself. Its calls stand in the ledger under the part, as its own. Nothing that it
 leaves to be done later can be kept, for its turn has no end of its own: a run that has to wait is told as a failure.
 """
@@ -26,6 +27,7 @@ from runner.dispatch.texts import closing_text
 from runner.ports.dialogue import StopReason
 from runner.ports.mail import ConversationState
 from runner.ports.roster import Roster
+from runner.ports.runs import RunStatus
 from runner.ports.stores import LaneSession
 from runner.teams.handoff import Handed, TeamToolbox, asked_before
 from runner.teams.roster import Request
@@ -83,16 +85,17 @@ class Delegation:
             steps=steps,
             attempts_used=used,
         )
-        askers = Askers((*self._scene.chain, self._scene.bot.id), self._scene.platform, now + timeout_s)
+        asker, text = self._scene, request.text if bot.workflow is None else request.message
+        askers = Askers((*asker.chain, asker.bot.id), asker.platform, now + timeout_s, request.context)
         state = ConversationState(self._scene.state.id, work.accepted_ms, work.accepted_ms)
-        asked = replace(self._scene.message, text=request.text, attachments=(), command=None)
+        asked = replace(self._scene.message, text=text, attachments=(), command=None)
         scene = Scene(
             work=work,
             bot=bot,
             adapter=None,
             message=asked,
             state=state,
-            history=(UserMessage(request.text),),
+            history=(UserMessage(text),),
             toolbox=self._roster.toolbox(bot.id),
             marks=self._scene.marks,
             begun=now,
@@ -103,7 +106,7 @@ class Delegation:
 
 def with_team(scene: Scene, colleagues: Delegation, steps: tuple[Step, ...]) -> Scene:
     """The same, with the bot's team among its tools; `steps`: those that its turn has stored."""
-    if not scene.bot.team:
+    if not scene.bot.team and scene.bot.workflow is None:
         return scene
     toolbox = TeamToolbox(
         scene.toolbox,
@@ -131,9 +134,10 @@ def asked_by(scene: Scene, chosen: Chosen) -> Chosen:
 
 def _handed(bot: Bot, reply: Reply) -> Handed:
     """The end of the asked bot's turn as its asker reads it."""
-    if reply.owed.errands or reply.owed.handoff is not None:
+    run = reply.owed.run
+    if reply.owed.errands or (run is not None and run.status is RunStatus.WAITING):
         return Handed(
-            f"The bot {bot.id} would have to wait for this, which it can't do for another bot.", ok=False
+            f"The bot {bot.id} can't finish this now, and it does nothing later for another bot.", ok=False
         )
     text = closing_text(bot, reply.result)
     if reply.result.stop in _GOOD and reply.result.text.strip():

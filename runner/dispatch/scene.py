@@ -6,8 +6,9 @@ came along with the message takes the place of its bare text afterwards.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TypeGuard
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeGuard
 
 from adapters.contract import Adapter, Capabilities
 from adapters.messages import ChatKind, InboundMessage
@@ -32,11 +33,13 @@ class Askers:
         chain: their ids, the one that the user writes to first.
         platform: where the user writes.
         deadline: `clock.monotonic()` at which the last of them waits no longer.
+        context: what the last of them found out, by name.
     """
 
     chain: tuple[str, ...]
     platform: str
     deadline: float
+    context: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,11 @@ class Scene:
     def chain(self) -> tuple[str, ...]:
         """The bots that wait for this one's answer."""
         return () if self.askers is None else self.askers.chain
+
+    @property
+    def context(self) -> Mapping[str, Any]:
+        """What another bot hands over with its request, by name."""
+        return {} if self.askers is None else self.askers.context
 
     def perceiving(self, perceived: Perceived) -> Scene:
         """The same, with what came along in the user's message."""

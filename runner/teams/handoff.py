@@ -103,13 +103,17 @@ class TeamToolbox:
         request = read_request(bot, call.arguments)
         if isinstance(request, BadArguments):
             handed = Handed(f"The call was not made: {request.why}.", ok=False)
-        elif self._hops >= MOST_HOPS:
-            handed = Handed(TOO_FAR, ok=False)
-        elif timeout_s <= 0:
-            handed = Handed(NO_TIME, ok=False)
         else:
-            handed = await self._colleagues.ask(request, part, timeout_s)
+            handed = await self.hand_over(request, part, timeout_s)
         return ToolResult(call.id, call.name, capped(handed.text, self._max_chars), handed.ok)
+
+    async def hand_over(self, request: Request, part: str, timeout_s: float) -> Handed:
+        """Ask another bot, a member or not: that is up to the caller, as is the part's name. Raises StoreError only."""
+        if self._hops >= MOST_HOPS:
+            return Handed(TOO_FAR, ok=False)
+        if timeout_s <= 0:
+            return Handed(NO_TIME, ok=False)
+        return await self._colleagues.ask(request, part, timeout_s)
 
 
 def asked_before(steps: Iterable[Step]) -> int:
