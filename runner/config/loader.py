@@ -16,6 +16,8 @@ from runner.config import checks, convert
 from runner.config.document import read_document
 from runner.config.drafts import draft_bots
 from runner.config.findings import Findings
+from runner.config.knowledge_checks import check_knowledge
+from runner.config.knowledge_section import to_collections
 from runner.config.models import FileSection
 from runner.config.price_books import load_book, price_rows
 from runner.config.problems import Problem, Problems
@@ -58,6 +60,7 @@ def parse(text: str, file: str, sources: Sources) -> Loaded | Problems:
     drafts = draft_bots(section.bots, section.defaults, findings)
     providers = provider_settings(section, drafts, sources.environ, findings)
     checks.check(section, drafts, prices, providers, findings)
+    check_knowledge(section.knowledge, sources.folder, findings)
     failed = findings.failed()
     if failed is not None:
         return failed
@@ -77,6 +80,7 @@ def parse(text: str, file: str, sources: Sources) -> Loaded | Problems:
             bots=tuple(convert.to_bot(draft, plans, workspaces) for draft in drafts),
             alerts=convert.to_alerts(section.alerts),
             wallet=convert.to_wallet(section.wallet),
+            knowledge=to_collections(section.knowledge, sources.folder),
         ),
         findings.ordered_warnings(),
     )

@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr
 from runner.bots import Texts
 from runner.config.caps import CapsSection
 from runner.config.fields import MOST_CENTS, Cents, Number, Section, UserId, Whole
+from runner.config.knowledge_section import CollectionSection
 from runner.config.routing_section import NoTaskOrName, ResponseCacheField, RoutingField
 from runner.config.schedule_section import ScheduleSection
 from runner.config.team_section import TeamField
@@ -197,6 +198,7 @@ class FileSection(Section):
     plans: dict[str, PlanSection] = Field(default_factory=dict)
     wallet: WalletSection | None = None
     workspaces: dict[str, WorkspaceSection] = Field(default_factory=dict)
+    knowledge: dict[str, CollectionSection] = Field(default_factory=dict)
     alerts: AlertsSection = AlertsSection()
     reload: Literal["auto", "off"] = "auto"
     defaults: dict[str, Any] = Field(default_factory=dict)

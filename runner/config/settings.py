@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +11,7 @@ from runner.bots import Bot, Secret, Workspace
 from runner.config.problems import Problem
 from runner.money.prices import PriceBook
 from runner.money.terms import Plan, WalletTerms
+from runner.ports.knowledge import Collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Settings:
         prices: the chosen book with the operator's rows.
         alerts: None: nobody is posted to.
         wallet: None: the wallet limits nothing before something was paid in.
+        knowledge: files that workflows may look things up in, by the collection's name.
         bots: in the file's order, disabled ones included.
     """
 
@@ -81,6 +83,7 @@ class Settings:
     bots: tuple[Bot, ...]
     alerts: AlertWebhook | None = None
     wallet: WalletTerms | None = None
+    knowledge: Mapping[str, Collection] = field(default_factory=dict)
 
     def bot(self, bot_id: str) -> Bot | None:
         """The bot of that id."""

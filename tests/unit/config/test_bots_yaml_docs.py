@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from adapters import registry
 from runner.bots import Signal
-from runner.config import models, routing_section
+from runner.config import knowledge_section, models, routing_section
 from runner.config.caps import CapsSection
 from runner.config.known import PROVIDERS
 from runner.config.loader import parse
@@ -29,6 +29,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "plans": models.PlanSection,
     "wallet": models.WalletSection,
     "workspaces": models.ToolServerSection,
+    "knowledge": knowledge_section.CollectionSection,
     "alerts": models.AlertsSection,
     "A bot": models.BotSection,
     "caps": CapsSection,
