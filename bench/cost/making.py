@@ -31,6 +31,7 @@ GAP_S = 60.0
 HARDER_THAN_DECLARED = 0.04
 WITH_TOOLS = 0.45
 LONG_RESULTS = 0.04
+AGENTS_SHARE = 3
 TASKS: Mapping[str, Tier] = {"status": "small", "change": "standard", "dispute": "strong"}
 _WEIGHTS = (0.5, 0.4, 0.1)
 _LANGUAGES: Mapping[str, tuple[str, str, str]] = {
@@ -106,9 +107,13 @@ def support(seed: int, size: Size) -> Workload:
 
 
 def agent(seed: int, size: Size) -> Workload:
-    """The same with 2 to 6 calls for nearly each message: a window of 20 holds two of its turns."""
+    """The same with 2 to 6 calls for nearly each message: a window of 20 holds two of its turns.
+
+    Its chats have fewer turns: with as many, their whole history would not fit into models.
+    """
     dice = random.Random(f"agent {seed}")
-    return _support("agent", dice, size, lambda: 0 if dice.random() < 0.08 else dice.randint(2, 6))
+    shorter = Size(size.chats, max(1, size.turns // AGENTS_SHARE))
+    return _support("agent", dice, shorter, lambda: 0 if dice.random() < 0.08 else dice.randint(2, 6))
 
 
 def _support(name: str, dice: random.Random, size: Size, calls: Callable[[], int]) -> Workload:
