@@ -33,7 +33,6 @@ WITH_TOOLS = 0.45
 LONG_RESULTS = 0.04
 AGENTS_SHARE = 3
 TASKS: Mapping[str, Tier] = {"status": "small", "change": "standard", "dispute": "strong"}
-_WEIGHTS = (0.5, 0.4, 0.1)
 _LANGUAGES: Mapping[str, tuple[str, str, str]] = {
     "Bengali": (BENGALI, " ", "। "),
     "Japanese": (JAPANESE, "", "。"),
@@ -60,15 +59,16 @@ def gap_s(dice: random.Random, middle_s: float = GAP_S, hours: float = 0.04) -> 
 class _Matters:
     """What a user is about: some messages long, then something else."""
 
-    def __init__(self, dice: random.Random, stays: float) -> None:
+    def __init__(self, dice: random.Random, stays: float, weights: Sequence[float] = (0.5, 0.4, 0.1)) -> None:
         self._dice = dice
+        self._weights = weights
         self._stays = stays
         self._task = ""
 
     def next(self, *, new: bool) -> tuple[str, Tier]:
         """The task of the next message, and what it needs; `new`: another user begins."""
         if new or self._dice.random() >= self._stays:
-            self._task = self._dice.choices(list(TASKS), _WEIGHTS)[0]
+            self._task = self._dice.choices(list(TASKS), self._weights)[0]
         needs = TASKS[self._task]
         if self._dice.random() < HARDER_THAN_DECLARED:
             needs = TIERS[min(TIERS.index(needs) + 1, len(TIERS) - 1)]
@@ -154,6 +154,7 @@ def faq(seed: int, size: Size) -> Workload:
         (prose(dice, int(skewed(dice, 70, 0.5, 15, 300))), prose(dice, int(skewed(dice, 260, 0.5, 40, 900))))
         for _ in range(80)
     ]
+    matters = _Matters(dice, 0.0, (0.9, 0.1, 0.0))
     popular = [1 / (rank + 1) for rank in range(len(known))]
     chats = []
     at_s = 0.0
@@ -162,15 +163,9 @@ def faq(seed: int, size: Size) -> Workload:
         asked, answer = dice.choices(known, popular)[0]
         if dice.random() < 0.6:  # most people find words of their own
             asked = f"{asked} {prose(dice, 20)}"
-        task, needs = ("status", "small") if dice.random() < 0.9 else ("change", "standard")
-        chats.append(
-            Chat(f"faq-{number}", (Turn(asked, (Reply(answer),), at_s, task=task, needs=_tier(needs)),))
-        )
+        task, needs = matters.next(new=True)
+        chats.append(Chat(f"faq-{number}", (Turn(asked, (Reply(answer),), at_s, task=task, needs=needs),)))
     return Workload("faq", (persona,), tuple(chats), tasks=TASKS)
-
-
-def _tier(name: str) -> Tier:
-    return next(tier for tier in TIERS if tier == name)
 
 
 def languages(seed: int, size: Size) -> Workload:
