@@ -15,6 +15,7 @@ from runner.app.making import providers_used
 from runner.app.parts import Daemon
 from runner.app.working import stop
 from runner.clock import iso
+from runner.config.templates import templates
 from runner.dispatch.treasury import Treasury
 from runner.errors import OperatorError
 from runner.ports.notifier import Notifier
@@ -60,6 +61,7 @@ async def serving(daemon: Daemon, notifier: Notifier) -> AsyncIterator[str]:
         started_ms=clock.now_ms(),
         pid=os.getpid(),
         public_url=settings.server.public_url,
+        templates=templates,
     )
     server = Server(parts, site.observer)
     url = await server.start(settings.server.host, settings.server.port)

@@ -26,21 +26,58 @@ To fill in: take away the # signs of the bot that you want, and export the varia
 such as SUPPORT_TOKEN (from @BotFather) and ANTHROPIC_API_KEY."""
 
 
+NEXT_OF_TEMPLATE = """\
+{path} is written: {name}. {description}
+
+To fill in:
+  export {exports}
+  in {path}: the platform, and the lines that begin with "Context - "
+
+  botrunner check {option}        what is wrong with the file, if anything
+  botrunner chat {bot} {option}   talk to that bot here
+  botrunner run {option}          start everything"""
+
+
 def init(
     context: typer.Context,
     config: Annotated[
         Path | None,
         typer.Option("--config", "-c", metavar="FILE", help="Where to write it, instead of ./bots.yaml."),
     ] = None,
+    template: Annotated[
+        str | None,
+        typer.Option("--template", "-t", metavar="NAME", help="support, community or sales: a whole bot."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> None:
     """Write a commented bots.yaml to start from, and say what to fill in."""
+    path = config or context.find_root().params.get("config") or HERE
+    option = "" if path == HERE else f"--config {path}"
+    said = _write_starter(path, option, force) if template is None else _made(template, path, option, force)
+    typer.echo("\n".join(line.rstrip() for line in said.splitlines()))
+
+
+def _write_starter(path: Path, option: str, force: bool) -> str:
     from runner.config.starter import starter_text
 
-    path = config or context.find_root().params.get("config") or HERE
     _write(path, starter_text(), force)
-    option = "" if path == HERE else f"--config {path}"
-    typer.echo("\n".join(line.rstrip() for line in NEXT.format(path=path, option=option).splitlines()))
+    return NEXT.format(path=path, option=option)
+
+
+def _made(name: str, path: Path, option: str, force: bool) -> str:
+    """Write a template's file; what to fill in."""
+    from runner.config.templates import template, variables_of
+
+    made = template(name)
+    _write(path, made.text, force)
+    return NEXT_OF_TEMPLATE.format(
+        path=path,
+        name=made.name,
+        description=made.description,
+        exports=" ".join(f"{variable}=…" for variable in variables_of(made)),
+        bot=made.id,
+        option=option,
+    )
 
 
 def schema() -> None:

@@ -15,6 +15,7 @@ from runner.web.api.money import MoneyCalls
 from runner.web.api.privacy import Privacy
 from runner.web.api.reloading import Reloading
 from runner.web.api.reports import Reports
+from runner.web.api.setup import Setup
 from runner.web.api.showing import Showing
 from runner.web.api.status import Status
 from runner.web.api.talking import Talking
@@ -53,8 +54,10 @@ def build(app: web.Application, parts: WebParts) -> None:
 def calls_of(parts: WebParts, door: Doorkeeper) -> Sequence[AnyCall]:
     """Every call of the admin API."""
     showing = Showing(parts)
+    bots = Bots(parts, showing)
     return [
-        *Bots(parts, showing).calls(),
+        *bots.calls(),
+        *Setup(parts.templates, bots.make).calls(),
         *Talking(parts, door).calls(),
         *Status(parts, showing).calls(),
         *Reports(parts).calls(),

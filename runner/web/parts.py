@@ -15,6 +15,7 @@ from runner.money.prices import PriceBook
 from runner.ports.definitions import Definitions
 from runner.ports.reloads import Reloads
 from runner.ports.stores import Store
+from runner.ports.templates import Templates
 from runner.supervisor import LiveRoster
 from runner.telemetry.lag import LoopLag
 from runner.telemetry.standing import Probes
@@ -40,6 +41,7 @@ class WebParts:
         reloads: whoever reads bots.yaml again.
         tally: what happened since the start.
         changes: that something happened, for pages that are open; `last_errors`: of each bot.
+        templates: what bots can be made of.
         public_url: where this server is reached from outside; None: not told.
     """
 
@@ -64,3 +66,4 @@ class WebParts:
     started_ms: UnixMs
     pid: int
     public_url: str | None = None
+    templates: Templates = tuple

@@ -125,7 +125,11 @@ class Bots:
         ]
         if faults:
             return invalid(faults)
-        bot_id = next(iter(wanted.values()), None) or await self._free_id(str(fields.get("name") or ""))
+        return await self.make(next(iter(wanted.values()), None), fields)
+
+    async def make(self, wanted: str | None, fields: Mapping[str, Any]) -> web.StreamResponse:
+        """Write a new bot; its answer. `wanted`: its id; None: one is made of its name."""
+        bot_id = wanted or await self._free_id(str(fields.get("name") or ""))
         outcome = await self._parts.definitions.create(bot_id, fields)
         if not isinstance(outcome, Written):
             return _not_written(outcome)

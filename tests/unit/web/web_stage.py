@@ -21,6 +21,7 @@ from runner.agent.batch_meter.steps import BatchMeter
 from runner.agent.tools import EmptyToolbox
 from runner.bots import Bot, Channel, ModelChoice
 from runner.clock import SystemClock, UnixMs
+from runner.config.templates import templates
 from runner.dispatch.accounts import line_scopes_for
 from runner.dispatch.batches import BatchDesk
 from runner.dispatch.console import CONSOLE, Console
@@ -127,6 +128,7 @@ class Stage:
             started_ms=self.clock.now_ms(),
             pid=4711,
             public_url=self.public_url,
+            templates=templates,
         )
         self.server = Server(parts, self.observer)
         self.url = await self.server.start(self.host, 0)
