@@ -16,16 +16,18 @@ from runner.agent.tool_sessions import ToolSessions
 from runner.app.applying import Applying
 from runner.app.batching import desk_of
 from runner.app.digests import digests_of
+from runner.app.flowing import LazyFlows
 from runner.app.in_force import InForce
 from runner.app.making import Workshop, catalogue_of, hook_of, new_id, poster_of
 from runner.app.parts import SEND_STOP_S, Daemon, Pipeline, Site
 from runner.app.reloading import Reloader
+from runner.clock import Clock
 from runner.config.loader import load
 from runner.config.problems import Problems
 from runner.config.reload import Difference
 from runner.config.secret_store import SecretStore
 from runner.config.settings import Loaded, Settings
-from runner.dispatch.answering import Answering
+from runner.dispatch.answering import Answerers, Answering
 from runner.dispatch.commands import Commands
 from runner.dispatch.console import Console
 from runner.dispatch.errands import ErrandBell, ErrandWatch
@@ -42,6 +44,7 @@ from runner.ports.observer import Observer
 from runner.ports.stores import Recovery, Store
 from runner.providers.catalogue import Catalogue
 from runner.store.catalogue import open_store
+from runner.store.knowledge.library import Library
 from runner.supervisor import LiveRoster, Supervisor
 from runner.telemetry.alerts import Alerts
 from runner.telemetry.everyone import Everyone
@@ -75,6 +78,7 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
         stack.push_async_callback(shared.close)
         sessions = ToolSessions()
         stack.push_async_callback(sessions.close)
+        library = _library(stack, in_force, clock, observer)
         console = Console(new_id)
         servers = _servers(site, observer)
         workshop = Workshop(shared, sessions, connect, servers)
@@ -87,8 +91,18 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
         bell = ErrandBell()
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         site = replace(site, observer=Everyone((observer, alerts, bell)))
-        seen = _Seen(tally, changes, last_errors)
-        parts = _Parts(site, store, roster, console, catalogue, recovery, in_force, workshop, seen)
+        parts = _Parts(
+            site,
+            store,
+            roster,
+            console,
+            catalogue,
+            recovery,
+            in_force,
+            workshop,
+            _Seen(tally, changes, last_errors),
+            library,
+        )
         daemon = _assemble(parts, tasks)
         await daemon.meter.open()
         await store.define_bots(digests_of(settings.bots), clock.now_ms())
@@ -129,6 +143,13 @@ def _servers(site: Site, observer: Observer) -> ToolServers:
     return ToolServers(SdkOpener(Place(folder, site.environ, site.clock)), site.clock, observer)
 
 
+def _library(stack: AsyncExitStack, in_force: InForce, clock: Clock, observer: Observer) -> Library:
+    """What workflows may look things up in, as bots.yaml has it now."""
+    library = Library(lambda: in_force.settings.knowledge, clock, observer)
+    stack.push_async_callback(library.close)
+    return library
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """Who watches, for the pages of HTTP."""
@@ -151,6 +172,7 @@ class _Parts:
     in_force: InForce
     workshop: Workshop
     seen: _Seen
+    library: Library
 
 
 def _assemble(parts: _Parts, tasks: asyncio.TaskGroup) -> Daemon:
@@ -169,7 +191,8 @@ def _assemble(parts: _Parts, tasks: asyncio.TaskGroup) -> Daemon:
     agent = AgentLoop(meter, book, clock)
     kept = KeptAnswers(store, clock, observer)
     summaries = Summaries(meter, store, roster, clock, observer, tasks)
-    answering = Answering(roster, agent, kept, summaries, clock, observer, tasks)
+    flows = LazyFlows(agent, meter, book, store.runs, parts.library, outbox, clock, observer)
+    answering = Answering(roster, Answerers(agent, kept, flows), summaries, clock, observer, tasks)
     handler = TurnHandler(roster, answering, Commands(store), outbox, clock, observer, tasks)
     lanes = Lanes(store, roster, handler.handle, clock, observer, tasks)
     inbox = Inbox(store, roster, lanes, clock, observer, outbox.hand_out_again)

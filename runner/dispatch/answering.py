@@ -1,7 +1,8 @@
 """From a scene to an answer: what came along, who is asked, what is kept of it.
 
     perceive ─▶ choose ─▶ kept answer?  ─▶ the same text again, at no cost
-                             └▶ agent loop
+       │                     └▶ agent loop
+       └▶ a bot with a workflow: its run, begun or gone on with
     … the turn has ended (T4) …  ─▶ the answer is kept, where the bot keeps answers
                                  └▶ a head is made ahead, where the window is about to move
 
@@ -12,15 +13,16 @@ after the turn's end holds up nobody and may be lost.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from runner.agent.kept import KeptAnswers, Question, question_of
 from runner.agent.loop import AgentLoop, LoopResult, LoopTask
 from runner.agent.replies import Step, step_from_json
 from runner.agent.routing import Routed
 from runner.agent.transcribe import Ear, Listening
-from runner.bots import Bot
+from runner.bots import Bot, Workflow
 from runner.clock import Clock
 from runner.conversations.models import Message, UserMessage
 from runner.conversations.window import Marks
@@ -39,6 +41,9 @@ from runner.ports.mail import ConversationState
 from runner.ports.observer import Fault, Observer, SummaryMissed
 from runner.ports.roster import Roster
 from runner.ports.stores import LaneSession
+
+if TYPE_CHECKING:  # loaded by bots with workflows only
+    from runner.dispatch.flows import Flows
 
 UNSUMMED = "the window moved before its summary was there"
 
@@ -59,22 +64,31 @@ class Answered:
     owed: Owed = NOTHING_OWED
 
 
+@dataclass(frozen=True, slots=True)
+class Answerers:
+    """Who may answer: the agent, an answer that was kept, a workflow. `flows`: made when one is needed."""
+
+    agent: AgentLoop
+    kept: KeptAnswers
+    flows: Callable[[], Flows]
+
+
 class Answering:
     """Has messages answered. Holds nothing of any of them."""
 
     def __init__(
         self,
         roster: Roster,
-        agent: AgentLoop,
-        kept: KeptAnswers,
+        answerers: Answerers,
         summaries: Summaries,
         clock: Clock,
         observer: Observer,
         tasks: asyncio.TaskGroup,
     ) -> None:
         self._roster = roster
-        self._agent = agent
-        self._kept = kept
+        self._agent = answerers.agent
+        self._kept = answerers.kept
+        self._flows = answerers.flows
         self._summaries = summaries
         self._clock = clock
         self._observer = observer
@@ -92,8 +106,6 @@ class Answering:
     async def answer(self, scene: Scene, session: LaneSession) -> Answered:
         """Answer one message. Raises StoreError: the turn is to be begun again."""
         bot = scene.bot
-        if isinstance(scene.errand, Resume):
-            return await self._resume(scene, scene.errand, session)
         if scene.dropped and bot.conversations.summarize:
             self._observer.note(SummaryMissed(bot.id, scene.state.id, UNSUMMED))
         try:
@@ -102,6 +114,8 @@ class Answering:
                 scene, Delegation(scene, session, self.answer, self._roster, self._clock), steps
             )
             listening = self._listening(scene, steps)
+            if isinstance(scene.errand, Resume):
+                return await self._resume(scene, scene.errand, listening, session)
             ear = self._agent.ear(listening, session)
             perceived = await perceive(
                 scene.message,
@@ -114,6 +128,8 @@ class Answering:
             scene = scene.perceiving(perceived)
             if perceived.end is not None:
                 return Answered(scene, replace(perceived.end, heard=ear.paid))
+            if bot.workflow is not None:
+                return await self._run(scene, bot.workflow, listening, ear, session)
             return await self._ask(scene, listening, ear, session)
         except StoreError:
             raise
@@ -121,9 +137,20 @@ class Answering:
             self._observer.note(Fault("turn", repr(error), bot.id, scene.work.turn, error))
             return Answered(scene, LoopResult(StopReason.INTERNAL_ERROR, detail=repr(error)))
 
-    async def _resume(self, scene: Scene, resume: Resume, session: LaneSession) -> Answered:
-        """Go on with a run that has waited; of one that is not there (any more) nothing is said."""
-        return Answered(scene, LoopResult(StopReason.NOTICE, detail=f"there is no run {resume.run}"))
+    async def _run(
+        self, scene: Scene, workflow: Workflow, listening: Listening, ear: Ear, session: LaneSession
+    ) -> Answered:
+        """Have a workflow answer, behind what was heard."""
+        going_on = replace(listening, done=listening.done[ear.steps :], attempts_used=ear.attempts_used)
+        result, owed = await self._flows().answer(scene, workflow, going_on, ear.steps, session)
+        return Answered(scene, replace(result, heard=ear.paid), owed=owed)
+
+    async def _resume(
+        self, scene: Scene, resume: Resume, listening: Listening, session: LaneSession
+    ) -> Answered:
+        """Go on with a run that has waited."""
+        result, owed = await self._flows().resume(scene, resume, listening, session)
+        return Answered(scene, result, owed=owed)
 
     async def after(self, answered: Answered, state: ConversationState, said: Sequence[Message]) -> None:
         """The turn has ended: keep what can be used again.

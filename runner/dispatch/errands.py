@@ -39,12 +39,18 @@ _BEGINS = '{"errand":'
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """A run goes on. `decision`: a reviewer's, with their `comment` and name; empty: its time has come."""
+    """A run goes on.
+
+    Attributes:
+        decision: a reviewer's, with their `comment` and name; empty: a time has come.
+        step: whose time that is, by its number in the run.
+    """
 
     run: str
     decision: str = ""
     comment: str = ""
     by: str = ""
+    step: int = 0
 
 
 @dataclass(frozen=True, slots=True)

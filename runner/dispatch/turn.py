@@ -125,6 +125,8 @@ class TurnHandler:
             answered = await self._answering.answer(scene, session)
         scene, result = answered.scene, answered.result
         text = closing_text(bot, result)
+        if scene.capabilities.collects:
+            text = "\n\n".join(each for each in (*result.said, text) if each)
         finished, said = await self._finish(scene, result, text, scene.state, session, answered.owed)
         await self._answering.after(answered, finished.conversation, said)
 
@@ -148,6 +150,8 @@ class TurnHandler:
         latency_ms = int((self._clock.monotonic() - scene.begun) * 1000)
         breakdown = token_breakdown(scene.bot.system_prompt, scene.toolbox.specs, scene.sent, result)
         report = turn_report(scene.work.turn, state.id, result, latency_ms, breakdown)
+        if owed.run is not None:
+            report["run_id"] = owed.run.id
         parts = _parts(scene, text, report)
         ending = _Ending(result, text, state, report, parts, self._first_state(scene, len(parts)), owed)
         said = _said(scene, ending)
@@ -227,11 +231,12 @@ def _said(scene: Scene, ending: _Ending) -> tuple[Message, ...]:
     """What the turn adds to the conversation."""
     if ending.result.stop in NOT_REMEMBERED:
         return ()
+    told = (*ending.result.messages, *([AssistantMessage(ending.text)] if ending.text else []))
+    if not told:
+        return ()  # nobody answered (yet)
     if scene.errand is not None:
-        if not scene.history or not ending.text:
-            return ()  # a conversation begins with what its user said
-        return (*ending.result.messages, AssistantMessage(ending.text))
-    return (scene.history[-1], *ending.result.messages, AssistantMessage(ending.text))
+        return told if scene.history else ()  # a conversation begins with what its user said
+    return (scene.history[-1], *told)
 
 
 def _finished(scene: Scene, ending: _Ending, said: tuple[Message, ...], now: UnixMs) -> FinishedTurn:

@@ -22,8 +22,9 @@ from adapters.testing.fake import FakeAdapter
 from runner.agent.kept import KeptAnswers
 from runner.agent.loop import AgentLoop
 from runner.agent.meter import Meter
+from runner.app.flowing import LazyFlows
 from runner.bots import Bot, Secret
-from runner.dispatch.answering import Answering
+from runner.dispatch.answering import Answerers, Answering
 from runner.dispatch.commands import Commands
 from runner.dispatch.errands import ErrandBell, ErrandWatch
 from runner.dispatch.handoffs import HandoffDesk
@@ -35,6 +36,7 @@ from runner.dispatch.turn import TurnHandler
 from runner.money.prices import PriceBook
 from runner.ports.provider import Provider
 from runner.ports.tools import Toolbox
+from runner.store.knowledge.library import Library
 from runner.store.memory import MemoryStore
 from runner.telemetry.everyone import Everyone
 from runner.testing.clock import ManualClock
@@ -112,7 +114,17 @@ async def pipeline(
             agent = AgentLoop(meter, lambda: prices, clock)
             kept = KeptAnswers(store, clock, observer)
             summaries = Summaries(meter, store, roster, clock, observer, tasks)
-            answering = Answering(roster, agent, kept, summaries, clock, observer, tasks)
+            flows = LazyFlows(
+                agent,
+                meter,
+                lambda: prices,
+                store.runs,
+                Library(dict, clock, observer),
+                outbox,
+                clock,
+                observer,
+            )
+            answering = Answering(roster, Answerers(agent, kept, flows), summaries, clock, observer, tasks)
             turn = TurnHandler(roster, answering, Commands(store), outbox, clock, observer, tasks)
             lanes = Lanes(store, roster, turn.handle, clock, observer, tasks)
             inbox = Inbox(store, roster, lanes, clock, observer, outbox.hand_out_again)
