@@ -10,6 +10,7 @@ from dataclasses import replace
 from runner.advice.counsel import Advice, Kind
 from runner.money.amounts import PICO_PER_CENT, Money, from_usd
 from runner.money.savings import Savings
+from runner.testing.dashboard_flows import workflow_card
 from runner.web.dashboard.figures import Breakdown, CacheFigures, Cap, Days, Figures, Series, Share, Spend
 from runner.web.dashboard.views import (
     BotCard,
@@ -308,4 +309,5 @@ def bot_page() -> BotPage:
                 "It is raised to standard after: failing_tools, refusal, repeated_question.",
             ),
         ),
+        workflow=workflow_card(NOW),
     )

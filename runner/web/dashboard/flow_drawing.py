@@ -14,10 +14,8 @@ from runner.web.dashboard.flow_layout import HIGH, WIDE, Point, lay_out
 from runner.web.dashboard.flow_view import FlowLink, FlowNode, WorkflowCard
 from runner.web.dashboard.wording import counted, usd
 
-_LONGEST_LABEL, _LONGEST_TYPE, _LONGEST_HANDLE = 23, 27, 16
+_LONGEST_LABEL, _LONGEST_TYPE, _LONGEST_HANDLE = 23, 27, 24
 _ARROW = 7
-_LABEL_AT = 0.3
-"""How far down its first part an edge has its word."""
 
 
 def workflow_picture(card: WorkflowCard, ident: str) -> str:
@@ -109,10 +107,9 @@ def _bend(start: Point, end: Point) -> str:
 
 
 def _word(link: FlowLink, route: Sequence[Point]) -> str:
-    """The handle, on the first part of its edge."""
+    """The handle, in the middle of the first part of its edge."""
     (left, above), (right, below) = route[0], route[1]
-    eased = _LABEL_AT**2 * (3 - 2 * _LABEL_AT)
-    x, y = left + (right - left) * eased, above + (below - above) * _LABEL_AT + 4
+    x, y = (left + right) / 2, (above + below) / 2 + 4
     return _line(f"handle{' taken' if link.on_path else ''}", x, y, _short(link.handle, _LONGEST_HANDLE))
 
 

@@ -23,7 +23,7 @@ THIN = 18
 """Room that an edge takes where it passes a layer."""
 MARGIN = 12
 MOST_STOPS = 3_000
-_SWEEPS = 6
+_SWEEPS = 7
 
 Point = tuple[float, float]
 

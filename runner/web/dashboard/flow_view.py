@@ -67,7 +67,7 @@ class RunRow:
     id: str
     user: str
     conversation: str
-    standing: Standing
+    state: Standing
     word: str
     started_ms: int
     took_ms: int

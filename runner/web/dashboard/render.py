@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from runner.ports.books import GROUPINGS
-from runner.web.dashboard import charts, scales, views, wallet_view, wording
+from runner.web.dashboard import charts, flow_drawing, scales, views, wallet_view, wording
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -148,6 +148,7 @@ def _functions() -> dict[str, Any]:
         "cap_bar": drawn(charts.cap_bar),
         "parts_bar": drawn(charts.parts_bar),
         "share_bar": drawn(charts.share_bar),
+        "workflow_picture": drawn(flow_drawing.workflow_picture),
         "cap_level": charts.cap_level,
         "folded": lambda days: scales.folded(scales.readable(days)),
         "classes": scales.series_classes,

@@ -28,6 +28,7 @@ from runner.web.dashboard.figures import (
     Share,
     Spend,
 )
+from runner.web.dashboard.flow_view import WorkflowCard
 from runner.web.dashboard.wallet_view import WalletPage
 
 
@@ -186,6 +187,7 @@ class BotPage:
         limits: the bot's other limits, as they are.
         rules: which model answers what; None: the bot has one model.
         batches: the latest, the latest first.
+        workflow: None: the agent loop answers.
         cap_fault: why the cap that was asked for was not taken; `cap_given`: what was asked for, in `cap_unit`.
     """
 
@@ -209,6 +211,7 @@ class BotPage:
     advice: tuple[Advice, ...] = ()
     rules: Rules | None = None
     batches: tuple[BatchRow, ...] = ()
+    workflow: WorkflowCard | None = None
 
 
 @dataclass(frozen=True, slots=True)

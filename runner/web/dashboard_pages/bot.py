@@ -30,6 +30,7 @@ from runner.web.dashboard.views import BotCard, BotPage, Conversations, Fact, Tr
 from runner.web.dashboard.wording import count, days_until, usd
 from runner.web.dashboard_pages.advising import Advising
 from runner.web.dashboard_pages.desk import Desk, Visit, address, after, no_bot, not_written
+from runner.web.dashboard_pages.flowing import workflow_card
 
 PERIODS = (30, 7, 90, 365)
 """The first one where none is asked for."""
@@ -53,7 +54,9 @@ class BotPages:
         bot = self._desk.bot(bot_id)
         if bot is None:
             return no_bot(bot_id)
-        return await self._desk.show(visit, await self._page(bot, _period(visit.request.query.get("days"))))
+        query = visit.request.query
+        page = await self._page(bot, _period(query.get("days")), query.get("run"))
+        return await self._desk.show(visit, page)
 
     async def save_cap(self, visit: Visit) -> web.Response:
         """Set another cap, or none."""
@@ -111,7 +114,7 @@ class BotPages:
             visit, Transcript(row, bot_id, self._desk.bot_name(bot_id), said_in(found), earlier)
         )
 
-    async def _page(self, bot: Bot, period: int) -> BotPage:
+    async def _page(self, bot: Bot, period: int, run: str | None = None) -> BotPage:
         desk, store = self._desk, self._desk.parts.store
         days = days_until(desk.today, 2 * period)
         shown = days[-period:]
@@ -151,6 +154,7 @@ class BotPages:
             saved=saved,
             advice=await self._advising.of([bot]),
             rules=rules_of(bot.routing),
+            workflow=await workflow_card(bot.workflow, bot.id, store.runs, run),
             batches=tuple(batch_row(batch, figures[batch.id], desk.parts.prices()) for batch in batches),
         )
 

@@ -8,6 +8,7 @@ have one.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from runner.ports.runs import RunRecord, RunStatus, RunStore
 from runner.web.dashboard.flow_view import (
     FlowLink,
     FlowNode,
+    LinkKind,
     NodeKind,
     RunRow,
     Standing,
@@ -56,12 +58,21 @@ def card_of(source: str, records: Sequence[RunRecord], asked: str = "") -> Workf
     graph = read_graph(source)
     if not isinstance(graph, Graph):
         return WorkflowCard((), (), rows, fault="; ".join(map(str, graph)))
-    state, shown = _shown(records, asked)
+    states = {record.id: state for record in records if (state := _state(record)) is not None}
+    shown = asked if asked in states else next((one.id for one in records if one.id in states), "")
+    state = states.get(shown)
+    visits = Counter(visit.node for one in states.values() for visit in one.path)
     lines = [line for row in rows for line in row.lines]
     handles = {} if state is None else {visit.node: visit.handle for visit in state.path}
     waits = set() if state is None else {task.node for task in state.tasks if task.wait is not None}
     nodes = tuple(
-        _node(placed, lines, on_path=placed.id in handles or placed.id in waits, waits=placed.id in waits)
+        _node(
+            placed,
+            visits[placed.id],
+            lines,
+            on_path=placed.id in handles or placed.id in waits,
+            waits=placed.id in waits,
+        )
         for placed in graph.nodes.values()
     )
     return WorkflowCard(nodes, tuple(_links(graph, handles, waits)), rows, shown)
@@ -70,14 +81,14 @@ def card_of(source: str, records: Sequence[RunRecord], asked: str = "") -> Workf
 # --------------------------------------------------------------------------------------------- the picture
 
 
-def _node(placed: Placed, lines: Iterable[TraceLine], *, on_path: bool, waits: bool) -> FlowNode:
+def _node(placed: Placed, visits: int, lines: Iterable[TraceLine], *, on_path: bool, waits: bool) -> FlowNode:
     mine = [line for line in lines if line.node == placed.id]
     return FlowNode(
         placed.id,
         placed.label,
         placed.type,
         _kind(placed.type),
-        times=len(mine),
+        times=max(visits, len(mine)),
         cost=Money(sum((line.cost for line in mine), ZERO)),
         failures=sum(bool(line.failure) for line in mine),
         on_path=on_path,
@@ -94,17 +105,27 @@ def _kind(kind: str) -> NodeKind:
 
 
 def _links(graph: Graph, handles: Mapping[str, str], waits: set[str]) -> Iterable[FlowLink]:
-    """The edges, and where a parallel comes together. Taken: left at that handle, and the target was reached."""
+    """The edges, those between the same two nodes as one, and where a parallel comes together.
+
+    Taken: left at that handle, and the target was reached.
+    """
     reached = handles.keys() | waits
+    ways: dict[tuple[str, str], list[str]] = {}
     for (source, handle), targets in graph.ways.items():
         for target in targets:
-            left = source in handles and handle in (handles[source], *(_opened(graph.nodes[source].type)))
-            taken = left and target in reached
-            yield FlowLink(source, target, handle, "error" if handle == "error" else "plain", taken)
+            ways.setdefault((source, target), []).append(handle)
+    for (source, target), words in ways.items():
+        left = source in handles and target in reached
+        taken = left and not {handles[source], *_opened(graph.nodes[source].type)}.isdisjoint(words)
+        yield FlowLink(source, target, ", ".join(filter(None, words)), _way(words), on_path=taken)
     for name, placed in graph.nodes.items():
         join = getattr(placed.node, "join", None)
         if isinstance(join, str):
             yield FlowLink(name, join, "join", "join", on_path=name in handles and join in reached)
+
+
+def _way(words: Sequence[str]) -> LinkKind:
+    return "error" if set(words) == {"error"} else "plain"
 
 
 def _opened(kind: str) -> tuple[str, ...]:
@@ -112,17 +133,14 @@ def _opened(kind: str) -> tuple[str, ...]:
     return ("body",) if kind == "loop" else ()
 
 
-def _shown(records: Sequence[RunRecord], asked: str) -> tuple[RunState | None, str]:
-    """Where the run that was asked for is, else the latest, and its id."""
+def _state(record: RunRecord) -> RunState | None:
+    """Where a run is; None where that cannot be read."""
     from runner.workflows.state import from_json  # noqa: PLC0415 - see the module's text
 
-    record = next((one for one in records if one.id == asked), records[0] if records else None)
-    if record is None:
-        return None, ""
     try:
-        return from_json(record.state), record.id
+        return from_json(record.state)
     except ValueError:
-        return None, ""
+        return None
 
 
 # ------------------------------------------------------------------------------------------------ the runs
@@ -132,26 +150,21 @@ def _row(record: RunRecord) -> RunRow:
     standing, word = _STANDING[record.status]
     lines = tuple(_lines(record.trace))
     failures = [line.failure for line in lines if line.failure]
+    why = f"for {record.waiting_for}" if record.waiting_for else ""
+    if standing == "bad" and failures:
+        why = failures[-1]
     return RunRow(
         id=record.id,
         user=record.user,
         conversation=record.conversation,
-        standing=standing,
+        state=standing,
         word=word,
         started_ms=record.started_ms,
         took_ms=sum(line.ms for line in lines),
         cost=Money(sum((line.cost for line in lines), ZERO)),
         lines=lines,
-        why=_waits(record.waiting_for)
-        if record.waiting_for
-        else failures[-1]
-        if standing == "bad" and failures
-        else "",
+        why=why,
     )
-
-
-def _waits(what: str) -> str:
-    return f"for {what}"
 
 
 def _lines(trace: str) -> Iterable[TraceLine]:
