@@ -6,6 +6,7 @@ import stat
 from jsonschema import Draft202012Validator
 
 from runner.config.starter import starter_text
+from runner.config.templates import template
 from tests.unit.cli.desk import Desk
 
 
@@ -34,6 +35,22 @@ def test_init_elsewhere_says_how_to_use_it(desk: Desk) -> None:
         assert done.code == 0
         assert "botrunner run --config " in done.out
     assert {path.name for path in desk.folder.glob("*.yaml")} == {"a.yaml", "b.yaml"}
+
+
+def test_init_of_a_template_says_what_to_fill_in(desk: Desk) -> None:
+    done = desk.type("init", "--template", "sales")
+    assert done.code == 0
+    assert done.out.startswith("bots.yaml is written: Sales adviser. ")
+    assert "\n  export ANTHROPIC_API_KEY=… SALES_TOKEN=…\n" in done.out
+    assert "\n  botrunner chat sales    talk to that bot here\n" in done.out
+    assert desk.bots_yaml.read_text(encoding="utf-8") == template("sales").text
+    assert stat.S_IMODE(desk.bots_yaml.stat().st_mode) == 0o600
+
+
+def test_init_of_no_template_writes_nothing(desk: Desk) -> None:
+    done = desk.type("init", "-t", "casino")
+    assert (done.code, desk.bots_yaml.exists()) == (1, False)
+    assert done.err == ("error: there is no template 'casino'\nhint: Templates: community, sales, support.\n")
 
 
 def test_init_where_nothing_can_be_written(desk: Desk) -> None:
