@@ -3,7 +3,7 @@
 | node                | needs                                                            |
 |---------------------|------------------------------------------------------------------|
 | knowledge_retrieval | a collection of that name                                        |
-| vision_analyze      | a model that takes pictures at a bounded price; the message's own |
+| vision_analyze      | models, its own and the bot's, that take pictures at a bounded price |
 | document_parse      | the message's own document                                       |
 | image_generate      | what nobody offers: it is always refused                          |
 """
@@ -22,6 +22,7 @@ from runner.workflows.nodes.working import KnowledgeRetrieval
 NO_DRAWING = (
     "image_generate is not offered: no provider bills drawn pictures so that a call can be bounded first"
 )
+BLIND = "takes no pictures at a price that is bounded"
 OWN_ONLY = "only the {what} of the message itself can be opened: leave this out"
 
 
@@ -61,8 +62,9 @@ def _check(path: Path, node: Node, offer: Offer, faults: Faults) -> None:
         case Vision():
             if node.image is not None:
                 faults.add((*path, "data", "image"), OWN_ONLY.format(what="picture"))
-            if not offer.sees(node.model):
-                model = "the bot's model" if node.model is None else shown(node.model)
-                faults.add((*path, "data", "model"), f"{model} takes no pictures at a price that is bounded")
+            if node.model is not None and not offer.sees(node.model):
+                faults.add((*path, "data", "model"), f"{shown(node.model)} {BLIND}")
+            elif not offer.sees(None):
+                faults.add((*path, "type"), f"the bot's own model {BLIND}, so none is loaded for it")
         case _:
             pass
