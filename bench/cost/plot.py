@@ -16,7 +16,7 @@ LABEL = 330
 BAR = 18
 GAP = 6
 HEAD = 34
-_ROOM = WIDTH - LABEL - 150
+_ROOM = WIDTH - LABEL - 130
 _STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#1f2937}.t{font-weight:600}.b{fill:#9ca3af}.o{fill:#0f766e}"
     "@media(prefers-color-scheme:dark){text{fill:#e5e7eb}.b{fill:#6b7280}.o{fill:#2dd4bf}}"
@@ -51,6 +51,8 @@ def _bar(result: Result, figures: Figures, y: int, most: float) -> str:
     width = round(_ROOM * figures.usd_per_1000 / most) if most else 0
     factor = figures.cost / result.ours.cost
     told = f"{figures.usd_per_1000:,.2f}" + ("" if figures is result.ours else f"  (× {factor:.2f})")
+    if figures.good is not None:  # a factor that holds a weaker model never stands alone
+        told += f", {figures.good:.1%} good enough"
     return (
         f'<text x="{LABEL - 8}" y="{y + 14}" text-anchor="end">{escape(name)}</text>'
         f'<rect class="{"o" if ours else "b"}" x="{LABEL}" y="{y}" width="{max(1, width)}" height="{BAR}" rx="2"/>'

@@ -69,8 +69,8 @@ def ablations(workload: Workload, model: str) -> tuple[Subject, ...]:
         own = [subject for subject in own if "tool" not in subject.name]
     if model.startswith("anthropic/") and workload.tasks:
         own += [
-            _routed(workload, "routing: by task", sticky=False),
-            _routed(workload, "routing: by task, sticky"),
+            _routed(workload, "routing by task, sticky: false", sticky=False),
+            _routed(workload, "routing by task"),
         ]
     return tuple(own)
 

@@ -195,6 +195,7 @@ def test_the_table_the_plot_and_the_json_have_each_run() -> None:
     assert table_of(made).row_count == 5
     assert list(table_of(made).columns[2].cells) == ["10.00", "4.50", "1.60", "1.00", ""]
     assert svg_of([made]).count("<rect") == 5
+    assert "97.5% good enough" in svg_of([made])
     (told,) = as_json([made])
     assert [run["times_ours"] for run in told["runs"]] == [10, 4.5, 1.6, 1, 1]
 
