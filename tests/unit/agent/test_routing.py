@@ -149,11 +149,19 @@ def test_what_raises_a_conversation(stop: StopReason, signal: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "stop", set(StopReason) - {
-        StopReason.FAILING_TOOLS, StopReason.LOOP_LIMIT, StopReason.TOOL_LIMIT,
-        StopReason.SAME_CALL, StopReason.OUTPUT_LIMIT, StopReason.MODEL_REFUSED,
-    },
-)  # fmt: skip
+    "stop",
+    sorted(
+        set(StopReason)
+        - {
+            StopReason.FAILING_TOOLS,
+            StopReason.LOOP_LIMIT,
+            StopReason.TOOL_LIMIT,
+            StopReason.SAME_CALL,
+            StopReason.OUTPUT_LIMIT,
+            StopReason.MODEL_REFUSED,
+        }
+    ),
+)
 def test_what_does_not(stop: StopReason) -> None:
     assert after(ROUTING, Standing("small"), decided(task="faq"), stop, "small") == Standing("small")
 
