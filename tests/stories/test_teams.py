@@ -187,13 +187,9 @@ async def test_the_askers_time_holds_for_the_specialist() -> None:
     async with pipeline(quick, provider=provider, clock=clock) as walk:
         walk.roster.add(replace(BILLING, limits=Limits(timeout_s=50.0)))
         await walk.adapter.inject(a_message("hello", "e0"))
-        await clock.asleep()
         while len(provider.calls) < 2:
             await clock.sleep(0)
         assert provider.calls[1].timeout_s == pytest.approx(65.0)  # 5 s, and 60 s to learn what was used
-        clock.advance(5.0)
-        [reply] = await walk.adapter.replies(1)
-        assert reply.text == "I could not answer in time. Please try again."
 
 
 async def test_a_specialist_that_is_not_there_is_told_to_the_model() -> None:
