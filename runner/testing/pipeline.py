@@ -11,7 +11,7 @@ pipeline on the same store are a restart.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +34,7 @@ from runner.dispatch.outbox import Outbox
 from runner.dispatch.summaries import Summaries
 from runner.dispatch.turn import TurnHandler
 from runner.money.prices import PriceBook
+from runner.ports.knowledge import Collection
 from runner.ports.provider import Provider
 from runner.ports.tools import Toolbox
 from runner.store.knowledge.library import Library
@@ -84,7 +85,7 @@ class OneProvider:
 
 
 @asynccontextmanager
-async def pipeline(
+async def pipeline(  # noqa: PLR0913 - by name, each with a default
     bot: Bot,
     toolbox: Toolbox | None = None,
     *,
@@ -93,6 +94,7 @@ async def pipeline(
     store: MemoryStore | None = None,
     clock: ManualClock | None = None,
     book: PriceBook | None = None,
+    collections: Mapping[str, Collection] | None = None,
 ) -> AsyncIterator[Pipeline]:
     """Put a walk together and run it; leaving cancels whatever still runs, as a `kill` would."""
     clock = clock or ManualClock(instant_s=INSTANT_S)
@@ -104,6 +106,7 @@ async def pipeline(
         store or MemoryStore(),
     )
     roster.add(bot, adapter, toolbox)
+    library = Library(lambda: collections or {}, clock, observer)
     await store.open()
     await store.recover()
     try:
@@ -119,7 +122,7 @@ async def pipeline(
                 meter,
                 lambda: prices,
                 store.runs,
-                Library(dict, clock, observer),
+                library,
                 outbox,
                 clock,
                 observer,
@@ -141,6 +144,8 @@ async def pipeline(
             _end()
     except* _Over:
         pass
+    finally:
+        await library.close()
 
 
 class _Over(Exception):
