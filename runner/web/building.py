@@ -19,6 +19,7 @@ from runner.web.api.setup import Setup
 from runner.web.api.showing import Showing
 from runner.web.api.status import Status
 from runner.web.api.talking import Talking
+from runner.web.api.workflows import Workflows
 from runner.web.calls import AnyCall, routes_of
 from runner.web.dashboard_pages.events import Events
 from runner.web.dashboard_pages.routes import PATHS, Dashboard
@@ -65,6 +66,7 @@ def calls_of(parts: WebParts, door: Doorkeeper) -> Sequence[AnyCall]:
         *MoneyCalls(parts).calls(),
         *Batches(parts).calls(),
         *Handoffs(parts).calls(),
+        *Workflows(parts).calls(),
         *HealthCalls(parts, door).calls(),
         *Reloading(parts).calls(),
     ]
