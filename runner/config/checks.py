@@ -19,6 +19,7 @@ from runner.config.routing_checks import check_routing
 from runner.config.schedule_checks import check_schedule
 from runner.config.settings import ProviderSettings
 from runner.config.team_checks import check_teams
+from runner.config.workflow_checks import check_workflow, check_workflows
 from runner.config.workspace_checks import check_servers, check_workspace
 from runner.money.prices import PriceBook
 
@@ -45,11 +46,12 @@ def check(
         check_routing(draft, findings)
         check_workspace(draft, file, findings)
         check_schedule(draft, prices, findings)
-        _not_yet(draft, findings)
+        named = check_workflow(draft, file, prices, findings)
         if draft.section.enabled:
-            check_models(draft, file, prices, providers, findings)
+            check_models(draft, file, prices, providers, findings, named)
             _reachable(draft, file.server.host, findings)
             _posted_to(draft, file.server.public_url, findings)
+    check_workflows(file, findings)
     check_teams(drafts, file.bots, findings)
     _accounts([draft for draft in drafts if draft.section.enabled], findings)
     signing = file.server.jwt_secret
@@ -84,15 +86,6 @@ def _tool_names(draft: Draft, findings: Findings) -> None:
         seen.setdefault(tool.name, index)
         if tool.parameters and tool.parameters.get("type") != "object":
             findings.problem((*place, "parameters"), "must be a JSON schema of type: object")
-
-
-def _not_yet(draft: Draft, findings: Findings) -> None:
-    """What the file may say already, but nothing would come of."""
-    section = draft.section
-    for field, wanted in (("workflow_enabled", section.workflow_enabled),):
-        if wanted:
-            at = findings.where(draft.place(field), ("defaults", field))
-            findings.problem(draft.place(field), "comes with a later version", at=at)
 
 
 def _reachable(draft: Draft, host: str, findings: Findings) -> None:

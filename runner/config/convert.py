@@ -39,6 +39,7 @@ from runner.config.routing_section import to_response_cache, to_routing
 from runner.config.schedule_section import to_schedule
 from runner.config.settings import AlertWebhook, ServerSettings
 from runner.config.team_section import to_team
+from runner.config.workflow_section import to_workflow
 from runner.money.amounts import Money, from_cents
 from runner.money.terms import Plan, WalletTerms
 
@@ -51,8 +52,13 @@ def secret(text: SecretStr | None) -> Secret | None:
     return Secret(text.get_secret_value()) if text is not None and text.get_secret_value() else None
 
 
-def to_bot(draft: Draft, plans: Mapping[str, Plan], workspaces: Mapping[str, Workspace]) -> Bot:
-    """The bot that a draft without problems describes."""
+def to_bot(
+    draft: Draft,
+    plans: Mapping[str, Plan],
+    workspaces: Mapping[str, Workspace],
+    workflows: Mapping[str, Any],
+) -> Bot:
+    """The bot that a draft without problems describes. `workflows`: the section of that name."""
     section = draft.section
     return Bot(
         id=draft.id,
@@ -90,6 +96,7 @@ def to_bot(draft: Draft, plans: Mapping[str, Plan], workspaces: Mapping[str, Wor
         response_cache=to_response_cache(section.response_cache),
         schedule=tuple(to_schedule(entry) for entry in section.schedule),
         workspace=None if section.workspace_id is None else workspaces[section.workspace_id],
+        workflow=to_workflow(draft, workflows),
         team=to_team(section.team),
     )
 

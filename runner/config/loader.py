@@ -77,7 +77,7 @@ def parse(text: str, file: str, sources: Sources) -> Loaded | Problems:
             plans=plans,
             workspaces=workspaces,
             reload=section.reload == "auto",
-            bots=tuple(convert.to_bot(draft, plans, workspaces) for draft in drafts),
+            bots=tuple(convert.to_bot(draft, plans, workspaces, section.workflows) for draft in drafts),
             alerts=convert.to_alerts(section.alerts),
             wallet=convert.to_wallet(section.wallet),
             knowledge=to_collections(section.knowledge, sources.folder),

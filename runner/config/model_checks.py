@@ -7,7 +7,7 @@ that writes speech down is priced by the second, one that talks by the token: ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.config.drafts import Draft
@@ -18,6 +18,7 @@ from runner.config.money_checks import limiter
 from runner.config.problems import Path, did_you_mean, nearest
 from runner.config.routing_section import is_pair
 from runner.config.settings import ProviderSettings
+from runner.config.workflow_checks import NamedModel
 from runner.money.prices import ANY_PROVIDER, PriceBook
 
 
@@ -47,9 +48,13 @@ def check_models(
     prices: PriceBook,
     providers: Mapping[str, ProviderSettings],
     findings: Findings,
+    named: Sequence[NamedModel] = (),
 ) -> None:
-    """Each model that the bot may call has a provider that can be called, and a price where money is limited."""
-    for wanted in _wanted(draft):
+    """Each model that the bot may call has a provider that can be called, and a price where money is limited.
+
+    `named`: those that its workflow names.
+    """
+    for wanted in (*_wanted(draft), *map(_of_node, named)):
         if _provider(draft, wanted.provider_at, wanted.provider, providers, findings):
             _kind(draft, wanted, providers[wanted.provider], findings)
             _price(draft, wanted, prices, limiter(draft, wanted.provider, file), findings)
@@ -93,6 +98,10 @@ def _wanted(draft: Draft) -> Iterator[_Wanted]:
         if draft.sure(field) and is_pair(text):
             provider, _, model = text.partition("/")
             yield _Wanted((field,), (field,), provider, model)
+
+
+def _of_node(named: NamedModel) -> _Wanted:
+    return _Wanted(named.path, named.path, named.choice.provider, named.choice.model)
 
 
 def _provider(

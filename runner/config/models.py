@@ -198,6 +198,7 @@ class FileSection(Section):
     plans: dict[str, PlanSection] = Field(default_factory=dict)
     wallet: WalletSection | None = None
     workspaces: dict[str, WorkspaceSection] = Field(default_factory=dict)
+    workflows: dict[str, dict[str, Any]] = Field(default_factory=dict)
     knowledge: dict[str, CollectionSection] = Field(default_factory=dict)
     alerts: AlertsSection = AlertsSection()
     reload: Literal["auto", "off"] = "auto"

@@ -16,6 +16,7 @@ from runner.config.findings import Findings
 from runner.config.known import PROVIDERS, KnownProvider
 from runner.config.models import FileSection, ProviderSection
 from runner.config.settings import ProviderSettings
+from runner.config.workflow_section import models_in, written_of
 
 
 def provider_settings(
@@ -23,6 +24,8 @@ def provider_settings(
 ) -> dict[str, ProviderSettings]:
     """The providers that the file names or a bot uses; those with faults are left out and reported."""
     used = {name for draft in drafts for name in providers_of(draft)}
+    parts = (model for part in file.workflows.values() for model in models_in(part))
+    used.update(model.split("/", 1)[0] for model in parts if "/" in model)
     names = [*file.providers, *(name for name in PROVIDERS if name in used and name not in file.providers)]
     made = {}
     for name in names:
@@ -43,6 +46,8 @@ def providers_of(draft: Draft) -> list[str]:
     """The providers that a bot may call, without the faulty ones."""
     tiers = draft.routing.tiers.values() if draft.routing is not None else ()
     others = [*draft.section.fallbacks, *(tier.model for tier in tiers), draft.section.transcription or ""]
+    written = written_of(draft)
+    others += () if written is None else models_in(written.source)
     return [draft.main.provider, *(text.split("/", 1)[0] for text in others if "/" in text)]
 
 

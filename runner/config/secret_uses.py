@@ -16,6 +16,7 @@ from runner.config.document import Plain
 from runner.config.drafts import merged_with_defaults
 from runner.config.models import BotSection
 from runner.config.problems import Path, dotted
+from runner.config.secrets import is_script
 
 _REFERENCE = re.compile(r"\$(?:\$|\{secret:([^}]*)\})")
 
@@ -43,6 +44,7 @@ def uses_of(data: Plain) -> list[Use]:
     return [
         Use(name, dotted(path), _users(path, bots))
         for path, text in _texts(known, ())
+        if not is_script(path)
         for name in _named(text)
     ]
 

@@ -126,12 +126,17 @@ class Sources:
         return text.removesuffix("\n").removesuffix("\r")
 
 
+def is_script(path: Where) -> bool:
+    """Whether what stands there is JavaScript, or JSON with some in it, whose `${…}` are its own."""
+    return path[-1:] == ("workflow_json",) or (path[-2:] == ("data", "code") and "nodes" in path)
+
+
 def fill_in(data: Plain, findings: Findings, sources: Sources) -> Plain:
     """The document's values with all references followed; what is missing stays as it was written."""
 
     def followed(value: Plain, path: Where) -> Plain:
         if isinstance(value, str):
-            return filled(value, path) if "$" in value else value
+            return filled(value, path) if "$" in value and not is_script(path) else value
         if isinstance(value, dict):
             return {key: followed(item, (*path, key)) for key, item in value.items()}
         if isinstance(value, list):

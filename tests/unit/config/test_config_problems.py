@@ -80,7 +80,7 @@ def warned(text: str) -> list[str]:
         ("billing_mode: byok", "billing_mode: byok needs the bot's own llm_api_key"),
         ("plan: gold", "plan: there is no plan 'gold' under plans:"),
         ("workspace_id: shop", "workspace_id: there is no workspace 'shop' under workspaces:"),
-        ("workflow_enabled: true", "workflow_enabled: comes with a later version"),
+        ("workflow_enabled: true", "workflow_enabled: needs workflow or workflow_json"),
         ("team: {a: b}", "team.a: there is no bot 'a'"),
         ("team: {b: me}", "team.b: a bot is no member of its own team"),
         ("team: [{bot: b2, for: x}]", "team[0]: there is no bot 'b2', did you mean b?"),
