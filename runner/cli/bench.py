@@ -12,7 +12,7 @@ import typer
 
 from runner.errors import OperatorError
 
-Name = Literal["caps", "cost", "load", "http", "money", "conversations", "reports"]
+Name = Literal["caps", "cost", "load", "http", "money", "conversations", "reports", "workflow"]
 
 
 def bench(
@@ -21,7 +21,7 @@ def bench(
         Name,
         typer.Argument(
             metavar="NAME",
-            help="caps, cost, load, http, money, conversations or reports; its own options follow.",
+            help="caps, cost, workflow, load, http, money, conversations or reports; its own options follow.",
         ),
     ],
 ) -> None:
