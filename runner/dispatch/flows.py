@@ -35,8 +35,9 @@ from runner.workflows.engine import Waiting
 from runner.workflows.expressions import text_of
 from runner.workflows.graph import Graph, read_graph
 from runner.workflows.moves import failed_run
-from runner.workflows.running import RunLoop, RunResult, RunTask, Woken, trigger_variables
+from runner.workflows.running import RunLoop
 from runner.workflows.state import RunState, from_json, to_json
+from runner.workflows.tasks import RunResult, RunTask, Woken, trigger_variables
 from runner.workflows.tracing import Line, joined
 
 MOST_GRAPHS = 100

@@ -13,24 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
-from adapters.messages import InboundMessage
-from runner.agent.asks import ScopesOf
 from runner.agent.meter import Meter
-from runner.agent.replies import NodeDone, PaidReply, Step
-from runner.bots import Bot
+from runner.agent.replies import NodeDone
 from runner.clock import Clock
-from runner.conversations.models import Message
 from runner.errors import StoreError
-from runner.money.ledger import Attempt
 from runner.money.prices import PriceBook
 from runner.ports.dialogue import StopReason
-from runner.ports.mail import NewOutbound, OutboxState
 from runner.ports.observer import Fault, Observer
 from runner.ports.runs import Errand, Handoff
-from runner.ports.stores import LaneSession
-from runner.ports.tools import Toolbox, ToolRun
 from runner.workflows import engine
 from runner.workflows.doing import Doers, Doing, Outcome, feature_of
 from runner.workflows.engine import Done, Failed, Paused, Result, Run, Waiting
@@ -43,6 +34,7 @@ from runner.workflows.nodes.thinking import AgentLoop, LlmCall
 from runner.workflows.nodes.working import SubWorkflow
 from runner.workflows.recalling import TurnSteps
 from runner.workflows.state import RunState
+from runner.workflows.tasks import RunResult, RunTask, Woken, trigger_variables
 from runner.workflows.tracing import Line, line
 
 DEEPEST = 3
@@ -50,92 +42,6 @@ DEEPEST = 3
 NO_TIME = "the message's time was over"
 _SPEAKING = (LlmCall, AgentLoop, DelegateToBot)
 """Nodes whose text the user reads where a run ends without having said anything."""
-
-
-class Voice(Protocol):
-    """How the user hears a text in the middle of a turn."""
-
-    def rows(self, texts: Sequence[str], step: int) -> tuple[tuple[NewOutbound, ...], OutboxState]:
-        """What is stored of it, and in which state; nothing where it is said at the turn's end."""
-
-    def stored(self, ids: Sequence[int], rows: Sequence[NewOutbound], state: OutboxState) -> None:
-        """It was stored: on its way."""
-
-
-@dataclass(frozen=True, slots=True)
-class Woken:
-    """Why a run that waited goes on.
-
-    Attributes:
-        step: the one whose time has come; 0: it is about another wait.
-        decision: a reviewer's, with their `comment` and name; empty: nobody decided.
-        reply: what the user wrote; None: nobody did.
-    """
-
-    step: int = 0
-    decision: str = ""
-    comment: str = ""
-    by: str = ""
-    reply: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RunTask:
-    """A run, and the turn that it goes on in.
-
-    Attributes:
-        parts: the sub-workflows, by name.
-        state: begun, or stored by an earlier turn.
-        stored: steps that an earlier try of this turn has stored; `first_step`: how many the turn has before them.
-        has_spoken: whether an earlier turn of the run said something.
-        woken: why it goes on; None: it begins.
-    """
-
-    run: str
-    bot: Bot
-    graph: Graph
-    parts: Mapping[str, Graph]
-    state: RunState
-    about: Attempt
-    scopes: ScopesOf
-    deadline: float
-    session: LaneSession
-    toolbox: Toolbox
-    history: tuple[Message, ...]
-    message: InboundMessage
-    channel: str
-    platform: str
-    lane: str
-    stored: tuple[Step, ...]
-    first_step: int
-    attempts_used: int
-    voice: Voice
-    has_spoken: bool = False
-    woken: Woken | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """How far it came in this turn.
-
-    Attributes:
-        stop: NOTICE where it waits, or ended without a word that was not said before.
-        text: what is left to be said at the turn's end; `said`: what was said before, in order.
-        paused: the steps that began to wait in this turn.
-        trace: a line for each node of this turn.
-    """
-
-    state: RunState
-    stop: StopReason
-    text: str = ""
-    detail: str = ""
-    said: tuple[str, ...] = ()
-    replies: tuple[PaidReply, ...] = ()
-    tool_runs: tuple[ToolRun, ...] = ()
-    errands: tuple[Errand, ...] = ()
-    handoff: Handoff | None = None
-    paused: tuple[Waiting, ...] = ()
-    trace: tuple[Line, ...] = ()
 
 
 @dataclass(slots=True)
@@ -308,17 +214,6 @@ class RunLoop:
             about = walk.task.about
             self._observer.note(Fault(f"node {step.placed.type}", repr(error), about.bot, about.turn, error))
             return Outcome(Failed(f"something went wrong in this {step.placed.type}"))
-
-
-def trigger_variables(message: InboundMessage, platform: str) -> dict[str, Json]:
-    """What a run begins with."""
-    return {
-        "message": message.text,
-        "user_id": message.sender.id,
-        "user_name": message.sender.name or "",
-        "channel_id": message.chat.id,
-        "platform": platform,
-    }
 
 
 def _doing(walk: _Walk, key: str, step: Run, reply: str | None) -> Doing:
