@@ -47,7 +47,7 @@ faults: $(VENV)/.ready-to-test
 	$(BIN)/python -m pytest tests/faults tests/unit/store --numprocesses $(WORKERS) --dist worksteal -rsP --durations 15
 
 bench: $(VENV)/.ready-to-test
-	@for name in caps cost money conversations http load; do $(BIN)/botrunner bench $$name; done
+	@for name in caps cost workflow money conversations http load; do $(BIN)/botrunner bench $$name; done
 
 MUTMUT = nice -n 19 $(CURDIR)/$(BIN)/mutmut
 
