@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import runner
-from runner.cli import batch, conversations, handoff, store, wallet
+from runner.cli import batch, conversations, handoff, store, wallet, workflow
 from runner.cli.advise import advise
 from runner.cli.analytics import analytics
 from runner.cli.begin import init, schema
@@ -89,6 +89,7 @@ def application() -> typer.Typer:
     app.add_typer(purse, name="wallet")
     app.add_typer(_batches(), name="batch")
     app.add_typer(_handoffs(), name="handoff")
+    app.add_typer(_workflows(), name="workflow")
     app.add_typer(_secrets(), name="secret")
     app.add_typer(_store(), name="store")
     app.add_typer(_conversations(), name="conversations")
@@ -128,6 +129,15 @@ def _handoffs() -> typer.Typer:
     group.command(epilog="Example: botrunner handoff reject ht17.ask --comment 'not without the receipt'")(
         handoff.reject
     )
+    return group
+
+
+def _workflows() -> typer.Typer:
+    group = typer.Typer(no_args_is_help=True, help="Workflows: their picture, their runs, who is let in.")
+    group.command(epilog="Example: botrunner workflow show support > workflow.mmd")(workflow.show)
+    group.command(epilog="Example: botrunner workflow runs support --limit 5")(workflow.runs)
+    group.command(epilog="Example: botrunner workflow trace rt17")(workflow.trace)
+    group.command("pass", epilog="Example: botrunner workflow pass support --user 4711")(workflow.issue_pass)
     return group
 
 

@@ -33,6 +33,7 @@ async def with_runs(store: MemoryStore) -> None:
             run=replace(record, bot="shop"),
         )
         async with store.lane("lane") as session:
+            assert session is not None
             await session.finish(end)
 
 
