@@ -18,7 +18,9 @@ from runner.ports.templates import CONTEXT
 
 _AS_SOMEBODY = r"(?:system|assistant|user|human|developer|tool|instructions?|context)"
 _TO_OBEY = r"(?:instructions?|prompts?|rules?|directions?|guidelines?|messages?|context|commands?)"
-_OF_THOSE = r"(?:(?:all|any|every|each|the|your|these|those|of|my|our|previous|prior|above|earlier|other|system)\s+)*"
+_OF_THOSE = (
+    r"(?:(?:all|any|every|each|the|your|these|those|of|my|our|previous|prior|above|earlier|other|system)\s+)*"
+)
 _PATTERNS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
