@@ -23,6 +23,8 @@ from runner.money.prices import CacheWrites, Price, Rates
 ADDED = 2
 """Messages that a call adds: what the model says, and the tools' results or the next question."""
 MOST_KNOWN = 1_000
+WORTH_MOVING = 97
+"""In percent: other marks than the plain ones are taken where they cost less than this; turns are not all alike."""
 NEARLY = 1005
 """In thousandths: costs that differ by less are the same."""
 
@@ -68,6 +70,8 @@ def marks_of(rules: ConversationRules, habits: Habits | None, price: Price | Non
     pairs = [Marks(low, high) for high in highs for low in range(plain.low, high + 1)]
     costs = {marks: _cost(marks, habits, price) for marks in pairs}
     least = min(costs.values())
+    if plain in costs and costs[plain] * WORTH_MOVING <= least * 100:
+        return plain
     return max(
         (marks for marks in pairs if costs[marks] * 1000 <= least * NEARLY),
         key=lambda marks: (marks.low + marks.high, marks.high),

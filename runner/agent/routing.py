@@ -148,8 +148,9 @@ def after(routing: Routing, standing: Standing, decision: Decision, stop: StopRe
     kept = standing
     if decision.signal:
         kept = Standing(decision.tier.name, decision.signal)
-    elif routing.sticky and not standing.tier and decision.sticks and answered is not None:
-        kept = Standing(answered.name)
+    elif routing.sticky and decision.sticks and answered is not None:
+        raised = _is_above(routing, decision.tier.name, standing.tier)
+        kept = Standing(answered.name) if raised or not standing.tier else standing
     signal, escalation = _SIGNAL_OF.get(stop), routing.escalation
     if signal is None or escalation is None or signal not in escalation.signals:
         return kept
@@ -195,7 +196,10 @@ def _able(routing: Routing, decided: Tier, takes: Callable[[ModelChoice], bool])
 
 
 def _stays(routing: Routing, facts: Facts) -> Decision | None:
-    """What holds for a conversation that has a tier: a rule about its user, unless it was raised; else that tier."""
+    """What holds for a conversation that has a tier.
+
+    The tier that a signal raised it to; else a rule about its user, a stronger tier for the declared task, its tier.
+    """
     standing = facts.standing
     if not standing.tier:
         return None
@@ -205,6 +209,8 @@ def _stays(routing: Routing, facts: Facts) -> Decision | None:
     for number, rule in enumerate(routing.rules, 1):
         if rule.users and (held := _held(rule, facts)) is not None and not rule.labels:
             return _ruled(routing, number, rule, held)
+    if facts.task in routing.tasks and _is_above(routing, routing.tasks[facts.task], standing.tier):
+        return Decision(_tier(routing, routing.tasks[facts.task]), f"task {facts.task}")
     return Decision(_tier(routing, standing.tier), f"stays with {standing.tier}")
 
 

@@ -291,3 +291,25 @@ def test_rules_in_words() -> None:
     said = escalation_in_words(Escalation("strong", frozenset({Signal.REFUSAL, Signal.KEYWORDS}), ("a", "b")))
     assert said == "refusal, keyword a or b"
     assert escalation_in_words(Escalation("strong", frozenset({Signal.LOOP_LIMIT}))) == "loop_limit"
+
+
+def test_a_declared_task_moves_a_conversation_up_and_never_down() -> None:
+    tasks = replace(ROUTING, tasks={"faq": "small", "dispute": "strong"})
+    asked = Facts(LONG, task="dispute", standing=Standing("small"))
+    decision = decide(tasks, asked)
+    assert isinstance(decision, Decision)
+    assert (decision.tier.name, decision.reason) == ("strong", "task dispute")
+    stays = after(tasks, Standing("small"), decision, StopReason.ANSWERED, "strong")
+    assert stays == Standing("strong")
+    down = decide(tasks, Facts(LONG, task="faq", standing=stays))
+    assert isinstance(down, Decision)
+    assert (down.tier.name, down.reason) == ("strong", "stays with strong")
+    listed = decide(tasks, replace(asked, user="eve"))
+    assert isinstance(listed, Decision)
+    assert listed.tier.name == "free", "a rule about the user holds before the task"
+
+
+def test_a_busy_free_tier_moves_no_conversation_up() -> None:
+    decision = decide(ROUTING, Facts(LONG, standing=Standing("free")))
+    assert isinstance(decision, Decision)
+    assert after(ROUTING, Standing("free"), decision, StopReason.ANSWERED, "small") == Standing("free")
