@@ -124,7 +124,7 @@ class World:
             await walk.adapter.inject(a_message("where is my order?", "e1"))
             async with asyncio.timeout(AT_MOST_S):
                 while not await self._over(walk):
-                    await asyncio.sleep(0)
+                    await self.clock.sleep(0)
 
     async def _over(self, walk: Pipeline) -> bool:
         with self.doom.looking():
