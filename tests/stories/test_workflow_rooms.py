@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from adapters.messages import Rejected
 from adapters.testing.fake import FakeAdapter
 from runner.bots import Bot, Workflow
 from runner.ports.knowledge import Collection
-from runner.ports.observer import TurnFinished
+from runner.ports.observer import SendEnded, TurnFinished
 from runner.ports.runs import RunStatus
 from runner.store.memory import MemoryStore
 from runner.testing.clock import ManualClock
@@ -153,3 +154,16 @@ async def test_what_was_scheduled_is_said_once_at_its_time(restarts: bool) -> No
     async with pipeline(LATER, store=store, clock=clock, adapter=FakeAdapter()) as walk:
         assert await heard(walk, 1) == ["It is time, ada."]
         assert await store.runs.next_errand_ms() is None
+
+
+async def test_what_a_platform_refuses_because_it_comes_too_late_is_listed_and_told() -> None:
+    why = "131047: more than 24 hours have passed since the customer last replied"
+    async with pipeline(LATER) as walk:
+        await say(walk, "remind me")
+        await heard(walk, 2)
+        walk.adapter.script(Rejected(why))
+        await walk.clock.asleep()
+        walk.clock.advance(3600)
+        ended = (await walk.observer.until(SendEnded, 3))[2]
+        assert (ended.fate, ended.why) == ("rejected", why)
+        assert (await walk.store.figures()).outbox == {"rejected": 1}

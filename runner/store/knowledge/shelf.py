@@ -59,7 +59,7 @@ class Shelf:
         if not match:
             return ()
         rows = self._index.execute(self._sql["knowledge_search"], (match, most))
-        return tuple(Passage(text, source, round(score, 4)) for text, source, score in rows)
+        return tuple(Passage(text, source, float(f"{score:.4g}")) for text, source, score in rows)
 
     def close(self) -> None:
         """Let it go, with its file."""
