@@ -15,6 +15,10 @@ FULL = Subject(NAIVE.name, NAIVE)
 SLIDING = Subject(WINDOW.name, WINDOW)
 AUTOMATIC = Subject(CACHED.name, CACHED)
 OURS = Subject("botrunner")
+OURS_EVEN = Subject(
+    "botrunner, 10 to 30",
+    lines={"conversation_max_messages": 30, "conversation_keep_messages": 10, "context": "blocks"},
+)
 OURS_WIDE = Subject(
     "botrunner, 20 or more",
     lines={"conversation_max_messages": 40, "conversation_keep_messages": 20},
@@ -49,7 +53,7 @@ class Part:
 def main_subjects(model: str) -> tuple[Subject, ...]:
     """Those of every table; caching that is always automatic is no baseline of its own."""
     baselines = BASELINES if model.startswith("anthropic/") else BASELINES[:2]
-    return (*baselines, OURS, OURS_WIDE)
+    return (*baselines, OURS, OURS_EVEN, OURS_WIDE)
 
 
 def ablations(workload: Workload, model: str) -> tuple[Subject, ...]:

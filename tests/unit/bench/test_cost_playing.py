@@ -7,7 +7,7 @@ import pytest
 from bench.cost.plain import HABITS, Habit, Step, first_kept
 from bench.cost.player import Player, context_of
 from bench.cost.plot import svg_of
-from bench.cost.subjects import AUTOMATIC, FULL, OURS, OURS_WIDE, SLIDING, Part, ablations, parts_of
+from bench.cost.subjects import AUTOMATIC, FULL, OURS, OURS_EVEN, OURS_WIDE, SLIDING, Part, ablations, parts_of
 from bench.cost.tables import Result, as_json, broken_promises, table_of
 from bench.cost.trial import Figures, Subject, Unsound, play
 from bench.cost.workload import Call, Chat, Persona, Reply, Tool, Turn, Workload
@@ -212,11 +212,12 @@ def test_each_saving_is_taken_apart_with_the_first_model_only() -> None:
     parts = parts_of([LITTLE], [SONNET, "openai/gpt-4o"], "anthropic/claude-opus-4-6", ablate=True)
 
     assert [part.big for part in parts] == ["anthropic/claude-opus-4-6", None]
-    assert len(parts[0].subjects) == 6 + len(ablations(LITTLE, SONNET))
+    assert len(parts[0].subjects) == 7 + len(ablations(LITTLE, SONNET))
     assert [subject.name for subject in parts[1].subjects] == [
         FULL.name,
         SLIDING.name,
         OURS.name,
+        OURS_EVEN.name,
         OURS_WIDE.name,
     ]
 
