@@ -1,6 +1,9 @@
 """Each shipped template answers, through the whole walk on fakes, at the prices of the shipped book."""
 
+import asyncio
 from collections.abc import Mapping
+
+import pytest
 
 from adapters.testing.fake import FakeAdapter
 from runner.bots import Bot
@@ -10,8 +13,12 @@ from runner.config.secrets import Sources
 from runner.config.settings import Loaded
 from runner.config.templates import template
 from runner.conversations.models import UserMessage
+from runner.dispatch.errands import ESCALATED
+from runner.errors import StoreError
+from runner.money.reservation import ReservationState
 from runner.ports.books import LedgerFilter
 from runner.ports.dialogue import ModelRequest
+from runner.ports.observer import TurnFinished
 from runner.ports.runs import Decision
 from runner.store.memory import MemoryStore
 from runner.testing.clock import ManualClock
@@ -45,10 +52,33 @@ def model(words: Mapping[str, str]) -> FakeProvider:
     return FakeProvider(ManualClock(instant_s=INSTANT_S), says)
 
 
+class Dead:
+    """Lets the n-th write of a store fail, and all after it; `alive` counts them only."""
+
+    def __init__(self, nth: int = 0, *, alive: bool = False) -> None:
+        self.nth = nth
+        self.alive = alive
+        self.writes = 0
+        self.failed = asyncio.Event()
+
+    def __call__(self, name: str) -> None:
+        if name not in {"hold", "settle", "save_step", "finish"}:
+            return
+        self.writes += 1
+        if not self.alive and self.writes > self.nth:
+            self.failed.set()
+            raise StoreError("the disk is full")
+
+
 async def ask(walk: Pipeline, text: str) -> list[str]:
     count = len(walk.adapter.sent)
     await walk.adapter.say(text)
     return [message.text for message in (await walk.adapter.replies(count + 1))[count:]]
+
+
+async def finished(walk: Pipeline) -> None:
+    while not any(isinstance(event, TurnFinished) for event in walk.observer.events):
+        await walk.clock.sleep(0)
 
 
 async def calls(store: MemoryStore) -> list[tuple[str, str, str]]:
@@ -82,6 +112,37 @@ async def test_support_asks_a_person_and_goes_on_with_what_they_say() -> None:
 async def test_support_says_so_where_its_model_cannot_sort() -> None:
     async with pipeline(shipped("support"), provider=model({}), book=BOOK) as walk:
         assert await ask(walk, "?") == ["That did not work just now. Please try again in a while."]
+
+
+@pytest.mark.parametrize("kind", ["question", "person"])
+async def test_support_is_killed_between_any_two_writes_and_pays_nothing_twice(kind: str) -> None:
+    words = {"What is this message of a customer?": kind, "bicycles": "We open at nine."}
+    expected = "We open at nine." if kind == "question" else ESCALATED
+    counting = Dead(alive=True)
+    async with pipeline(
+        shipped("support"), provider=model(words), book=BOOK, store=MemoryStore(counting)
+    ) as walk:
+        assert await ask(walk, "Hello?") == [expected]
+        await finished(walk)
+    assert counting.writes > 3
+    for nth in range(counting.writes):
+        dead, provider, adapter = Dead(nth), model(words), FakeAdapter()
+        store = MemoryStore(dead)
+        async with pipeline(
+            shipped("support"), provider=provider, book=BOOK, store=store, adapter=adapter
+        ) as walk:
+            await adapter.say("Hello?")
+            await dead.failed.wait()
+        dead.alive = True
+        async with pipeline(
+            shipped("support"), provider=provider, book=BOOK, store=store, adapter=adapter
+        ) as walk:
+            assert {message.text for message in await adapter.replies(1)} == {expected}
+            await finished(walk)
+            rows = [row async for row in store.ledger(LedgerFilter())]
+            settled = [row.attempt.feature for row in rows if row.state is ReservationState.SETTLED]
+            assert settled == ["workflow:kind", *(["workflow:answer"] if kind == "question" else [])]
+            assert len(provider.calls) == len(rows) <= len(settled) + 1
 
 
 async def test_community_gives_a_kept_answer_again_for_nothing() -> None:
