@@ -43,7 +43,7 @@ class Resume:
 
     Attributes:
         decision: a reviewer's, with their `comment` and name; empty: a time has come.
-        step: whose time that is, by its number in the run.
+        step: whose time that is, by its number in the run; `until_ms`: which time.
     """
 
     run: str
@@ -51,6 +51,7 @@ class Resume:
     comment: str = ""
     by: str = ""
     step: int = 0
+    until_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ class Flows:
         if record is None or record.status is not RunStatus.WAITING:
             why = "there is no" if record is None else "nothing is waited for by the"
             return LoopResult(StopReason.NOTICE, detail=f"{why} run {resume.run}"), NOTHING_OWED
-        woken = Woken(resume.step, resume.decision, resume.comment, resume.by)
+        woken = Woken(resume.step, resume.decision, resume.comment, resume.by, until_ms=resume.until_ms)
         going = _going(record, woken)
         workflow = scene.bot.workflow
         if workflow is None:
@@ -131,11 +131,12 @@ class Flows:
         return await self._go(turn, workflow, going)
 
     async def _waiting(self, scene: Scene, text: str) -> _Going | None:
-        """The run of this conversation that waits for what the user writes."""
+        """The run of this conversation that waits for what this user writes."""
         for record in await self._runs.waiting_runs(scene.state.id):
             going = _going(record, Woken(reply=text))
             kinds = [task.wait.kind for task in going.state.tasks if task.wait is not None]
-            if record.bot == scene.bot.id and "reply" in kinds:
+            its_own = (record.bot, record.user) == (scene.bot.id, scene.message.sender.id)
+            if its_own and "reply" in kinds:
                 return going
         return None
 
@@ -272,7 +273,7 @@ def _errands(scene: Scene, run: str, message: InboundMessage, result: RunResult)
             bot=work.bot,
             channel=work.channel,
             lane=work.lane,
-            payload=wrap(Resume(run, step=step.step), message),
+            payload=wrap(Resume(run, step=step.step, until_ms=step.wait.until_ms), message),
             due_ms=step.wait.until_ms,
             run=run,
             user=message.sender.id,

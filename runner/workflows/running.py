@@ -128,7 +128,7 @@ class RunLoop:
         if woken is None:
             return state
         state = engine.resumed(task.graph, state)
-        waiting = _waited_for(engine.steps(task.graph, state), woken, self._clock.now_ms())
+        waiting = _waited_for(engine.steps(task.graph, state), woken)
         if waiting is None:
             return state
         step, key = Run(waiting.step, waiting.placed, waiting.inputs), str(waiting.step)
@@ -254,18 +254,15 @@ def _due(steps: Sequence[engine.Step]) -> Run | None:
     )
 
 
-def _waited_for(steps: Sequence[engine.Step], woken: Woken, now_ms: int) -> Waiting | None:
+def _waited_for(steps: Sequence[engine.Step], woken: Woken) -> Waiting | None:
     """The step that waited for this; one that asked its user again since then has a later time to come."""
     waiting = [step for step in steps if isinstance(step, Waiting)]
     if woken.reply is not None:
         return next((step for step in waiting if step.wait.kind == "reply"), None)
     if woken.decision:
         return next((step for step in waiting if step.wait.kind == "decision"), None)
-    return next((one for one in waiting if one.step == woken.step and not _asked_again(one, now_ms)), None)
-
-
-def _asked_again(step: Waiting, now_ms: int) -> bool:
-    return step.wait.kind == "reply" and step.wait.until_ms is not None and step.wait.until_ms > now_ms
+    due = (woken.step, woken.until_ms)
+    return next((step for step in waiting if (step.step, step.wait.until_ms) == due), None)
 
 
 def _result(walk: _Walk, state: RunState) -> RunResult:

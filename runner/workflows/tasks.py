@@ -42,7 +42,7 @@ class Woken:
     """Why a run that waited goes on.
 
     Attributes:
-        step: the one whose time has come; 0: it is about another wait.
+        step: the one whose time, `until_ms`, has come; 0: it is about another wait.
         decision: a reviewer's, with their `comment` and name; empty: nobody decided.
         reply: what the user wrote; None: nobody did.
     """
@@ -52,6 +52,7 @@ class Woken:
     comment: str = ""
     by: str = ""
     reply: str | None = None
+    until_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,12 +78,13 @@ def read(text: str, schema: Mapping[str, Json]) -> Json | Wrong:
 
 def mismatch(value: Json, schema: Mapping[str, Json]) -> str | None:
     """The first thing in a value that does not keep to the schema, or None."""
-    import jsonschema  # noqa: PLC0415 - only for who asks for JSON
-    from jsonschema.exceptions import best_match  # noqa: PLC0415
+    from jsonschema.exceptions import SchemaError, best_match  # noqa: PLC0415 - only for who asks for JSON
+    from referencing import Registry  # noqa: PLC0415
+    from referencing.exceptions import Unresolvable  # noqa: PLC0415
 
     try:
-        error = best_match(_validator(schema)(schema).iter_errors(value))
-    except (jsonschema.exceptions.SchemaError, ValueError, RecursionError, LookupError) as fault:
+        error = best_match(_validator(schema)(schema, registry=Registry()).iter_errors(value))
+    except (SchemaError, Unresolvable, ValueError, RecursionError, LookupError) as fault:
         return f"the schema cannot be used: {str(fault)[:_LONGEST]}"
     return None if error is None else f"{error.json_path}: {error.message[:_LONGEST]}"
 
