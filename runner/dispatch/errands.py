@@ -32,8 +32,6 @@ FAULT_WAIT_S = 0.5
 AT_ONCE = 100
 AT_ONCE_DUE = 0
 """Unix ms: due, whatever the clock says."""
-ESCALATED = "I have escalated this to a reviewer. You will hear back shortly."
-"""What the user reads when a reviewer is asked."""
 _BEGINS = '{"errand":'
 
 

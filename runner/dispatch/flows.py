@@ -194,7 +194,7 @@ class Flows:
             waiting_for=_waiting_for(state),
         )
         errands = (*result.errands, *_errands(scene, going.run, message, result))
-        handoff = result.handoff or _handoff(scene, going.run, message, result, now)
+        handoff = _handoff(scene, going.run, message, result, now)
         return _looped(scene, result, voice), Owed(record, errands, handoff)
 
     def _read(self, workflow: Workflow) -> _Read:

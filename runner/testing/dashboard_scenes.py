@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from runner.dispatch.errands import ESCALATED
 from runner.money.amounts import Money, from_usd
 from runner.testing.dashboard_bots import (
     NOW,
@@ -43,6 +42,7 @@ from runner.web.dashboard.views import (
 )
 from runner.web.dashboard.wallet_view import SetAside, UnknownCall, WalletEvent, WalletPage
 from runner.web.dashboard.wording import DAY, HOUR, MINUTE, days_until
+from runner.workflows.nodes.talking import HANDOFF_TEXT
 
 
 def usage(*, by_day: bool = True) -> UsagePage:
@@ -108,7 +108,7 @@ def handoffs() -> HandoffsPage:
                 "c4711",
                 (
                     Said("user", "Yes please. And could you refund the shipping?", NOW - 7 * MINUTE),
-                    Said("bot", ESCALATED, NOW - 7 * MINUTE),
+                    Said("bot", HANDOFF_TEXT, NOW - 7 * MINUTE),
                 ),
             ),
             HandoffCard(

@@ -22,7 +22,7 @@ from runner.bots import Bot
 from runner.conversations.models import Message, ToolCall
 from runner.money.ledger import Attempt
 from runner.ports.dialogue import ModelRequest
-from runner.ports.runs import Errand, Handoff
+from runner.ports.runs import Errand
 from runner.ports.stores import LaneSession
 from runner.ports.tools import Toolbox, ToolRun
 from runner.workflows import engine
@@ -97,7 +97,6 @@ class Outcome:
     Attributes:
         say: texts for the user, now.
         errands: owed from the turn's end on.
-        handoff: asked of a reviewer at the turn's end.
         replies, tool_runs: what was paid and made outside of `recall`; what went through it is known.
         refused: money was refused, outside of `recall`: the whole run ends with the limit's text.
     """
@@ -105,7 +104,6 @@ class Outcome:
     result: engine.Result
     say: tuple[str, ...] = ()
     errands: tuple[Errand, ...] = ()
-    handoff: Handoff | None = None
     replies: tuple[PaidReply, ...] = ()
     tool_runs: tuple[ToolRun, ...] = ()
     refused: Refused | None = None

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from runner.agent.replies import PaidReply, ToolsDone, step_from_json, step_to_json
-from runner.ports.runs import Decision, Errand, Handoff
+from runner.ports.runs import Errand
 from runner.workflows.doing import Outcome
 from runner.workflows.engine import Done, Failed, Paused, Result
 from runner.workflows.state import Wait
@@ -22,7 +22,6 @@ def outcome_to_json(outcome: Outcome) -> str:
         "result": _result(outcome.result),
         "say": outcome.say,
         "errands": [asdict(errand) for errand in outcome.errands],
-        "handoff": None if outcome.handoff is None else asdict(outcome.handoff),
         "replies": [step_to_json(reply) for reply in outcome.replies],
         "tools": step_to_json(ToolsDone(outcome.tool_runs)) if outcome.tool_runs else None,
     }
@@ -33,16 +32,12 @@ def outcome_to_json(outcome: Outcome) -> str:
 def outcome_from_json(text: str) -> Outcome:
     """Read what `outcome_to_json` wrote. Raises ValueError, KeyError or TypeError on anything else."""
     raw = json.loads(text)
-    handoff = raw.get("handoff")
-    if handoff is not None:
-        handoff = Handoff(**{**handoff, "decision": Decision(handoff["decision"])})
     tools = step_from_json(raw["tools"]) if "tools" in raw else None
     replies = tuple(step_from_json(reply) for reply in raw.get("replies", ()))
     return Outcome(
         result=_read(raw["result"]),
         say=tuple(raw.get("say", ())),
         errands=tuple(Errand(**errand) for errand in raw.get("errands", ())),
-        handoff=handoff,
         replies=tuple(reply for reply in replies if isinstance(reply, PaidReply)),
         tool_runs=tools.runs if isinstance(tools, ToolsDone) else (),
     )

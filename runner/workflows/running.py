@@ -21,7 +21,7 @@ from runner.errors import StoreError
 from runner.money.prices import PriceBook
 from runner.ports.dialogue import StopReason
 from runner.ports.observer import Fault, Observer
-from runner.ports.runs import Errand, Handoff
+from runner.ports.runs import Errand
 from runner.workflows import engine
 from runner.workflows.doing import Doers, Doing, Outcome, feature_of
 from runner.workflows.engine import Done, Failed, Paused, Result, Run, Waiting
@@ -52,7 +52,6 @@ class _Walk:
     steps: TurnSteps
     said: list[str] = field(default_factory=list)
     errands: list[Errand] = field(default_factory=list)
-    handoff: Handoff | None = None
     trace: list[Line] = field(default_factory=list)
     text: str = ""
     paused: set[int] = field(default_factory=set)
@@ -76,7 +75,6 @@ class _Walk:
         self.steps.runs.extend(outcome.tool_runs)
         self.said.extend(outcome.say)
         self.errands.extend(outcome.errands)
-        self.handoff = outcome.handoff or self.handoff
         if isinstance(outcome.result, Done) and isinstance(step.placed.node, _SPEAKING):
             self.text = _text_of(outcome.result.output) or self.text
         self.trace.append(
@@ -296,7 +294,6 @@ def _result(walk: _Walk, state: RunState) -> RunResult:
         replies=tuple(walk.steps.replies),
         tool_runs=tuple(walk.steps.runs),
         errands=tuple(walk.errands),
-        handoff=walk.handoff,
         paused=paused,
         trace=tuple(walk.trace),
     )

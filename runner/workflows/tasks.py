@@ -17,7 +17,7 @@ from runner.conversations.models import Message
 from runner.money.ledger import Attempt
 from runner.ports.dialogue import StopReason
 from runner.ports.mail import NewOutbound, OutboxState
-from runner.ports.runs import Errand, Handoff
+from runner.ports.runs import Errand
 from runner.ports.stores import LaneSession
 from runner.ports.tools import Toolbox, ToolRun
 from runner.workflows.engine import Waiting
@@ -109,7 +109,6 @@ class RunResult:
     replies: tuple[PaidReply, ...] = ()
     tool_runs: tuple[ToolRun, ...] = ()
     errands: tuple[Errand, ...] = ()
-    handoff: Handoff | None = None
     paused: tuple[Waiting, ...] = ()
     trace: tuple[Line, ...] = ()
 

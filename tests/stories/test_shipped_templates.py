@@ -13,7 +13,6 @@ from runner.config.secrets import Sources
 from runner.config.settings import Loaded
 from runner.config.templates import template
 from runner.conversations.models import UserMessage
-from runner.dispatch.errands import ESCALATED
 from runner.errors import StoreError
 from runner.money.reservation import ReservationState
 from runner.ports.books import LedgerFilter
@@ -25,6 +24,7 @@ from runner.testing.clock import ManualClock
 from runner.testing.model_script import Behaviour, Say
 from runner.testing.pipeline import INSTANT_S, Pipeline, pipeline
 from runner.testing.provider import FakeProvider
+from runner.workflows.nodes.talking import HANDOFF_TEXT
 
 BOOK = load_book("default")
 ENVIRON = {
@@ -117,7 +117,7 @@ async def test_support_says_so_where_its_model_cannot_sort() -> None:
 @pytest.mark.parametrize("kind", ["question", "person"])
 async def test_support_is_killed_between_any_two_writes_and_pays_nothing_twice(kind: str) -> None:
     words = {"What is this message of a customer?": kind, "bicycles": "We open at nine."}
-    expected = "We open at nine." if kind == "question" else ESCALATED
+    expected = "We open at nine." if kind == "question" else HANDOFF_TEXT
     counting = Dead(alive=True)
     async with pipeline(
         shipped("support"), provider=model(words), book=BOOK, store=MemoryStore(counting)

@@ -1,7 +1,6 @@
 """Messages answered by workflows, through the whole walk on fakes: what the user reads, what it costs, how runs end."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,60 +8,22 @@ import pytest
 
 from adapters.contract import Capabilities
 from adapters.testing.fake import FakeAdapter
-from runner.bots import Bot, Limits, ModelChoice, Workflow
+from runner.bots import Limits, ModelChoice, Workflow
 from runner.conversations.models import ToolCall, UserMessage
 from runner.dispatch.flows import WAITS
 from runner.ports.books import LedgerFilter
 from runner.ports.dialogue import StopReason
-from runner.ports.observer import HandoffAsked, TurnFinished
-from runner.ports.runs import Decision, RunStatus
-from runner.store.memory import MemoryStore
-from runner.testing.clock import ManualClock
+from runner.ports.observer import TurnFinished
+from runner.ports.runs import RunStatus
 from runner.testing.model_script import Fault, Say
-from runner.testing.pipeline import INSTANT_S, Pipeline, pipeline
+from runner.testing.pipeline import pipeline
 from runner.testing.scenes import FunctionToolbox, a_book, a_bot, a_price, usd
-from runner.testing.workflows import ask, choose, loop, node, send, trigger, workflow
+from runner.testing.workflows import ask, choose, loop, node, send
 from runner.workflows.expressions import Json
+from tests.stories.workflow_walks import answers, flowing, the_run, written
 
 ESCALATED = "I have escalated this to a reviewer. You will hear back shortly."
 COLLECTS = Capabilities(collects=True)
-
-
-def written(nodes: Mapping[str, Mapping[str, Json]], *edges: str) -> str:
-    return json.dumps(workflow({"t": trigger(), **nodes}, *edges))
-
-
-def flowing(nodes: Mapping[str, Mapping[str, Json]], *edges: str, **changes: Any) -> Bot:
-    return a_bot(workflow=Workflow(written(nodes, *edges)), **changes)
-
-
-async def answers(walk: Pipeline, text: str = "hello") -> list[str]:
-    """All that is said until the turn of this message has ended."""
-    before = len(walk.observer.of(TurnFinished))
-    await walk.adapter.say(text)
-    while len(walk.observer.of(TurnFinished)) == before:
-        await walk.observer.until(TurnFinished, before + 1)
-    await sent(walk)
-    return texts(walk)
-
-
-async def sent(walk: Pipeline) -> None:
-    """Wait until all that was said is on the platform."""
-    if walk.adapter.capabilities.collects:
-        await walk.adapter.replies(1)
-    while (await walk.store.figures()).outbox:
-        await walk.clock.sleep(0)
-
-
-def texts(walk: Pipeline) -> list[str]:
-    return [message.text for message in walk.adapter.sent]
-
-
-async def the_run(walk: Pipeline) -> dict[str, Any]:
-    """The latest run: its status, failure and the lines of its trace by node."""
-    run = (await walk.store.runs.runs(walk.bot.id, 1))[0]
-    lines = {line["node"]: line for line in json.loads(run.trace)}
-    return {"id": run.id, "status": run.status, "failure": json.loads(run.state)["failure"], "trace": lines}
 
 
 # ── the support interaction ──────────────────────────────────────────────────────────────────────────────
@@ -341,86 +302,3 @@ async def test_a_run_has_the_messages_time_and_no_more() -> None:
         walk.provider.script(Say("late", latency_s=60))
         assert await answers(walk) == ["I could not answer in time. Please try again."]
         assert walk.observer.of(TurnFinished)[0].stop_reason is StopReason.TIMEOUT
-
-
-# ── runs that wait ───────────────────────────────────────────────────────────────────────────────────────
-REVIEWED = flowing(
-    {
-        "h": node("action", actionType="human_handoff", reason="Refund {{message}}?"),
-        "y": send("Approved by {{handoff.reviewer}}: {{handoff.comment}}"),
-        "n": send("Rejected."),
-    },
-    "t > h",
-    "h approved> y",
-    "h rejected> n",
-)
-
-
-@pytest.mark.parametrize(
-    ("decision", "said"), [(Decision.APPROVED, "Approved by bo: fine"), (Decision.REJECTED, "Rejected.")]
-)
-async def test_a_reviewer_decides_after_a_restart(decision: Decision, said: str) -> None:
-    store, clock = MemoryStore(), ManualClock(instant_s=INSTANT_S)
-    async with pipeline(REVIEWED, store=store, clock=clock) as walk:
-        assert await answers(walk, "5 USD") == [ESCALATED]
-        assert len(walk.observer.of(HandoffAsked)) == 1
-    async with pipeline(REVIEWED, store=store, clock=clock, adapter=FakeAdapter()) as walk:
-        [asked] = await walk.handoffs.handoffs(Decision.PENDING, 5)
-        assert asked.reason == "Refund 5 USD?"
-        await walk.handoffs.decide(asked.id, decision, "bo", "fine")
-        await walk.adapter.replies(1)
-        assert texts(walk) == [said]
-        assert (await the_run(walk))["status"] is RunStatus.FINISHED
-
-
-async def test_one_reviewer_is_asked_at_a_time() -> None:
-    hand = {"actionType": "human_handoff"}
-    nodes = {
-        "p": node("parallel", join="done"),
-        "h1": node("action", reason="first", **hand),
-        "h2": node("action", reason="second", **hand),
-        "s1": send("1"),
-        "s2": send("2"),
-        "done": send("Done."),
-    }
-    ways = ["h1 approved> s1", "h1 rejected> s1", "h2 approved> s2", "h2 rejected> s2"]
-    async with pipeline(flowing(nodes, "t > p", "p > h1", "p > h2", *ways)) as walk:
-        assert await answers(walk) == [ESCALATED]
-        [first] = await walk.handoffs.handoffs(Decision.PENDING, 5)
-        assert first.reason == "first"
-        await walk.handoffs.decide(first.id, Decision.APPROVED, "bo", "")
-        await walk.adapter.replies(3)
-        [second] = await walk.handoffs.handoffs(Decision.PENDING, 5)
-        assert second.reason == "second"
-        await walk.handoffs.decide(second.id, Decision.APPROVED, "bo", "")
-        await walk.adapter.replies(5)
-        assert texts(walk) == [ESCALATED, "1", ESCALATED, "2", "Done."]
-
-
-async def test_a_long_wait_ends_the_turn_and_goes_on_at_its_time() -> None:
-    bot = flowing({"w": node("wait_delay", seconds=3600), "s": send("An hour later.")}, "t > w", "w > s")
-    async with pipeline(bot) as walk:
-        assert await answers(walk) == []
-        assert (await walk.store.runs.next_errand_ms() or 0) - walk.clock.now_ms() == 3_600_000
-        walk.clock.advance(3600)
-        walk.errands.look()
-        await walk.adapter.replies(1)
-        assert texts(walk) == ["An hour later."]
-
-
-async def test_a_workflow_that_was_changed_while_its_run_waited_fails_it() -> None:
-    store, clock = MemoryStore(), ManualClock(instant_s=INSTANT_S)
-    async with pipeline(REVIEWED, store=store, clock=clock) as walk:
-        await answers(walk)
-    async with pipeline(
-        flowing({"s": send("New.")}, "t > s"), store=store, clock=clock, adapter=FakeAdapter()
-    ) as walk:
-        [asked] = await walk.handoffs.handoffs(Decision.PENDING, 5)
-        await walk.handoffs.decide(asked.id, Decision.APPROVED, "bo", "")
-        await walk.adapter.replies(1)
-        assert texts(walk) == ["I stopped: I could not finish this. Please try again later."]
-        run = await the_run(walk)
-        assert (run["status"], run["failure"]) == (
-            RunStatus.FAILED,
-            "the workflow was changed while this run waited",
-        )

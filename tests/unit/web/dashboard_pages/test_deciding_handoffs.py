@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from runner.conversations.models import AssistantMessage, UserMessage, message_to_json
-from runner.dispatch.errands import ESCALATED, Resume, unwrap
 from runner.store.memory import MemoryStore
+from runner.workflows.nodes.talking import HANDOFF_TEXT, Resume, unwrap
 from tests.contract.stores.examples import answer, inbound
 from tests.unit.dispatch.test_handoff_desk import asked, with_handoffs
 from tests.unit.web.dashboard_pages.browsing import Person
@@ -15,7 +15,7 @@ from tests.unit.web.web_stage import Stage
 
 SAID = (
     message_to_json(UserMessage("My cup <b>broke</b>: " + "very " * 200)),
-    message_to_json(AssistantMessage(ESCALATED)),
+    message_to_json(AssistantMessage(HANDOFF_TEXT)),
 )
 
 
@@ -38,7 +38,7 @@ async def test_what_waits_stands_there_with_what_was_said(shop: Stage) -> None:
     assert "asks about anna" in seen.words
     assert "wants <i>money</i> back" in seen.words  # as text
     assert "My cup <b>broke</b>" in seen.words
-    assert ESCALATED in seen.words
+    assert HANDOFF_TEXT in seen.words
     assert "very " * 200 not in seen.words  # cut
     assert seen.words.index("about anna") < seen.words.index("about bert")  # the oldest first
     assert "It gives no reason." in seen.words
