@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from runner.conversations.models import AssistantMessage, UserMessage, message_to_json
+from runner.dispatch.errands import Resume, unwrap
 from runner.store.memory import MemoryStore
-from runner.workflows.nodes.talking import HANDOFF_TEXT, Resume, unwrap
+from runner.workflows.nodes.talking import HANDOFF_TEXT
 from tests.contract.stores.examples import answer, inbound
 from tests.unit.dispatch.test_handoff_desk import asked, with_handoffs
 from tests.unit.web.dashboard_pages.browsing import Person
