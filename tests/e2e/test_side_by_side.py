@@ -35,6 +35,7 @@ bots:
     system_prompt: You help.
   shop:
     platform: custom
+    timeout_ms: 60000
     llm_provider: anthropic
     llm_model: claude-haiku-4-5
     max_tokens_per_turn: 300

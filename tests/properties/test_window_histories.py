@@ -87,9 +87,10 @@ def test_between_two_moves_the_prefix_is_the_same_to_the_byte(
             assert [message_to_json(message) for message in later][: len(before)] == before
         elif rules.context == "blocks":
             low = max(1, min(rules.keep_messages, rules.max_messages))
-            turn = len(said(number, turns[number])) + 1
-            assert len(later) <= low or len(later) == turn + 1 or len(later) < low + turn
-            assert len(later) * 2 >= low or len(later) == 1 or turn + 1 > rules.max_messages
+            start = len(whole) - len(later)
+            before = max(n for n, message in enumerate(whole[:start]) if isinstance(message, UserMessage))
+            assert len(later) <= low or (len(later) <= rules.max_messages and before < len(whole) - low)
+            assert len(later) * 2 >= low or before == 0 or len(whole) - before > rules.max_messages
 
 
 @given(TURNS, RULES)
