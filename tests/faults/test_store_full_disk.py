@@ -94,13 +94,16 @@ def no_file_longer_than(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+def _longest_file(folder: Path) -> int:
+    return max(file.stat().st_size for file in folder.iterdir())
+
+
 async def test_work_goes_on_when_there_is_room_again(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     store = SqliteStore(path, SystemClock())
     await store.open()
     kept, lost = [], []
-    room = max(file.stat().st_size for file in tmp_path.iterdir()) + 250_000
-    with no_file_longer_than(room):
+    with no_file_longer_than(_longest_file(tmp_path) + 250_000):
         for n in range(100):
             event = inbound(f"e{n}", lane=f"lane {n}", payload=LARGE)
             try:
