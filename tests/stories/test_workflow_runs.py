@@ -22,7 +22,6 @@ from runner.testing.workflows import ask, choose, loop, node, send
 from runner.workflows.expressions import Json
 from tests.stories.workflow_walks import answers, flowing, the_run, written
 
-ESCALATED = "I have escalated this to a reviewer. You will hear back shortly."
 COLLECTS = Capabilities(collects=True)
 
 
