@@ -74,6 +74,7 @@ def check_workflow(
     written = written_of(draft)
     if written is None:
         return ()
+    _unused(draft, findings)
     place = _Place(draft.place(written.field), ("defaults", written.field))
     asking = _Asking(draft, written.field, file, prices, findings)
     asking.check(place, written.source, is_part=False)
@@ -81,6 +82,16 @@ def check_workflow(
         path = ("workflows", name)
         asking.check(_Place(path, path), part, is_part=True)
     return tuple(asking.named)
+
+
+def _unused(draft: Draft, findings: Findings) -> None:
+    """What the bot says of the agent loop that its workflow makes nothing of."""
+    if draft.section.response_cache:
+        at = draft.line("response_cache", findings)
+        findings.warn(draft.place("response_cache"), "is not used: the bot's workflow answers", at=at)
+    if draft.routing is not None and draft.sure("routing"):
+        message = "only its default tier is asked: the bot's workflow answers, and its nodes may name models"
+        findings.warn(draft.place("routing"), message, at=draft.line("routing", findings))
 
 
 def check_workflows(file: FileSection, findings: Findings) -> None:

@@ -4,11 +4,12 @@
       └──▶ what is wrong with it, told once ─▶ again ─▶ output, or the node has failed
 
 Rules: the schema is a whole JSON schema, checked by the library that knows all of it; it never fetches anything
-that a schema refers to. A fence around the JSON is taken off.
+that a schema refers to, and works beside the event loop. A fence around the JSON is taken off.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -54,7 +55,7 @@ class Structuring:
             paid = answered(await doing.recall.ask(request, feature=doing.feature))
             if isinstance(paid, str):
                 return Outcome(Failed(paid))
-            found = read(paid.reply.text, node.schema)
+            found = await asyncio.to_thread(read, paid.reply.text, node.schema)
             if not isinstance(found, Wrong):
                 return Outcome(Done(found))
             said = AssistantMessage(paid.reply.text or "(nothing)")

@@ -205,6 +205,21 @@ def test_a_workflow_is_given_once(fields: str, said: str) -> None:
     assert said in problem
 
 
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("response_cache: true", "response_cache: is not used: the bot's workflow answers"),
+        (
+            "routing: {tiers: {small: anthropic/claude-haiku-4-5}, default: small}",
+            "routing: only its default tier is asked",
+        ),
+    ],
+)
+def test_what_a_workflow_makes_nothing_of_is_a_warning(field: str, said: str) -> None:
+    text = file_of(bot=field).replace("    llm_model: claude-haiku-4-5\n", "", int("routing" in field))
+    assert said in "\n".join(map(str, loaded(text).warnings))
+
+
 def test_a_workflow_that_is_not_enabled_is_a_warning() -> None:
     text = "bots: {shop: {platform: custom, llm_model: claude-haiku-4-5, workflow: {nodes: []}}}"
     read = loaded(text)
