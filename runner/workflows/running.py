@@ -115,9 +115,15 @@ class RunLoop:
             first=task.first_step,
             attempts_used=task.attempts_used,
         )
-        walk = _Walk(task, steps)
-        state = await self._woken(walk, task.state)
-        state = await self._drive(walk, task.graph, state, "")
+        walk, state = _Walk(task, steps), task.state
+        try:
+            state = await self._woken(walk, state)
+            state = await self._drive(walk, task.graph, state, "")
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - our own fault ends this run, told with its traceback
+            self._observer.note(Fault("workflow", repr(error), task.about.bot, task.about.turn, error))
+            walk.stop, walk.detail = StopReason.INTERNAL_ERROR, "something went wrong in the workflow"
         return _result(walk, state)
 
     async def _woken(self, walk: _Walk, state: RunState) -> RunState:

@@ -13,7 +13,8 @@ from runner.money.amounts import Money
 from runner.money.usage import Usage
 from runner.ports.dialogue import ModelReply
 from runner.ports.mail import StoredStep
-from runner.ports.runs import Errand
+from runner.ports.observer import Fault
+from runner.ports.runs import Errand, RunStatus
 from runner.ports.tools import ToolRun
 from runner.store.memory import MemoryStore
 from runner.testing.clock import ManualClock
@@ -93,6 +94,18 @@ async def test_what_fits_is_taken_and_the_rest_is_done(
         [reply] = await walk.adapter.replies(1)
         assert reply.text.startswith(said)
         assert (len(walk.provider.calls), len(box.calls)) == (asked, called)
+
+
+async def test_a_step_that_cannot_be_read_ends_the_run_and_nothing_else() -> None:
+    store, clock = MemoryStore(), ManualClock(instant_s=INSTANT_S)
+    bot = a_bot(workflow=Workflow(json.dumps(SOURCE)))
+    await _earlier(store, clock, [PAID, NodeDone("2", "a", "not JSON")])
+    async with pipeline(bot, store=store, clock=clock) as walk:
+        [reply] = await walk.adapter.replies(1)
+        assert reply.text == "Something went wrong on my side. Please try again."
+        [run] = await store.runs.runs("bot", 5)
+        assert run.status is RunStatus.FAILED
+        assert [fault.where for fault in walk.observer.of(Fault)] == ["workflow"]
 
 
 async def _earlier(store: MemoryStore, clock: ManualClock, steps: list[Step]) -> None:
