@@ -9,7 +9,7 @@ from adapters.messages import outbound_from_json
 from runner.money.ledger import LedgerEntry
 from runner.money.reservation import ReservationState
 from runner.ports.books import LedgerFilter
-from runner.ports.mail import OutboxState
+from runner.ports.mail import OutboxState, Outgoing
 from runner.store.rules import MOST_CRASHES
 from runner.store.sqlite.reader import reader_of
 from runner.testing.model_script import Say
@@ -42,33 +42,41 @@ async def books(daemon: Daemon) -> list[LedgerEntry]:
     return rows
 
 
-async def listed(daemon: Daemon) -> Counter[str]:
+def text_of(row: Outgoing) -> str:
+    """What an answer is known by, where each has a text of its own."""
+    return outbound_from_json(row.payload).text
+
+
+async def listed(daemon: Daemon, known_by: Callable[[Outgoing], str] = text_of) -> Counter[str]:
     """Answers that the store lists as possibly doubled, with how often."""
-    reader = reader_of(daemon.state / "botrunner.db")
-    await reader.open()
     found: Counter[str] = Counter()
     for state in (OutboxState.SENT, OutboxState.UNKNOWN):
-        after = 0
-        while page := await reader.outgoing(state, 500, after):
-            after = page[-1].id
-            found.update({outbound_from_json(row.payload).text: row.crashes for row in page if row.crashes})
-    await reader.close()
+        for row in await _outgoing(daemon, state):
+            if row.crashes:
+                found[known_by(row)] += row.crashes
     return found
 
 
-async def given_up(daemon: Daemon) -> set[str]:
+async def given_up(daemon: Daemon, known_by: Callable[[Outgoing], str] = text_of) -> set[str]:
     """Answers that the store lists as `unknown`, because so many starts in a row found them being sent."""
+    rows = await _outgoing(daemon, OutboxState.UNKNOWN)
+    return {known_by(row) for row in rows if row.crashes >= MOST_CRASHES}
+
+
+async def _outgoing(daemon: Daemon, state: OutboxState) -> list[Outgoing]:
     reader = reader_of(daemon.state / "botrunner.db")
     await reader.open()
-    after, found = 0, set()
-    while page := await reader.outgoing(OutboxState.UNKNOWN, 500, after):
+    after, rows = 0, []
+    while page := await reader.outgoing(state, 500, after):
         after = page[-1].id
-        found |= {outbound_from_json(row.payload).text for row in page if row.crashes >= MOST_CRASHES}
+        rows += page
     await reader.close()
-    return found
+    return rows
 
 
-async def until_answered(daemon: Daemon, missing: Callable[[], set[str]]) -> set[str]:
+async def until_answered(
+    daemon: Daemon, missing: Callable[[], set[str]], known_by: Callable[[Outgoing], str] = text_of
+) -> set[str]:
     """Wait while answers come, until there are all; returns those that were given up, which must be listed."""
     left, still = missing(), 0.0
     while left:
@@ -76,7 +84,7 @@ async def until_answered(daemon: Daemon, missing: Callable[[], set[str]]) -> set
         now = missing()
         still = 0.0 if now != left else still + 0.1
         left = now
-        if still > 2.0 and left <= await given_up(daemon):
+        if still > 2.0 and left <= await given_up(daemon, known_by):
             break
         assert still < STILL_S, f"not answered, and not listed: {sorted(left)}"
     return left
@@ -85,7 +93,7 @@ async def until_answered(daemon: Daemon, missing: Callable[[], set[str]]) -> set
 def check_bill(rows: list[LedgerEntry], model: ModelServer) -> None:
     """No step is paid twice, nothing is held, and the books hold no less than the model's bill."""
     settled = [row for row in rows if row.state is ReservationState.SETTLED]
-    paid = Counter((row.attempt.turn, row.attempt.iteration) for row in settled)
+    paid = Counter((row.attempt.turn, row.attempt.feature, row.attempt.iteration) for row in settled)
     assert max(paid.values()) == 1, "a step was paid twice"
     assert not [row for row in rows if row.state is ReservationState.HELD]
     bill = sum(b.usage.input_tokens * RATES[0] + b.usage.output_tokens * RATES[1] for b in model.bill)
