@@ -94,6 +94,7 @@ async def test_support_answers_a_question_with_two_small_calls() -> None:
             ("workflow:kind", "claude-haiku-4-5"),
             ("workflow:answer", "claude-haiku-4-5"),
         ]
+        assert walk.provider.calls[-1].request.messages[-1] == UserMessage("When do you open?")
 
 
 async def test_support_asks_a_person_and_goes_on_with_what_they_say() -> None:
