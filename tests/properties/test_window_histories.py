@@ -88,9 +88,9 @@ def test_between_two_moves_the_prefix_is_the_same_to_the_byte(
         elif rules.context == "blocks":
             low = max(1, min(rules.keep_messages, rules.max_messages))
             start = len(whole) - len(later)
-            before = max(n for n, message in enumerate(whole[:start]) if isinstance(message, UserMessage))
-            assert len(later) <= low or (len(later) <= rules.max_messages and before < len(whole) - low)
-            assert len(later) * 2 >= low or before == 0 or len(whole) - before > rules.max_messages
+            asked = max(n for n, message in enumerate(whole[:start]) if isinstance(message, UserMessage))
+            assert len(later) <= low or (len(later) <= rules.max_messages and asked < len(whole) - low)
+            assert len(later) * 2 >= low or asked == 0 or len(whole) - asked > rules.max_messages
 
 
 @given(TURNS, RULES)

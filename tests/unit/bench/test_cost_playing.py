@@ -7,7 +7,17 @@ import pytest
 from bench.cost.plain import HABITS, Habit, Step, first_kept
 from bench.cost.player import Player, context_of
 from bench.cost.plot import svg_of
-from bench.cost.subjects import AUTOMATIC, FULL, OURS, OURS_EVEN, OURS_WIDE, SLIDING, Part, ablations, parts_of
+from bench.cost.subjects import (
+    AUTOMATIC,
+    FULL,
+    OURS,
+    OURS_EVEN,
+    OURS_WIDE,
+    SLIDING,
+    Part,
+    ablations,
+    parts_of,
+)
 from bench.cost.tables import Result, as_json, broken_promises, table_of
 from bench.cost.trial import Figures, Subject, Unsound, play
 from bench.cost.workload import Call, Chat, Persona, Reply, Tool, Turn, Workload
