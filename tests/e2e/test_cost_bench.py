@@ -24,12 +24,12 @@ def test_a_quick_run_tells_everything(tmp_path: Path, capsys: pytest.CaptureFixt
     told = json.loads(capsys.readouterr().out)
     (part,) = told["parts"]
     runs = {(run["subject"], run["model"]): run for run in part["runs"]}
-    assert len(runs) == 7
+    assert len(runs) == 8
     ours = runs["botrunner", SONNET]
     others = {name: run["cost"] for (name, _), run in runs.items() if not name.startswith("botrunner")}
     assert ours["cost"] < others["window of 20, cached"] < others["window of 20"] < others["full history"]
     assert all(run["broken"] == 0 for run in part["runs"])
-    assert len(ET.fromstring(plot.read_text()).findall("{http://www.w3.org/2000/svg}rect")) == 7
+    assert len(ET.fromstring(plot.read_text()).findall("{http://www.w3.org/2000/svg}rect")) == 8
 
 
 def test_conversations_from_a_file_are_played_to_ours_too(
