@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from runner.advice.saved import KEPT_ROUTE
 from runner.advice.shadow import SETTINGS, Replay
 from runner.advice.spread import Spread
+from runner.agent.latest import keep_latest
 from runner.bots import Bot, ModelChoice
 from runner.conversations.window import Marks, plain_marks
 from runner.money.amounts import ZERO, Money
@@ -101,9 +102,7 @@ class Rows:
         before = self._steps.pop(step, None)
         if before is not None:
             found.repeated.add(before)
-        self._steps[step] = row.cost
-        if len(self._steps) > MOST_STEPS:
-            self._steps.popitem(last=False)
+        keep_latest(self._steps, step, row.cost, MOST_STEPS)
 
     def _chat(self, bot: Bot, row: LedgerEntry, found: BotRows) -> None:
         call, used = row.attempt, row.usage

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.agent.caching import DEFAULT_MIN_CACHEABLE, Sent, what_if
+from runner.agent.latest import keep_latest
 from runner.conversations.window import Marks
 from runner.money.amounts import Money
 from runner.money.prices import CacheWrites, Price
@@ -98,9 +99,7 @@ class Replay:
         for name, plan in SETTINGS.items():
             self.by_cache[name] += what_if(plan, sent, rates, self._least)
         messages, totals = self._through_windows(sent, last)
-        self._last[conversation] = _Last(at_ms, total, messages, totals)
-        if len(self._last) > MOST_CONVERSATIONS:
-            self._last.popitem(last=False)
+        keep_latest(self._last, conversation, _Last(at_ms, total, messages, totals), MOST_CONVERSATIONS)
         self._latest_ms = at_ms
         self.calls += 1
         self.input_tokens += total

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
+from runner.agent.latest import keep_latest
 from runner.bots import Bot, ModelChoice
 from runner.clock import UnixMs
 from runner.conversations.models import AssistantMessage, Message, ToolMessage, UserMessage
@@ -52,8 +52,6 @@ PLANS: tuple[CachePlan, ...] = (
     CachePlan(_H, _H),
 )
 """All that can be chosen; of two that cost the same, the first."""
-_K = TypeVar("_K")
-_V = TypeVar("_V")
 _LIFE_MS: Mapping[CacheWrites, int] = {_N: -1, _M: _MINUTES_MS, _H: _HOUR_MS}
 
 
@@ -241,7 +239,7 @@ class Traffic:
         habit.learn(sent, size, price.rates)
         habit.learn_least(request.cache, sent, usage)
         habit.prefix_hash, habit.prefix_at = prefix_hash, now
-        _put(self._last, conversation, _Last(now, total, first), MOST_CONVERSATIONS)
+        keep_latest(self._last, conversation, _Last(now, total, first), MOST_CONVERSATIONS)
         self._describe(bot, habit, request, sent)
 
     def habits(self, bot: str) -> Habits | None:
@@ -258,7 +256,7 @@ class Traffic:
         habit = self._habits.get(key)
         if habit is None:
             habit = _Habit(price.limits.min_cacheable_tokens or DEFAULT_MIN_CACHEABLE)
-        _put(self._habits, key, habit, MOST_BOTS)
+        keep_latest(self._habits, key, habit, MOST_BOTS)
         return habit
 
     def _describe(self, bot: Bot, habit: _Habit, request: ModelRequest, sent: Sent) -> None:
@@ -277,7 +275,7 @@ class Traffic:
             calls = ALL * ALL // max(firsts, ALL // MOST_CALLS)
             message = was.message + (message - was.message) // SMOOTHING
         now = Habits(request.choice, habit.least, plan, sent.prefix, message, hits, calls)
-        _put(self._latest, bot.id, now, MOST_BOTS)
+        keep_latest(self._latest, bot.id, now, MOST_BOTS)
 
 
 def sizes_of(request: ModelRequest) -> tuple[int, int]:
@@ -299,11 +297,3 @@ def _chars(message: Message) -> int:
             )
         case ToolMessage():
             return sum(len(result.text) for result in message.results)
-
-
-def _put(kept: OrderedDict[_K, _V], key: _K, value: _V, most: int) -> None:
-    """Keep it as the latest; what was quiet longest goes."""
-    kept[key] = value
-    kept.move_to_end(key)
-    if len(kept) > most:
-        kept.popitem(last=False)

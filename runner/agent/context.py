@@ -16,6 +16,7 @@ from collections import OrderedDict
 from dataclasses import replace
 
 from runner.agent.caching import ALL, Habits
+from runner.agent.latest import keep_latest
 from runner.bots import ConversationRules
 from runner.conversations.window import Marks, plain_marks
 from runner.money.prices import CacheWrites, Price, Rates
@@ -43,10 +44,7 @@ class Windows:
         marks = self._known.get(key)
         if marks is None:
             marks = marks_of(*key)
-        self._known[key] = marks
-        self._known.move_to_end(key)
-        if len(self._known) > MOST_KNOWN:
-            self._known.popitem(last=False)
+        keep_latest(self._known, key, marks, MOST_KNOWN)
         return marks
 
 

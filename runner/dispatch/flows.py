@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from adapters.messages import AttachmentKind, InboundMessage
+from runner.agent.latest import keep_latest
 from runner.agent.loop import LoopResult
 from runner.agent.transcribe import Listening
 from runner.bots import Workflow
@@ -203,10 +204,7 @@ class Flows:
         if found is None:
             graph = _graph(workflow.source)
             found = _Read(graph, {name: _graph(source) for name, source in workflow.parts})
-            self._graphs[workflow] = found
-            if len(self._graphs) > MOST_GRAPHS:
-                self._graphs.popitem(last=False)
-        self._graphs.move_to_end(workflow)
+        keep_latest(self._graphs, workflow, found, MOST_GRAPHS)
         return found
 
 

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from runner.agent.asks import Ask, Failed, Refused
+from runner.agent.latest import keep_latest
 from runner.agent.meter import Meter
 from runner.agent.routing import DEFAULT_ROUTE
 from runner.bots import Bot
@@ -145,10 +146,7 @@ class Summaries:
         if not text or reply.finish is FinishReason.REFUSAL:
             return f"{result.paid.provider}/{result.paid.model} wrote none ({reply.finish})"
         await self._store.prepare_head(job.state.id, PreparedHead(job.first_seq, text))
-        self._ready[job.state.id] = job.first_seq
-        self._ready.move_to_end(job.state.id)
-        if len(self._ready) > MOST_REMEMBERED:
-            self._ready.popitem(last=False)
+        keep_latest(self._ready, job.state.id, job.first_seq, MOST_REMEMBERED)
         return None
 
     def _ask(self, job: _Job) -> Ask:
