@@ -23,7 +23,7 @@ from runner.agent.loop import LoopResult
 from runner.agent.replies import PaidReply, step_to_json
 from runner.agent.route_words import normalised
 from runner.bots import Bot, ModelChoice
-from runner.clock import Clock
+from runner.clock import MS_PER_DAY, Clock
 from runner.conversations.models import UserMessage
 from runner.errors import StoreError
 from runner.money.amounts import ZERO, to_usd
@@ -42,7 +42,7 @@ CACHE_ROUTE = "cache"
 MOST_CHARS = 32_000
 """Of an answer; a longer one is not kept."""
 NOTHING = Estimate(0, 0, 0, ZERO, 0)
-_MINUTE_MS, _HOUR_MS, _DAY_MS = 60_000, 3_600_000, 86_400_000
+_MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +221,7 @@ def reason_of(kept: KeptAnswer, now_ms: int) -> str:
 
 
 def _ago(age_ms: int) -> str:
-    for unit_ms, name in ((_DAY_MS, "d"), (_HOUR_MS, "h"), (_MINUTE_MS, "min")):
+    for unit_ms, name in ((MS_PER_DAY, "d"), (_HOUR_MS, "h"), (_MINUTE_MS, "min")):
         if age_ms >= unit_ms:
             return f"{age_ms // unit_ms} {name}"
     return "less than a minute"

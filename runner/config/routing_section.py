@@ -25,14 +25,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from runner.bots import Classifier, Escalation, ModelChoice, ResponseCache, RouteRule, Routing, Signal, Tier
+from runner.clock import MS_PER_DAY
 from runner.config.fields import Number, Section, UserId, Whole
 
 STANDARD = "standard"
 """The tier that is the default where none is named."""
 SMALL = "small"
 """The tier that side work goes to: the classifier where it names none, summaries."""
-DAY_MS = 24 * 3_600_000
-LONGEST_MS = 30 * DAY_MS
+LONGEST_MS = 30 * MS_PER_DAY
 
 TaskName = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")]
 NoTaskOrName = Annotated[str, Field(pattern=r"^[a-z0-9_-]{0,64}$")]
@@ -212,9 +212,9 @@ def signals(section: EscalateSection) -> frozenset[Signal]:
 def to_response_cache(field: ResponseCacheSection | bool) -> ResponseCache | None:  # noqa: FBT001 - as it is written
     """How long answers are kept; None: they are not. A day, where no time is said."""
     if isinstance(field, bool):
-        return ResponseCache(DAY_MS) if field else None
+        return ResponseCache(MS_PER_DAY) if field else None
     if field.ttl_minutes is not None:
         return ResponseCache(field.ttl_minutes * 60_000)
     if field.ttl_hours is not None:
         return ResponseCache(max(1, round(field.ttl_hours * 3_600_000)))
-    return ResponseCache(DAY_MS)
+    return ResponseCache(MS_PER_DAY)

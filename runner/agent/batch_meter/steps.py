@@ -20,7 +20,7 @@ from runner.agent.batch_meter.requests import Terms, stored_request, terms_from_
 from runner.agent.batch_meter.search import Nowhere, Open, Ours, find
 from runner.agent.batch_meter.settling import BatchSettler
 from runner.bots import ModelChoice, Secret
-from runner.clock import Clock
+from runner.clock import MS_PER_DAY, Clock
 from runner.errors import OperatorError
 from runner.ports.batch_server import BatchItem, BatchServer, NotTaken, RemoteBatch, RemoteState
 from runner.ports.batches import Batch, BatchState, BatchStore, Ending, OpenHold, attempt_id, number_of
@@ -34,7 +34,7 @@ SURE_S = 300.0
 """How long a batch is looked for before it is certain that its submission never arrived."""
 CLOCKS_APART_MS = 600_000
 """How far our calendar and the provider's may be apart."""
-GIVE_UP_MS = 30 * 86_400_000
+GIVE_UP_MS = 30 * MS_PER_DAY
 """A batch that its provider knows nothing of any more is of unknown fate after this."""
 AT_ONCE = 100
 """Lines that are read, prepared or settled before others get their turn."""
