@@ -24,6 +24,7 @@ from runner.workflows.engine import (
 )
 from runner.workflows.expressions import Json
 from runner.workflows.moves import MAX_STEPS
+from tests.unit.workflows.loops import LOOP
 
 SUPPORT = workflow(
     {
@@ -111,22 +112,6 @@ def test_a_guardrail_of_rules_costs_nothing() -> None:
     )
     assert path_of(finished(source, message="You fool")) == ["t", "g", "b"]
     assert path_of(finished(source, message="You")) == ["t", "g", "a"]
-
-
-LOOP = workflow(
-    {
-        "t": trigger(),
-        "l": loop(maxIterations=3),
-        "a": ask("{{order}}"),
-        "b": send("{{answer.text}}"),
-        "z": send(),
-    },
-    "t > l",
-    "l body> a",
-    "a > b",
-    "b > l",
-    "l done> z",
-)
 
 
 @pytest.mark.parametrize(

@@ -29,22 +29,7 @@ from runner.workflows.engine import (
 from runner.workflows.graph import Graph
 from runner.workflows.moves import MAX_VARIABLES
 from runner.workflows.state import RunState, Wait, from_json, to_json
-
-LOOP = workflow(
-    {
-        "t": trigger(),
-        "l": loop(maxIterations=3),
-        "a": ask("{{order}}"),
-        "b": send("{{answer.text}}"),
-        "z": send(),
-    },
-    "t > l",
-    "l body> a",
-    "a > b",
-    "b > l",
-    "l done> z",
-)
-
+from tests.unit.workflows.loops import LOOP
 
 # ------------------------------------------------------------------------------------------------ failures
 
