@@ -44,22 +44,22 @@ class LazyFlows:
 
     def _make(self) -> Flows:
         from runner.dispatch.flows import Flows  # noqa: PLC0415 - see the module's text
-        from runner.workflows.running import RunLoop  # noqa: PLC0415
+        from runner.workflows.running import RunLoop  # noqa: PLC0415 - with the first workflow
 
         loop = RunLoop(self._doers(), self.meter, self.book, self.clock, self.observer)
         return Flows(loop, self.runs, self.outbox, self.clock)
 
     def _doers(self) -> dict[type, NodeDoer]:
         """Who does which nodes."""
-        from runner.dispatch.delegate_nodes import Delegating  # noqa: PLC0415
-        from runner.workflows.doers.asking import Asking  # noqa: PLC0415
-        from runner.workflows.doers.looping import Looping  # noqa: PLC0415
-        from runner.workflows.doers.pausing import Delaying, Escalating, Saying  # noqa: PLC0415
-        from runner.workflows.doers.structuring import Structuring  # noqa: PLC0415
-        from runner.workflows.doers.table import other_doers  # noqa: PLC0415
-        from runner.workflows.doers.working import Scripting, Tooling, Transforming  # noqa: PLC0415
-        from runner.workflows.nodes import talking, thinking, working  # noqa: PLC0415
-        from runner.workflows.sandbox import Sandbox  # noqa: PLC0415
+        from runner.dispatch.delegate_nodes import Delegating  # noqa: PLC0415 - with the first workflow
+        from runner.workflows.doers.asking import Asking  # noqa: PLC0415 - with the first workflow
+        from runner.workflows.doers.looping import Looping  # noqa: PLC0415 - with the first workflow
+        from runner.workflows.doers.pausing import Delaying, Escalating, Saying  # noqa: PLC0415 - with the first workflow
+        from runner.workflows.doers.structuring import Structuring  # noqa: PLC0415 - with the first workflow
+        from runner.workflows.doers.table import other_doers  # noqa: PLC0415 - with the first workflow
+        from runner.workflows.doers.working import Scripting, Tooling, Transforming  # noqa: PLC0415 - with the first workflow
+        from runner.workflows.nodes import talking, thinking, working  # noqa: PLC0415 - with the first workflow
+        from runner.workflows.sandbox import Sandbox  # noqa: PLC0415 - with the first workflow
 
         def payload(text: str, message: InboundMessage) -> str:
             return wrap(Say(text), message)

@@ -118,7 +118,7 @@ class _Asking:
     def check(self, place: _Place, source: Mapping[str, Any] | str, *, is_part: bool) -> None:
         """One graph."""
         from runner.workflows.graph import Graph, read_graph  # noqa: PLC0415 - see the module's text
-        from runner.workflows.offers import Offer, check_offer  # noqa: PLC0415
+        from runner.workflows.offers import Offer, check_offer  # noqa: PLC0415 - with the first workflow
 
         graph = read_graph(source)
         if not isinstance(graph, Graph):
@@ -147,8 +147,8 @@ class _Asking:
 
     def _of_node(self, kind: str, node: Node) -> Iterator[tuple[Path, str]]:
         """Paths are those inside of `data`; a text is empty where nothing is wrong."""
-        from runner.workflows.doers.structuring import schema_fault  # noqa: PLC0415
-        from runner.workflows.nodes import talking, thinking, working  # noqa: PLC0415
+        from runner.workflows.doers.structuring import schema_fault  # noqa: PLC0415 - with the first workflow
+        from runner.workflows.nodes import talking, thinking, working  # noqa: PLC0415 - with the first workflow
 
         match node:
             case working.ToolUse(tool=tool):
@@ -194,7 +194,7 @@ class _Asking:
         return f"bot {self._draft.id} has {what} {findings.shown(name)!r}{did_you_mean(name, known)}"
 
     def _choice(self, model: str) -> ModelChoice:
-        from runner.workflows.doers.models import choice_of  # noqa: PLC0415
+        from runner.workflows.doers.models import choice_of  # noqa: PLC0415 - with the first workflow
 
         return choice_of(self._draft.main, model, self._prices)
 
@@ -205,7 +205,7 @@ class _Asking:
 
 
 def _waits(node: Node) -> bool:
-    from runner.workflows.nodes.talking import AuthGate, HumanHandoff, WaitDelay  # noqa: PLC0415
+    from runner.workflows.nodes.talking import AuthGate, HumanHandoff, WaitDelay  # noqa: PLC0415 - with the first workflow
 
     return isinstance(node, AuthGate | HumanHandoff | WaitDelay)
 

@@ -19,7 +19,7 @@ def checked(expression: str) -> str:
             f"an expression has at most {MAX_TRANSFORM} characters, this one {len(expression)}"
         )
     import jmespath  # type: ignore[import-untyped]  # noqa: PLC0415 - only for who transforms
-    from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]  # noqa: PLC0415
+    from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]  # noqa: PLC0415 - with the first expression
 
     try:
         jmespath.compile(expression)
@@ -30,8 +30,8 @@ def checked(expression: str) -> str:
 
 def transformed(expression: str, source: Json) -> Json:
     """What the expression makes of the source. Raises ExpressionError."""
-    import jmespath  # noqa: PLC0415
-    from jmespath.exceptions import JMESPathError  # noqa: PLC0415
+    import jmespath  # noqa: PLC0415 - with the first expression
+    from jmespath.exceptions import JMESPathError  # noqa: PLC0415 - with the first expression
 
     try:
         found: Json = jmespath.search(expression, source)

@@ -80,8 +80,8 @@ def read(text: str, schema: Mapping[str, Json]) -> Json | Wrong:
 def mismatch(value: Json, schema: Mapping[str, Json]) -> str | None:
     """The first thing in a value that does not keep to the schema, or None."""
     from jsonschema.exceptions import SchemaError, best_match  # noqa: PLC0415 - only for who asks for JSON
-    from referencing import Registry  # noqa: PLC0415
-    from referencing.exceptions import Unresolvable  # noqa: PLC0415
+    from referencing import Registry  # noqa: PLC0415 - with the first schema
+    from referencing.exceptions import Unresolvable  # noqa: PLC0415 - with the first schema
 
     try:
         error = best_match(_validator(schema)(schema, registry=Registry()).iter_errors(value))
@@ -92,7 +92,7 @@ def mismatch(value: Json, schema: Mapping[str, Json]) -> str | None:
 
 def schema_fault(schema: Mapping[str, Json]) -> str | None:
     """What is wrong with a schema, or None."""
-    import jsonschema  # noqa: PLC0415
+    import jsonschema  # noqa: PLC0415 - with the first schema
 
     try:
         _validator(schema).check_schema(schema)
@@ -102,8 +102,8 @@ def schema_fault(schema: Mapping[str, Json]) -> str | None:
 
 
 def _validator(schema: Mapping[str, Json]) -> Any:  # noqa: ANN401 - the library's classes are made at run time
-    from jsonschema import Draft202012Validator  # noqa: PLC0415
-    from jsonschema.validators import validator_for  # noqa: PLC0415
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - with the first schema
+    from jsonschema.validators import validator_for  # noqa: PLC0415 - with the first schema
 
     return validator_for(schema, default=Draft202012Validator)
 
