@@ -7,15 +7,14 @@ credentials, address or tracing are taken from the environment.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from typing import cast
 
 import anthropic
 import httpx2
 
 from runner.bots import Secret
 from runner.clock import Clock
-from runner.providers import faults
 from runner.providers.attempt import LIMITS, Opened, timeouts
+from runner.providers.sdk_answers import SdkErrors, opened
 
 NO_KEY = "none"
 """Sent to servers that take any key; without it the SDK would look for one in the environment."""
@@ -66,18 +65,5 @@ class AnthropicHttp:
         return await self._open(sending)
 
     async def _open(self, sending: Awaitable[object]) -> Opened:
-        try:
-            return cast(
-                "httpx2.Response", await sending
-            )  # what `cast_to` asked for, whatever `stream_cls` says
-        except anthropic.APIStatusError as error:
-            response = error.response
-            return faults.of_status(
-                response.status_code,
-                response.headers,
-                error.body,
-                now=self._clock.now_ms(),
-                secret=self.secret,
-            )
-        except anthropic.APIConnectionError as error:
-            return faults.of_connection(error, timeout=isinstance(error, anthropic.APITimeoutError))
+        errors = SdkErrors(anthropic.APIStatusError, anthropic.APIConnectionError, anthropic.APITimeoutError)
+        return await opened(sending, errors, self._clock, self.secret)

@@ -7,15 +7,14 @@ processor time. One request a call: no retries, no redirects. Nothing is taken f
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from typing import cast
 
 import httpx2
 
 from runner.bots import Secret
 from runner.clock import Clock
 from runner.lean import piecemeal
-from runner.providers import faults
 from runner.providers.attempt import LIMITS, Opened, timeouts
+from runner.providers.sdk_answers import SdkErrors, opened
 
 with piecemeal("openai.types"):  # 10 MiB and half of the SDK's import, for types that nobody here makes
     import openai
@@ -83,18 +82,5 @@ class OpenAIHttp:
         return await self._open(sending)
 
     async def _open(self, sending: Awaitable[object]) -> Opened:
-        try:
-            return cast(
-                "httpx2.Response", await sending
-            )  # what `cast_to` asked for, whatever `stream_cls` says
-        except openai.APIStatusError as error:
-            response = error.response
-            return faults.of_status(
-                response.status_code,
-                response.headers,
-                error.body,
-                now=self._clock.now_ms(),
-                secret=self.secret,
-            )
-        except openai.APIConnectionError as error:
-            return faults.of_connection(error, timeout=isinstance(error, openai.APITimeoutError))
+        errors = SdkErrors(openai.APIStatusError, openai.APIConnectionError, openai.APITimeoutError)
+        return await opened(sending, errors, self._clock, self.secret)
