@@ -156,17 +156,17 @@ class TurnHandler:
         ending = _Ending(result, text, state, report, parts, self._first_state(scene, len(parts)), owed)
         said = _said(scene, ending)
         finished = _finished(scene, ending, said, self._clock.now_ms())
-        ids = await session.finish(finished)
+        filed = await session.finish(finished)
         self._tell(scene, state, result, latency_ms)
         self._tell_owed(scene, owed)
         if ending.first is OutboxState.SENT:
             await self._hand_out(scene, parts)
             return finished, said
-        work, first = scene.work, ending.first
+        work = scene.work
         self._outbox.take(
             [
-                Outgoing(row_id, work.inbox_id, o.bot, o.channel, o.place, o.payload, first, tries=1)
-                for row_id, o in zip(ids, finished.outbox, strict=True)
+                Outgoing(row.id, work.inbox_id, o.bot, o.channel, o.place, o.payload, row.state, tries=1)
+                for row, o in zip(filed, finished.outbox, strict=True)
             ],
         )
         return finished, said

@@ -14,7 +14,7 @@ from adapters.messages import OutboundMessage, outbound_to_json
 from adapters.text import split
 from runner.dispatch.outbox import Outbox
 from runner.dispatch.scene import Scene
-from runner.ports.mail import NewOutbound, OutboxState, Outgoing
+from runner.ports.mail import Filed, NewOutbound, OutboxState, Outgoing
 
 
 class TurnVoice:
@@ -57,14 +57,14 @@ class TurnVoice:
         )
         return rows, self._outbox.first_state(work.bot, work.channel, message.chat.place, len(rows))
 
-    def stored(self, ids: Sequence[int], rows: Sequence[NewOutbound], state: OutboxState) -> None:
+    def stored(self, filed: Sequence[Filed], rows: Sequence[NewOutbound]) -> None:
         """Hand on what was stored."""
         if not rows:
             return
         inbox = self._scene.work.inbox_id
         self._outbox.take(
             [
-                Outgoing(row_id, inbox, o.bot, o.channel, o.place, o.payload, state, tries=1)
-                for row_id, o in zip(ids, rows, strict=True)
+                Outgoing(part.id, inbox, o.bot, o.channel, o.place, o.payload, part.state, tries=1)
+                for part, o in zip(filed, rows, strict=True)
             ]
         )

@@ -133,6 +133,14 @@ class NewOutbound:
 
 
 @dataclass(frozen=True, slots=True)
+class Filed:
+    """A part that was stored. `state`: `pending` where an earlier part of its place is not through yet."""
+
+    id: int
+    state: OutboxState
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     """A stored part. `crashes`: how often a restart found it in `sending`: more than 0 = possibly doubled."""
 
@@ -156,7 +164,9 @@ class FinishedTurn:
     Attributes:
         conversation: the state after this turn; a new id starts a new conversation in the lane.
         messages: message JSON to append, numbered from the conversation's old `next_seq`.
-        first_state: `sending` where the outbox tries at once, `sent` where the platform collects its answers.
+        first_state: `sending` where the outbox tries at once, `sent` where the platform collects its answers. Several
+            daemons may send to one place: a store that they share files a part as `pending` all the same where an
+            earlier part of that place is not through.
         report: JSON of the turn's figures, for traces.
         platform: what its traffic counts for; empty: the channel's name.
         asked: whether somebody wrote; an errand counts for no message received and no active user.

@@ -21,8 +21,10 @@ from typing import Protocol
 from runner.ports.answers import AnswerStore
 from runner.ports.batches import BatchStore
 from runner.ports.books import BookStore, MoneyStore
+from runner.ports.fleet import Fleet
 from runner.ports.mail import (
     Acceptance,
+    Filed,
     FinishedTurn,
     NewInbound,
     NewOutbound,
@@ -31,8 +33,10 @@ from runner.ports.mail import (
     StoredStep,
     Work,
 )
+from runner.ports.rates import Rates
 from runner.ports.reports import ReportStore
 from runner.ports.runs import RunStore
+from runner.ports.sharing import SharedValues
 
 
 class LaneSession(MoneyStore, Protocol):
@@ -47,8 +51,8 @@ class LaneSession(MoneyStore, Protocol):
         step: StoredStep,
         outbox: Sequence[NewOutbound] = (),
         first_state: OutboxState = OutboxState.PENDING,
-    ) -> tuple[int, ...]:
-        """Remember something that the turn must not do again, with what it sends at once; the outbox ids.
+    ) -> tuple[Filed, ...]:
+        """Remember something that the turn must not do again, with what it sends at once; how those parts are filed.
 
         `turn` may be a turn's own part, such as `t12.d1`. The same number twice: IllegalStep, and nothing is sent.
         """
@@ -56,8 +60,8 @@ class LaneSession(MoneyStore, Protocol):
     async def steps(self, turn: str) -> tuple[tuple[StoredStep, ...], int]:
         """The steps of a turn's own part (`t12.d1`), in order, and how many ledger rows it has, as in `Work`."""
 
-    async def finish(self, turn: FinishedTurn) -> tuple[int, ...]:
-        """Turn + conversation + messages + outbox + inbox done + run, errands, hand-off; returns the outbox ids.
+    async def finish(self, turn: FinishedTurn) -> tuple[Filed, ...]:
+        """Turn + conversation + messages + outbox + inbox done + run, errands, hand-off; how its parts are filed.
 
         The conversation's heads afterwards are those of `runner.store.rules.heads_after`.
         MUST raise IllegalStep, changing nothing, where the message is done already.
@@ -125,6 +129,18 @@ class Store(BookStore, ReportStore, AnswerStore, Protocol):
     def runs(self) -> RunStore:
         """Workflow runs, in the same store: they are written by the transaction that ends their turn."""
 
+    @property
+    def values(self) -> SharedValues:
+        """Small values that all daemons of the store share."""
+
+    @property
+    def fleet(self) -> Fleet | None:
+        """The other daemons on this store; None: it has one daemon only, and nothing that follows is needed."""
+
+    @property
+    def rates(self) -> Rates | None:
+        """Who counts messages a minute for all daemons; None: each daemon counts for itself."""
+
     async def open(self) -> None:
         """Connect, migrate, check. Raises StoreRefused (newer schema, damaged, in use by another daemon)."""
 
@@ -133,6 +149,8 @@ class Store(BookStore, ReportStore, AnswerStore, Protocol):
 
     async def recover(self) -> Recovery:
         """What a holder of the store does once at start, before any work (holds and sends left by a crash).
+
+        Where several daemons share it: only what was left by those that are gone.
 
         The holds of open batches stay: `runner.ports.batches`.
         """
@@ -152,13 +170,23 @@ class Store(BookStore, ReportStore, AnswerStore, Protocol):
     async def waiting_lanes(
         self, bots: Collection[str], exclude: Collection[str], limit: int, now_ms: int
     ) -> list[str]:
-        """Lanes of these bots with a due message that is not done, oldest message first."""
+        """Lanes of these bots with a due message that is not done: the bots by turns, each one's oldest message first.
+
+        MAY leave out lanes that another process holds at the moment.
+        """
 
     def lane(self, lane: str) -> AbstractAsyncContextManager[LaneSession | None]:
-        """Hold a lane; None where another process holds it."""
+        """Hold a lane; None where another process holds it.
+
+        A holder whose connection with the store breaks keeps the lane where nobody else has had it in between; where
+        somebody has, each of its methods raises `LaneLost`, for good.
+        """
 
     async def begin_sending(self, ids: Sequence[int]) -> None:
-        """Pending -> sending. IllegalStep, changing nothing, where one is not pending."""
+        """Pending -> sending. IllegalStep, changing nothing, where one is not pending.
+
+        Where several daemons share the store, also where an earlier part of its place is pending or being sent.
+        """
 
     async def end_sending(self, outbox_id: int, state: OutboxState, why: str = "", due_ms: int = 0) -> None:
         """Sending -> sent | rejected | unknown | pending (due then). IllegalStep where the table has no such step."""
@@ -179,7 +207,7 @@ class Store(BookStore, ReportStore, AnswerStore, Protocol):
         """Counts, cheap enough for each scrape."""
 
     async def lease(self, name: str, holder: str, ttl_ms: int, now_ms: int) -> Lease | None:
-        """Take or renew a name; None while another holder's lease runs."""
+        """Take or renew a name; None while another holder's runs. `now_ms`: `Fleet.now_ms`, where there is a fleet."""
 
     async def release(self, name: str, holder: str) -> None:
         """Let go of a name; no error where it is not held."""

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from runner.ports.books import HoldRequest, HoldResult, MoneyStore, Settled, Settlement
-from runner.ports.mail import FinishedTurn, NewOutbound, OutboxState, StoredStep, Work
+from runner.ports.mail import Filed, FinishedTurn, NewOutbound, OutboxState, StoredStep, Work
 from runner.ports.stores import LaneSession
 
 
@@ -26,13 +26,13 @@ class LaneStore(MoneyStore, Protocol):
         step: StoredStep,
         outbox: Sequence[NewOutbound] = (),
         first_state: OutboxState = OutboxState.PENDING,
-    ) -> tuple[int, ...]:
+    ) -> tuple[Filed, ...]:
         """As `LaneSession.save_step`."""
 
     async def steps(self, turn: str) -> tuple[tuple[StoredStep, ...], int]:
         """As `LaneSession.steps`."""
 
-    async def finish(self, turn: FinishedTurn) -> tuple[int, ...]:
+    async def finish(self, turn: FinishedTurn) -> tuple[Filed, ...]:
         """As `LaneSession.finish`."""
 
     async def postpone(self, inbox_id: int, until_ms: int) -> None:
@@ -77,13 +77,13 @@ class _Session:
         step: StoredStep,
         outbox: Sequence[NewOutbound] = (),
         first_state: OutboxState = OutboxState.PENDING,
-    ) -> tuple[int, ...]:
+    ) -> tuple[Filed, ...]:
         return await self._store.save_step(turn, step, outbox, first_state)
 
     async def steps(self, turn: str) -> tuple[tuple[StoredStep, ...], int]:
         return await self._store.steps(turn)
 
-    async def finish(self, turn: FinishedTurn) -> tuple[int, ...]:
+    async def finish(self, turn: FinishedTurn) -> tuple[Filed, ...]:
         return await self._store.finish(turn)
 
     async def postpone(self, inbox_id: int, until_ms: int) -> None:

@@ -25,7 +25,7 @@ from runner.conversations.models import ToolCall, ToolResult
 from runner.money.ledger import Attempt
 from runner.money.prices import PriceBook
 from runner.ports.dialogue import ModelRequest
-from runner.ports.mail import NewOutbound, OutboxState, StoredStep
+from runner.ports.mail import Filed, NewOutbound, OutboxState, StoredStep
 from runner.ports.stores import LaneSession
 from runner.ports.tools import Toolbox, ToolRun
 
@@ -153,13 +153,13 @@ class TurnSteps:
         step: Step,
         outbox: Sequence[NewOutbound] = (),
         first_state: OutboxState = OutboxState.PENDING,
-    ) -> tuple[int, ...]:
-        """Store the next step, with what is said with it; the outbox ids."""
+    ) -> tuple[Filed, ...]:
+        """Store the next step, with what is said with it; how that is filed."""
         self._drop()
         stored = StoredStep(self.number, step_to_json(step))
-        ids = await self.session.save_step(self.about.turn, stored, outbox, first_state)
+        filed = await self.session.save_step(self.about.turn, stored, outbox, first_state)
         self.taken += 1
-        return ids
+        return filed
 
     async def _call(
         self, request: ModelRequest, choice: ModelChoice, feature: str, failed: str, *, patient: bool

@@ -199,8 +199,7 @@ class RunLoop:
             ms = _ms(begun, self._clock)
             rows, state = walk.task.voice.rows(outcome.say, steps.number)
             done = NodeDone(key, placed.id, outcome_to_json(outcome), ms)
-            ids = await steps.save(done, rows, state)
-            walk.task.voice.stored(ids, rows, state)
+            walk.task.voice.stored(await steps.save(done, rows, state), rows)
         walk.took(key, step, outcome, first_reply, ms)
         if isinstance(outcome.result, Paused):
             walk.paused.add(step.step)

@@ -16,7 +16,7 @@ from runner.bots import Bot
 from runner.conversations.models import Message
 from runner.money.ledger import Attempt
 from runner.ports.dialogue import StopReason
-from runner.ports.mail import NewOutbound, OutboxState
+from runner.ports.mail import Filed, NewOutbound, OutboxState
 from runner.ports.runs import Errand
 from runner.ports.stores import LaneSession
 from runner.ports.tools import Toolbox, ToolRun
@@ -33,7 +33,7 @@ class Voice(Protocol):
     def rows(self, texts: Sequence[str], step: int) -> tuple[tuple[NewOutbound, ...], OutboxState]:
         """What is stored of it, and in which state; nothing where it is said at the turn's end."""
 
-    def stored(self, ids: Sequence[int], rows: Sequence[NewOutbound], state: OutboxState) -> None:
+    def stored(self, filed: Sequence[Filed], rows: Sequence[NewOutbound]) -> None:
         """It was stored: on its way."""
 
 

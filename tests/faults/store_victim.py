@@ -49,7 +49,7 @@ async def answer(store: SqliteStore, work: Work, dice: random.Random) -> None:
     parts = await store.finish(finished(work, work.payload, parts=1))
     promise("finish", work.payload.split('"')[3])
     for part in parts:
-        await store.end_sending(part, dice.choice(ENDS))
+        await store.end_sending(part.id, dice.choice(ENDS))
 
 
 async def stumble(store: SqliteStore, name: str, work: Work, step: StoredStep) -> None:

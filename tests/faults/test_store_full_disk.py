@@ -32,7 +32,7 @@ async def walk(store: SqliteStore, done: list[str]) -> None:
     parts = await store.finish(finished(work, LARGE, LARGE, parts=2))
     done.append("finished")
     for part in parts:
-        await store.end_sending(part, OutboxState.SENT, LARGE)
+        await store.end_sending(part.id, OutboxState.SENT, LARGE)
     done.append("sent")
 
 

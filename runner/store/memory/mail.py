@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from runner.clock import is_due
 from runner.errors import IllegalStep
-from runner.ports.mail import Acceptance, NewInbound, NewOutbound, OutboxState, Outgoing
+from runner.ports.mail import Acceptance, Filed, NewInbound, NewOutbound, OutboxState, Outgoing
 from runner.ports.runs import ERRAND_ACCOUNT
 from runner.ports.stores import StoreFigures
 from runner.store.rules import (
@@ -149,9 +149,9 @@ class Outbox:
         self._by_message: dict[int, list[int]] = {}
         self._last_id = 0
 
-    def add(self, inbox_id: int, parts: Sequence[NewOutbound], state: OutboxState) -> tuple[int, ...]:
-        """Store parts of an answer in their first state; returns their ids."""
-        ids = []
+    def add(self, inbox_id: int, parts: Sequence[NewOutbound], state: OutboxState) -> tuple[Filed, ...]:
+        """Store parts of an answer in their first state; returns how they are filed."""
+        filed: list[Filed] = []
         for part in parts:
             self._last_id += 1
             self._parts[self._last_id] = Outgoing(
@@ -164,9 +164,9 @@ class Outbox:
                 state=state,
                 tries=first_tries(state),
             )
-            ids.append(self._last_id)
-        self._by_message.setdefault(inbox_id, []).extend(ids)
-        return tuple(ids)
+            filed.append(Filed(self._last_id, state))
+        self._by_message.setdefault(inbox_id, []).extend(part.id for part in filed)
+        return tuple(filed)
 
     def begin_sending(self, ids: Sequence[int]) -> None:
         """As `Store.begin_sending`."""

@@ -28,8 +28,10 @@ from runner.ports.books import (
     UsageSum,
     WaitingAlert,
 )
+from runner.ports.fleet import Fleet
 from runner.ports.mail import (
     Acceptance,
+    Filed,
     FinishedTurn,
     NewInbound,
     NewOutbound,
@@ -39,6 +41,7 @@ from runner.ports.mail import (
     StoredStep,
     Work,
 )
+from runner.ports.rates import Rates
 from runner.ports.reports import MOST_TURNS, BotFacts, ConversationLine, DayTraffic, Transcript
 from runner.ports.stores import LaneSession, Lease, Recovery, StoreFigures, TurnRecord
 from runner.store.days import ACTIVE_USERS_DAYS, day_of
@@ -52,11 +55,15 @@ from runner.store.memory.runs import MemoryRuns
 from runner.store.memory.talk import Conversations
 from runner.store.memory.traffic import Traffic
 from runner.store.memory.transcripts import page, transcript
+from runner.store.memory.values import MemoryValues
 from runner.store.rules import inbox_of, turn_id
 
 
 class MemoryStore:
     """Remembers until the process ends."""
+
+    fleet: Fleet | None = None
+    rates: Rates | None = None
 
     def __init__(self, before: Callable[[str], None] = lambda _: None) -> None:
         self._before = before
@@ -69,6 +76,7 @@ class MemoryStore:
         self._kept = Answers()
         self.batches = MemoryBatches(self._books, self._talks, self._begin)
         self.runs = MemoryRuns(self._inbox, self._begin)
+        self.values = MemoryValues()
         self._leases = Leases()
         self._lanes = OwnLanes(self)
 
@@ -148,7 +156,7 @@ class MemoryStore:
         step: StoredStep,
         outbox: Sequence[NewOutbound] = (),
         first_state: OutboxState = OutboxState.PENDING,
-    ) -> tuple[int, ...]:
+    ) -> tuple[Filed, ...]:
         """As `LaneSession.save_step`."""
         self._begin("save_step")
         self._talks.save_step(turn, step)
@@ -159,7 +167,7 @@ class MemoryStore:
         self._begin("steps")
         return self._talks.steps(turn), self._books.attempts(turn)
 
-    async def finish(self, turn: FinishedTurn) -> tuple[int, ...]:
+    async def finish(self, turn: FinishedTurn) -> tuple[Filed, ...]:
         """As `LaneSession.finish`."""
         self._begin("finish")
         letter = self._inbox.open_letter(turn.inbox_id)

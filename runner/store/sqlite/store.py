@@ -32,8 +32,10 @@ from runner.ports.books import (
     UsageSum,
     WaitingAlert,
 )
+from runner.ports.fleet import Fleet
 from runner.ports.mail import (
     Acceptance,
+    Filed,
     FinishedTurn,
     NewInbound,
     NewOutbound,
@@ -43,10 +45,12 @@ from runner.ports.mail import (
     StoredStep,
     Work,
 )
+from runner.ports.rates import Rates
 from runner.ports.reports import MOST_TURNS, BotFacts, ConversationLine, DayTraffic, Transcript
 from runner.ports.stores import LaneSession, Lease, Recovery, StoreFigures, TurnRecord
 from runner.store.days import ACTIVE_USERS_DAYS, day_of
 from runner.store.lanes import OwnLanes
+from runner.store.memory.values import MemoryValues
 from runner.store.rules import figures_of
 from runner.store.sqlite.answers import AnswerRows
 from runner.store.sqlite.batches import SqliteBatches
@@ -71,6 +75,9 @@ from runner.store.sqlite.writer import Unit, Writer
 class SqliteStore:
     """One file at `path`, made where it is not there."""
 
+    fleet: Fleet | None = None
+    rates: Rates | None = None
+
     def __init__(self, path: Path, clock: Clock) -> None:
         sql = load_queries()
         self._path = path
@@ -93,6 +100,7 @@ class SqliteStore:
         self._writer = Writer(self._connect, sql)
         self._reader = SqliteReader(path, sql, self._migrations[-1].version)
         self._lanes = OwnLanes(self)
+        self.values = MemoryValues()
         self.batches = SqliteBatches(self._writer, self._reader, sql, self._money)
         self.runs = SqliteRuns(self._writer, self._reader, sql, self._run_rows)
 
@@ -162,7 +170,7 @@ class SqliteStore:
         step: StoredStep,
         outbox: Sequence[NewOutbound] = (),
         first_state: OutboxState = OutboxState.PENDING,
-    ) -> tuple[int, ...]:
+    ) -> tuple[Filed, ...]:
         """As `LaneSession.save_step`."""
         return await self._writer.write(lambda c: self._turns.save_step(c, turn, step, outbox, first_state))
 
@@ -170,7 +178,7 @@ class SqliteStore:
         """As `LaneSession.steps`."""
         return await self._writer.read(lambda c: self._turns.steps(c, turn))
 
-    async def finish(self, turn: FinishedTurn) -> tuple[int, ...]:
+    async def finish(self, turn: FinishedTurn) -> tuple[Filed, ...]:
         """As `LaneSession.finish`."""
         return await self._writer.write(lambda c: self._turns.finish(c, turn))
 

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from runner.errors import IllegalStep
-from runner.ports.mail import ConversationState, FinishedTurn, NewOutbound, OutboxState, StoredStep
+from runner.ports.mail import ConversationState, Filed, FinishedTurn, NewOutbound, OutboxState, StoredStep
 from runner.ports.stores import TurnRecord
 from runner.store.rules import first_tries, heads_after, inbox_of
 from runner.store.sqlite.inbox import state_from
@@ -30,7 +30,7 @@ class TurnRows:
         step: StoredStep,
         outbox: Sequence[NewOutbound] = (),
         first_state: OutboxState = OutboxState.PENDING,
-    ) -> tuple[int, ...]:
+    ) -> tuple[Filed, ...]:
         """As `LaneSession.save_step`."""
         done = connection.execute(self._sql["save_step"], (turn, step.number, step.payload))
         if done.rowcount != 1:
@@ -43,7 +43,7 @@ class TurnRows:
         [(attempts,)] = connection.execute(self._sql["attempts_of_turn"], (turn,)).fetchall()
         return steps, attempts
 
-    def finish(self, connection: sqlite3.Connection, turn: FinishedTurn) -> tuple[int, ...]:
+    def finish(self, connection: sqlite3.Connection, turn: FinishedTurn) -> tuple[Filed, ...]:
         """As `LaneSession.finish`."""
         done = connection.execute(self._sql["finish_message"], (turn.at_ms, turn.inbox_id)).fetchall()
         if not done:
@@ -61,15 +61,15 @@ class TurnRows:
         inbox_id: int,
         parts: Sequence[NewOutbound],
         state: OutboxState,
-    ) -> tuple[int, ...]:
-        ids = []
+    ) -> tuple[Filed, ...]:
+        filed = []
         for part in parts:
             added = connection.execute(
                 self._sql["add_outgoing"],
                 (inbox_id, part.bot, part.channel, part.place, part.payload, state, first_tries(state)),
             )
-            ids.append(int(added.lastrowid or 0))
-        return tuple(ids)
+            filed.append(Filed(int(added.lastrowid or 0), state))
+        return tuple(filed)
 
     def _remember(
         self, connection: sqlite3.Connection, turn: FinishedTurn, before: ConversationState | None

@@ -116,7 +116,7 @@ async def answer(store: Store, message: NewInbound, *messages: str, **others: An
         assert session is not None
         work = await session.next(NOON)
         assert work is not None
-        return await session.finish(finished(work, *messages, **others))
+        return tuple(part.id for part in await session.finish(finished(work, *messages, **others)))
 
 
 async def rows(store: Store, which: LedgerFilter | None = None) -> list[LedgerEntry]:

@@ -277,10 +277,10 @@ async def test_a_step_and_what_it_sends_are_one(store: Store) -> None:
         [last] = await session.finish(finished(work, parts=1))
     found = await store.answers(1)
     assert [(part.id, part.payload, part.state, part.tries) for part in found] == [
-        (ids[0], "one", OutboxState.PENDING, 0),
-        (ids[1], "two", OutboxState.PENDING, 0),
-        (now, "one", OutboxState.SENDING, 1),
-        (last, "part 0", OutboxState.SENDING, 1),
+        (ids[0].id, "one", OutboxState.PENDING, 0),
+        (ids[1].id, "two", OutboxState.PENDING, 0),
+        (now.id, "one", OutboxState.SENDING, 1),
+        (last.id, "part 0", OutboxState.SENDING, 1),
     ]
 
 

@@ -1,0 +1,1 @@
+"""The store of many daemons: `runner.ports.stores.Store` on PostgreSQL."""
