@@ -63,14 +63,21 @@ class PostgresServer:
 
     Args:
         settings: of postgresql.conf, in place of ours.
+        trusted: a network whose clients need no password, besides this machine's.
         durable: whether commits reach the disk.
     """
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, str] | None = None, *, durable: bool = False
+        self,
+        folder: Path,
+        settings: Mapping[str, str] | None = None,
+        *,
+        durable: bool = False,
+        trusted: str = "",
     ) -> None:
         self._folder = folder
         self._data = folder / "data"
+        self._trusted = trusted
         self._binaries = binaries()
         self._user = _other_user()
         self._port = _free_port()
@@ -178,6 +185,9 @@ class PostgresServer:
             capture_output=True,
             **self._as_other(),
         )
+        if self._trusted:
+            with (self._data / "pg_hba.conf").open("a", encoding="utf-8") as rules:
+                rules.write(f"host all all {self._trusted} trust\n")
 
     def _within_reach(self) -> None:
         """A copy of the server, where the other user cannot read the one that we found."""
