@@ -18,11 +18,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 START_S = 30.0
 ROLE = "botrunner"
@@ -59,7 +60,9 @@ def _places() -> list[Path]:
 
 
 class PostgresServer:
-    """One cluster in `folder`, started by `start`.
+    """One cluster in `folder`, started by `start`, gone after `close`.
+
+    Where we are root it is in a folder of its own instead: tests' folders are closed to the user that it runs as.
 
     Args:
         settings: of postgresql.conf, in place of ours.
@@ -75,17 +78,17 @@ class PostgresServer:
         durable: bool = False,
         trusted: str = "",
     ) -> None:
-        self._folder = folder
-        self._data = folder / "data"
+        self._user = _other_user()
+        self._folder = folder if self._user is None else Path(tempfile.mkdtemp(prefix="postgres-"))
+        self._data = self._folder / "data"
         self._trusted = trusted
         self._binaries = binaries()
-        self._user = _other_user()
         self._port = _free_port()
         switch = "on" if durable else "off"
         self._settings = {
             "port": str(self._port),
             "listen_addresses": "127.0.0.1",
-            "unix_socket_directories": str(folder),
+            "unix_socket_directories": "",
             "max_connections": "200",
             "shared_buffers": "64MB",
             "fsync": switch,
@@ -140,6 +143,18 @@ class PostgresServer:
         signals = {"fast": signal.SIGINT, "smart": signal.SIGTERM, "immediate": signal.SIGQUIT}
         process.send_signal(signals[how])
         process.wait(START_S)
+
+    def close(self) -> None:
+        """Stop, and leave nothing behind. Again: does nothing."""
+        self.stop("immediate")
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def restart(self, how: str = "fast") -> None:
         """Stop and start."""

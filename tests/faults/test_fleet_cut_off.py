@@ -174,7 +174,7 @@ async def test_a_daemon_that_is_cut_off_loses_its_work_to_the_others_and_comes_b
                 await house.stop()
                 rows = await books_at(database.replace("LINK", "1"), tmp_path)
         finally:
-            server.stop()
+            server.close()
             await model.stop()
     print(f"{sum(map(len, clients.said.values()))} said, the longest wait {clients.longest_s:.1f} s")
     check_order(clients.said, clients.read)

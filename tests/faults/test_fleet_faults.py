@@ -208,7 +208,7 @@ async def test_whatever_goes_wrong_each_message_is_answered_once_and_in_order(tm
                 rows = await books_at(house.database, tmp_path)
                 doubled = await listed_at(house.database, tmp_path)
     finally:
-        server.stop()
+        server.close()
         await model.stop()
     _check(writers, doubled)
     check_bill(rows, model)

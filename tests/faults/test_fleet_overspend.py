@@ -95,7 +95,7 @@ async def test_four_daemons_never_pass_one_cap(tmp_path: Path) -> None:
             await house.stop()
             rows = await books_at(house.database, tmp_path)
     finally:
-        server.stop()
+        server.close()
         await model.stop()
     bill = sum(b.usage.input_tokens * RATES[0] + b.usage.output_tokens * RATES[1] for b in model.bill)
     cost = sum(row.cost for row in rows)
