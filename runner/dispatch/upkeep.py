@@ -1,4 +1,4 @@
-"""Forgets what is over: finished messages, sent parts, idle conversations and kept answers.
+"""Forgets what is over: finished messages, sent parts, idle conversations, kept answers and shared values.
 
 Rules: a finished message is remembered for `DEDUPE_DAYS`, longer than any platform brings one again; a
 conversation for as long as the operator keeps them; the ledger for ever. A failing store is asked again the
@@ -39,6 +39,7 @@ class Upkeep:
                 await self._store.prune(
                     now - DEDUPE_DAYS * MS_PER_DAY, now - self._retention_days() * MS_PER_DAY, now
                 )
+                await self._store.values.drop_ended(now)
             except StoreError as error:
                 self._observer.note(Fault("upkeep", str(error)))
             await self._clock.sleep(EVERY_S)

@@ -32,3 +32,9 @@ class SharedValues(Protocol):
 
     async def drop_ended(self, now_ms: int) -> int:
         """Forget those whose end is over; how many."""
+
+
+def check_length(key: str, value: str) -> None:
+    """Raise ValueError where one of them is too long; for whoever keeps them."""
+    if len(key) > LONGEST_KEY or len(value) > LONGEST_VALUE:
+        raise ValueError(f"a shared value has at most {LONGEST_VALUE} characters, its key {LONGEST_KEY}")

@@ -50,7 +50,6 @@ from runner.ports.reports import MOST_TURNS, BotFacts, ConversationLine, DayTraf
 from runner.ports.stores import LaneSession, Lease, Recovery, StoreFigures, TurnRecord
 from runner.store.days import ACTIVE_USERS_DAYS, day_of
 from runner.store.lanes import OwnLanes
-from runner.store.memory.values import MemoryValues
 from runner.store.rules import figures_of
 from runner.store.sqlite.answers import AnswerRows
 from runner.store.sqlite.batches import SqliteBatches
@@ -69,6 +68,7 @@ from runner.store.sqlite.runs import SqliteRuns
 from runner.store.sqlite.traffic import TrafficRows
 from runner.store.sqlite.turns import TurnRows
 from runner.store.sqlite.upkeep import Upkeep
+from runner.store.sqlite.values import SqliteValues
 from runner.store.sqlite.writer import Unit, Writer
 
 
@@ -100,7 +100,7 @@ class SqliteStore:
         self._writer = Writer(self._connect, sql)
         self._reader = SqliteReader(path, sql, self._migrations[-1].version)
         self._lanes = OwnLanes(self)
-        self.values = MemoryValues()
+        self.values = SqliteValues(self._writer, sql)
         self.batches = SqliteBatches(self._writer, self._reader, sql, self._money)
         self.runs = SqliteRuns(self._writer, self._reader, sql, self._run_rows)
 

@@ -35,6 +35,7 @@ async def test_a_finished_message_is_known_for_eight_days_and_a_fault_is_no_end(
     store, clock, observer = MemoryStore(before), ManualClock(), RecordingObserver()
     await store.open()
     await _answered(store)
+    await store.values.put("ends", "x", START_MS, START_MS + 1)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(Upkeep(store, lambda: 90, clock, observer).run())
         await clock.asleep()
@@ -45,3 +46,4 @@ async def test_a_finished_message_is_known_for_eight_days_and_a_fault_is_no_end(
             await observer.until(Fault)
             assert (await store.seen(HELLO) is not None) is known
         running.cancel()
+    assert await store.values.drop_ended(clock.now_ms()) == 0, "it is forgotten already"

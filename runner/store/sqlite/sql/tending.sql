@@ -41,7 +41,8 @@ UNION ALL SELECT 'batch_lines', count(*) FROM batch_lines
 UNION ALL SELECT 'runs', count(*) FROM runs
 UNION ALL SELECT 'errands', count(*) FROM errands
 UNION ALL SELECT 'handoffs', count(*) FROM handoffs
-UNION ALL SELECT 'memories', count(*) FROM memories;
+UNION ALL SELECT 'memories', count(*) FROM memories
+UNION ALL SELECT 'shared_values', count(*) FROM shared_values;
 
 -- name: oldest_message
 SELECT min(accepted_ms) FROM inbox;
