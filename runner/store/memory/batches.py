@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from copy import copy
 from dataclasses import replace
 
 from runner.errors import IllegalStep
@@ -29,13 +30,21 @@ from runner.store.rules import add_row, check_new_batch
 class MemoryBatches:
     """A `runner.ports.batches.BatchStore`. `begin`: called with each method's name first, may raise."""
 
-    def __init__(self, books: Books, talks: Conversations, begin: Callable[[str], None]) -> None:
+    def __init__(
+        self, books: Books, talks: Conversations, begin: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._books = books
         self._talks = talks
         self._begin = begin
         self._batches: dict[str, Batch] = {}
         self._lines: dict[str, list[BatchLine]] = {}
         self._runs: dict[tuple[str, str], int] = {}
+
+    def entered_by(self, begin: Callable[[str], None]) -> MemoryBatches:
+        """The same batches, with another `begin`."""
+        entered = copy(self)
+        entered._begin = begin  # noqa: SLF001 - a copy of ourselves
+        return entered
 
     async def add(
         self, batch: Batch, lines: Sequence[BatchLine], holds: Sequence[HoldRequest]

@@ -134,12 +134,13 @@ class Books:
         self._counters |= after
         return rows
 
-    def recover(self, open_batches: Collection[str]) -> int:
-        """End each hold that was left, but for those of open batches; how many there were."""
+    def recover(self, open_batches: Collection[str], which: Callable[[str], bool] = lambda _: True) -> int:
+        """End each hold that was left, but for those of open batches; how many. `which`: of these attempts only."""
         left = [
             row.attempt.id
             for row in self._rows.values()
             if row.state is ReservationState.HELD
+            and which(row.attempt.id)
             and not (row.attempt.feature == FEATURE and row.attempt.turn in open_batches)
         ]
         for attempt_id in left:

@@ -24,3 +24,8 @@ class Leases:
         lease = self._leases.get(name)
         if lease is not None and lease.holder == holder:
             self._leases[name] = Lease(name, "", lease.epoch, 0)
+
+    def void(self, holder: str) -> None:
+        """Let go of all that it holds."""
+        for name in [name for name, lease in self._leases.items() if lease.holder == holder]:
+            self.release(name, holder)

@@ -142,17 +142,24 @@ class Inbox:
 
 
 class Outbox:
-    """Parts of replies."""
+    """Parts of replies.
+
+    Attributes:
+        in_order: whether several daemons send: then nothing goes out while an earlier answer to its place does.
+    """
 
     def __init__(self) -> None:
+        self.in_order = False
         self._parts: dict[int, Outgoing] = {}
         self._by_message: dict[int, list[int]] = {}
         self._last_id = 0
 
     def add(self, inbox_id: int, parts: Sequence[NewOutbound], state: OutboxState) -> tuple[Filed, ...]:
         """Store parts of an answer in their first state; returns how they are filed."""
+        waits = {part.place for part in parts if self._is_behind(part, self._last_id + 1)}
         filed: list[Filed] = []
         for part in parts:
+            now = OutboxState.PENDING if part.place in waits and state is OutboxState.SENDING else state
             self._last_id += 1
             self._parts[self._last_id] = Outgoing(
                 id=self._last_id,
@@ -161,10 +168,10 @@ class Outbox:
                 channel=part.channel,
                 place=part.place,
                 payload=part.payload,
-                state=state,
-                tries=first_tries(state),
+                state=now,
+                tries=first_tries(now),
             )
-            filed.append(Filed(self._last_id, state))
+            filed.append(Filed(self._last_id, now))
         self._by_message.setdefault(inbox_id, []).extend(part.id for part in filed)
         return tuple(filed)
 
@@ -172,9 +179,21 @@ class Outbox:
         """As `Store.begin_sending`."""
         if len(set(ids)) != len(ids) or any(self._state(part) is not OutboxState.PENDING for part in ids):
             raise IllegalStep(f"of the parts {list(ids)} not all are pending, their sending cannot begin")
+        if any(self._is_behind(self._parts[part], part, ids) for part in ids):
+            raise IllegalStep(f"before the parts {list(ids)} an earlier one of their place goes out")
         for part in ids:
             now = self._parts[part]
             self._parts[part] = replace(now, state=OutboxState.SENDING, tries=now.tries + 1)
+
+    def _is_behind(self, part: NewOutbound | Outgoing, number: int, but: Collection[int] = ()) -> bool:
+        """Whether an earlier part of its place is not through, where that matters."""
+        return self.in_order and any(
+            (other.bot, other.channel, other.place) == (part.bot, part.channel, part.place)
+            for other in self._parts.values()
+            if other.id < number
+            and other.id not in but
+            and other.state in (OutboxState.PENDING, OutboxState.SENDING)
+        )
 
     def end_sending(self, outbox_id: int, state: OutboxState, why: str, due_ms: int) -> None:
         """As `Store.end_sending`."""
@@ -196,13 +215,17 @@ class Outbox:
         """As `Store.answers`."""
         return [self._parts[part] for part in self._by_message.get(inbox_id, ())]
 
-    def recover(self) -> tuple[int, int]:
-        """What was left in `sending`: how many go again, how many are left as unknown."""
+    def recover(self, which: Callable[[int], bool] = lambda _: True) -> tuple[int, int]:
+        """What was left in `sending`: how many go again, how many are left as unknown. `which`: of these parts."""
         again = self._take_back(
-            lambda part: part.crashes < MOST_CRASHES - 1, replace_with=OutboxState.PENDING, why=WHY_AGAIN
+            lambda part: which(part.id) and part.crashes < MOST_CRASHES - 1,
+            replace_with=OutboxState.PENDING,
+            why=WHY_AGAIN,
         )
         left = self._take_back(
-            lambda part: part.crashes >= MOST_CRASHES - 1, replace_with=OutboxState.UNKNOWN, why=WHY_LEFT
+            lambda part: which(part.id) and part.crashes >= MOST_CRASHES - 1,
+            replace_with=OutboxState.UNKNOWN,
+            why=WHY_LEFT,
         )
         return again, left
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from copy import copy
 from dataclasses import replace
 from typing import TypeVar
 
@@ -26,13 +27,19 @@ V = TypeVar("V")
 class MemoryRuns:
     """A `runner.ports.runs.RunStore`. `begin`: called with each method's name first, may raise."""
 
-    def __init__(self, inbox: Inbox, begin: Callable[[str], None]) -> None:
+    def __init__(self, inbox: Inbox, begin: Callable[[str], None] = lambda _: None) -> None:
         self._inbox = inbox
         self._begin = begin
         self._runs: dict[str, RunRecord] = {}
         self._errands: dict[str, Errand] = {}
         self._handoffs: dict[str, Handoff] = {}
         self._memories: dict[tuple[str, str], dict[str, tuple[int, str]]] = {}
+
+    def entered_by(self, begin: Callable[[str], None]) -> MemoryRuns:
+        """The same runs, with another `begin`."""
+        entered = copy(self)
+        entered._begin = begin  # noqa: SLF001 - a copy of ourselves
+        return entered
 
     async def run(self, run: str) -> RunRecord | None:
         """As the port says."""

@@ -7,7 +7,7 @@ which is how tests make a store fail. Closing forgets nothing: opened again, the
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from runner.errors import StoreError
@@ -44,18 +44,9 @@ from runner.ports.mail import (
 from runner.ports.rates import Rates
 from runner.ports.reports import MOST_TURNS, BotFacts, ConversationLine, DayTraffic, Transcript
 from runner.ports.stores import LaneSession, Lease, Recovery, StoreFigures, TurnRecord
-from runner.store.days import ACTIVE_USERS_DAYS, day_of
 from runner.store.lanes import OwnLanes
-from runner.store.memory.answers import Answers
-from runner.store.memory.batches import MemoryBatches
-from runner.store.memory.books import Books
-from runner.store.memory.leases import Leases
-from runner.store.memory.mail import Inbox, Outbox
-from runner.store.memory.runs import MemoryRuns
-from runner.store.memory.talk import Conversations
-from runner.store.memory.traffic import Traffic
+from runner.store.memory.rooms import Rooms
 from runner.store.memory.transcripts import page, transcript
-from runner.store.memory.values import MemoryValues
 from runner.store.rules import inbox_of, turn_id
 
 
@@ -65,19 +56,21 @@ class MemoryStore:
     fleet: Fleet | None = None
     rates: Rates | None = None
 
-    def __init__(self, before: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, before: Callable[[str], None] = lambda _: None, rooms: Rooms | None = None) -> None:
+        """`rooms`: shared with others that have their own way in; None: of its own."""
         self._before = before
         self._is_open = False
-        self._inbox = Inbox()
-        self._outbox = Outbox()
-        self._talks = Conversations()
-        self._books = Books()
-        self._traffic = Traffic()
-        self._kept = Answers()
-        self.batches = MemoryBatches(self._books, self._talks, self._begin)
-        self.runs = MemoryRuns(self._inbox, self._begin)
-        self.values = MemoryValues()
-        self._leases = Leases()
+        self._rooms = rooms or Rooms()
+        self._inbox = self._rooms.inbox
+        self._outbox = self._rooms.outbox
+        self._talks = self._rooms.talks
+        self._books = self._rooms.books
+        self._traffic = self._rooms.traffic
+        self._kept = self._rooms.kept
+        self.batches = self._rooms.batches.entered_by(self._begin)
+        self.runs = self._rooms.runs.entered_by(self._begin)
+        self.values = self._rooms.values
+        self._leases = self._rooms.leases
         self._lanes = OwnLanes(self)
 
     async def open(self) -> None:
@@ -332,23 +325,14 @@ class MemoryStore:
         """As the port says."""
         self._begin("forget_user")
         self._kept.forget(bot)
-        return self.runs.forget_user(bot, user) + self._forget_turns(self._talks.turns_of(bot, user))
+        return self.runs.forget_user(bot, user) + self._rooms.forget_turns(self._talks.turns_of(bot, user))
 
     async def forget_conversation(self, conversation: str) -> int:
         """As the port says."""
         self._begin("forget_conversation")
         removed = self.runs.forget_conversation(conversation)
-        removed += self._forget_turns(self._talks.turns_in(conversation))
+        removed += self._rooms.forget_turns(self._talks.turns_in(conversation))
         return removed + self._talks.forget_if_empty(conversation, self._inbox.has_work)
-
-    def _forget_turns(self, turns: Iterable[TurnRecord]) -> int:
-        removed = 0
-        for turn in turns:
-            inbox_id = inbox_of(turn.turn)
-            if not self._outbox.is_on_its_way(inbox_id):
-                removed += self._talks.forget_turn(turn.turn, self._inbox.has_work)
-                removed += self._outbox.forget(inbox_id) + self._inbox.forget(inbox_id)
-        return removed
 
     # ── kept answers, heads ──────────────────────────────────────────────────────────────────────────────
     async def kept_answer(self, key: str, now_ms: int) -> KeptAnswer | None:
@@ -397,12 +381,4 @@ class MemoryStore:
     ) -> int:
         """As the port says."""
         self._begin("prune")
-        removed = 0
-        for inbox_id in self._inbox.finished_before(finished_before_ms):
-            if self._outbox.is_forgettable(inbox_id):
-                removed += self._inbox.forget(inbox_id) + self._outbox.forget(inbox_id)
-                removed += self._talks.forget_steps(turn_id(inbox_id))
-        removed += self._talks.forget_idle(conversations_before_ms, self._inbox.has_work)
-        removed += self._kept.forget_old(answers_until_ms) + self.batches.forget_old(conversations_before_ms)
-        removed += self.runs.forget_old(conversations_before_ms)
-        return removed + self._traffic.forget_users(day_of(finished_before_ms) - ACTIVE_USERS_DAYS)
+        return self._rooms.prune(finished_before_ms, conversations_before_ms, answers_until_ms)
