@@ -97,6 +97,8 @@ class Capabilities:
             `draft_every_s` in a direct chat and `draft_every_group_s` in a group, seconds.
         fetches: whether attachments can be fetched (`FetchingAdapter`).
         recalls: whether it must be told what came last to find what was missed since (`RecallingAdapter`).
+        exclusive: whether the platform gives each message to one connection only, so that of several daemons one
+            may `run` it; the others send all the same.
     """
 
     max_text: int = 4096
@@ -114,6 +116,7 @@ class Capabilities:
     draft_every_group_s: float = 3.5
     fetches: bool = False
     recalls: bool = False
+    exclusive: bool = False
     default_rate_per_minute: int = 60
 
 

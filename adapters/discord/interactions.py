@@ -43,7 +43,9 @@ from adapters.messages import Attachment, ChatRef, OutboundMessage, SendResult
 LONGEST_BODY = 1024 * 1024
 LATEST_S = 300.0
 """How far a request's timestamp may be from Discord's time."""
-_CAPABILITIES = replace(wire.CAPABILITIES, pressure=Pressure.REFUSE, shows_working=False, recalls=False)
+_CAPABILITIES = replace(
+    wire.CAPABILITIES, pressure=Pressure.REFUSE, shows_working=False, recalls=False, exclusive=False
+)
 
 
 class InteractionsAdapter:

@@ -49,6 +49,7 @@ CAPABILITIES = Capabilities(
     draft_every_group_s=1.2,
     fetches=True,
     recalls=True,
+    exclusive=True,
     default_rate_per_minute=120,
 )
 PINGS_NOBODY: Mapping[str, object] = {"parse": [], "replied_user": False}

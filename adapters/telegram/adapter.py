@@ -156,6 +156,11 @@ class TelegramWebhookAdapter(TelegramAdapter):
         self._secret = config.secret_token
         self._door = Door(self._secret, self.unreadable, (patience or Patience()).deliver_s)
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """What Telegram can do; it may post to any daemon."""
+        return wire.POSTED
+
     async def run(self, deliver: Deliver, report: Report) -> None:
         """Set the webhook and watch it until cancelled; it stays, so that Telegram keeps what comes meanwhile."""
         telling, url = self._telling(report), self._shared.webhook_url("telegram")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from adapters.contract import Capabilities
@@ -40,7 +40,10 @@ CAPABILITIES = Capabilities(
     draft_every_s=1.5,
     draft_every_group_s=3.5,
     fetches=True,
+    exclusive=True,
 )
+POSTED = replace(CAPABILITIES, exclusive=False)
+"""The same where Telegram posts to us."""
 ALLOWED_UPDATES = '["message"]'
 COMMANDS = (
     {"command": "start", "description": "Say hello"},

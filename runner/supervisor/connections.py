@@ -6,8 +6,9 @@
       └─ leaving shop                  its last turns and sends end ─▶ closed ─▶ forgotten
 
 Rules: a fault of one connection is told, waited out and never touches another; a refused one is not tried
-again before somebody asks for it; a connection is held under a lease, so that of several daemons only one holds
-it; an adapter that recalls is told what came last before each start, so that it finds what was said while nobody
+again before somebody asks for it; a connection is held under a lease, so that of several daemons only one holds it:
+on a fleet those only of which the platform allows one (`Capabilities.exclusive`), the others have one each; an
+adapter that recalls is told what came last before each start, so that it finds what was said while nobody
 listened. A connection begins when those before it on the same channel have ended and given their lease back:
 however often a bot is changed, a platform never sees two of it.
 """
@@ -28,12 +29,19 @@ from runner.errors import StoreError
 from runner.money.terms import WalletTerms
 from runner.ports.observer import Fault, Observer
 from runner.ports.stores import Store
+from runner.supervisor.leases import Leases
 from runner.supervisor.roster import LiveBot, LiveRoster
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
 MOST_RECALLED = 1000
 """Conversations whose latest messages an adapter is told."""
+ELSEWHERE = "another daemon holds it"
+
+
+def lease_name(bot_id: str, channel: str) -> str:
+    """What the lease of a connection is called."""
+    return f"connection {bot_id}/{channel}"
 
 
 class Flow(Protocol):
@@ -50,8 +58,8 @@ class Supervisor:
     """Holds all connections.
 
     Args:
-        holder: this daemon's name in leases.
-        lease_ttl_ms: 0 where the store has one daemon only.
+        holder: this daemon's name in leases of a store that it has to itself.
+        leases: this daemon's on a fleet; None: it has the store to itself.
     """
 
     def __init__(
@@ -62,7 +70,7 @@ class Supervisor:
         clock: Clock,
         observer: Observer,
         holder: str,
-        lease_ttl_ms: int = 0,
+        leases: Leases | None = None,
     ) -> None:
         self._roster = roster
         self._flow = flow
@@ -70,7 +78,7 @@ class Supervisor:
         self._clock = clock
         self._observer = observer
         self._holder = holder
-        self._lease_ttl_ms = lease_ttl_ms
+        self._leases = leases
         self._group: asyncio.TaskGroup | None = None
         self._held: dict[asyncio.Task[None], tuple[str, str, Adapter]] = {}
 
@@ -131,7 +139,18 @@ class Supervisor:
         """Hold one connection from its lease to its end."""
         if earlier:
             await asyncio.wait(earlier)
-        name = f"connection {bot_id}/{channel}"
+        if self._leases is None:
+            await self._hold_alone(bot_id, channel, adapter)
+        elif adapter.capabilities.exclusive:
+            wait = partial(self._report, bot_id, channel, adapter, ConnectionState.CONNECTING, ELSEWHERE)
+            hold = partial(self._hold, bot_id, channel, adapter)
+            await self._leases.run_under(lease_name(bot_id, channel), hold, wait)
+        else:
+            await self._hold(bot_id, channel, adapter)
+
+    async def _hold_alone(self, bot_id: str, channel: str, adapter: Adapter) -> None:
+        """Hold it for a store that is this daemon's own."""
+        name = lease_name(bot_id, channel)
         await self._lease(name)
         try:
             await self._hold(bot_id, channel, adapter)
@@ -205,7 +224,7 @@ class Supervisor:
         """Wait until this daemon may hold the connection."""
         while True:
             try:
-                lease = await self._store.lease(name, self._holder, self._lease_ttl_ms, self._clock.now_ms())
+                lease = await self._store.lease(name, self._holder, 0, self._clock.now_ms())
             except StoreError as error:
                 self._observer.note(Fault("lease", str(error)))
                 lease = None

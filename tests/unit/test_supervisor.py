@@ -117,9 +117,7 @@ class House:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Supervisor]:
         await self.store.open()
-        supervisor = Supervisor(
-            self.roster, self, self.store, self.clock, self.observer, holder="me", lease_ttl_ms=9
-        )
+        supervisor = Supervisor(self.roster, self, self.store, self.clock, self.observer, holder="me")
         async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
             running = tasks.create_task(supervisor.run())
             yield supervisor
@@ -215,7 +213,7 @@ async def test_a_connection_waits_for_its_lease() -> None:
             assert adapter.connects == 0
             house.clock.advance(FIRST_WAIT_S)
         await adapter.inject(a_message())
-    assert store.asked == [("connection bot/chat", "me", 9)] * 4
+    assert store.asked == [("connection bot/chat", "me", 0)] * 4
     assert [fault.where for fault in house.observer.of(Fault)] == ["lease"]
 
 
