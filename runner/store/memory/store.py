@@ -69,7 +69,7 @@ class MemoryStore:
         self._kept = self._rooms.kept
         self.batches = self._rooms.batches.entered_by(self._begin)
         self.runs = self._rooms.runs.entered_by(self._begin)
-        self.values = self._rooms.values
+        self.values = self._rooms.values.entered_by(self._begin)
         self._leases = self._rooms.leases
         self._lanes = OwnLanes(self)
 
