@@ -1,35 +1,15 @@
-"""The SQL, in named blocks of .sql files.
-
-Rules: a block begins with `-- name: <name>` and ends at the next one; other comments before the first block
-are the file's own; names are unique over all files. Python holds no SQL.
-"""
+"""The embedded store's SQL: the files beside this one, read as `runner.store.queries` says."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
-Queries = Mapping[str, str]
+from runner.store import queries
+from runner.store.queries import Queries
 
-_MARK = "-- name: "
+__all__ = ["Queries", "load_queries"]
 
 
 def load_queries(folder: Path | None = None) -> Queries:
-    """Read all blocks, from the folder beside this file unless told otherwise.
-
-    Raises:
-        ValueError: two blocks have one name.
-    """
-    found: dict[str, str] = {}
-    for path in sorted((folder or Path(__file__).parent / "sql").glob("*.sql")):
-        for name, text in _blocks(path.read_text(encoding="utf-8")):
-            if name in found:
-                raise ValueError(f"{path.name}: there are two queries named {name}")
-            found[name] = text
-    return MappingProxyType(found)
-
-
-def _blocks(text: str) -> list[tuple[str, str]]:
-    _, *blocks = ("\n" + text).split("\n" + _MARK)
-    return [(name.strip(), body.strip()) for name, _, body in (block.partition("\n") for block in blocks)]
+    """All blocks, from the folder `sql` beside this file unless told otherwise. Raises ValueError as there."""
+    return queries.load_queries(folder or Path(__file__).parent / "sql")
