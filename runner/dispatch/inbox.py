@@ -5,7 +5,8 @@
 
 Rules: after `deliver` returned ACCEPTED or DUPLICATE the message survives anything; a message delivered again
 ends as the same row, whoever else delivers it in the same instant; a failing store is no reason to lose one:
-the platform is told to come again.
+the platform is told to come again. What is limited is counted before it is taken, where daemons share a store for
+all of them together, and not taken where that fails; what has no limit is not counted.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from runner.agent.wellformed import well_formed
 from runner.bots import Access, Bot
 from runner.clock import Clock
 from runner.conversations.identity import key_of
-from runner.dispatch.limits import Rate, RateLimiter
+from runner.dispatch.limits import OwnRates
 from runner.errors import StoreError
 from runner.ports.mail import Acceptance, NewInbound
 from runner.ports.observer import Fault, MessageAccepted, MessageTurnedAway, Observer
+from runner.ports.rates import Rate
 from runner.ports.roster import Roster
 from runner.ports.stores import Store
 
@@ -78,7 +80,7 @@ class Inbox:
         self._clock = clock
         self._observer = observer
         self._answered_again = answered_again
-        self._rates = RateLimiter()
+        self._rates = store.rates or OwnRates(clock)
         self._closed = False
 
     def close(self) -> None:
@@ -102,29 +104,28 @@ class Inbox:
 
     async def _take_in(self, bot: Bot, row: NewInbound, user: str, can: Capabilities) -> Delivery:
         """Rate, room, accept; only a message that makes work is counted for its rates."""
-        rates: tuple[Rate, ...] = (
+        rates = _limited(
             (bot.id, bot.rate_limit_per_minute),
             (f"{bot.id}|{row.channel}|{user}", bot.user_rate_limit_per_minute),
         )
         counted = await self._pass_rates(rates, row, can.pressure)
         if isinstance(counted, Delivery):
             return counted
-        fresh = False
-        try:
-            if self._backlog.waiting(bot.id) >= MAX_WAITING_PER_BOT:
-                return self._away(bot.id, row.channel, DeliveryState.OVERLOADED, COME_AGAIN_S)
-            accepted = await self._store.accept(row)
-            fresh = accepted.fresh
-        finally:
-            if counted is not None and not fresh:
-                self._rates.give_back(rates, counted)
+        if self._backlog.waiting(bot.id) >= MAX_WAITING_PER_BOT:
+            await self._give_back(rates, counted)
+            return self._away(bot.id, row.channel, DeliveryState.OVERLOADED, COME_AGAIN_S)
+        accepted = await self._store.accept(
+            row
+        )  # where it fails the count stays: it may be taken for all we know
+        if not accepted.fresh:
+            await self._give_back(rates, counted)
         return await self._welcome(row, accepted, collects=can.collects)
 
     async def _pass_rates(
         self, rates: Sequence[Rate], row: NewInbound, pressure: Pressure
     ) -> Delivery | float | None:
         """When it was counted; None for a repeated one, which always may pass; else why it may not."""
-        while (wait := self._rates.take_all(rates, now := self._clock.monotonic())) > 0:
+        while rates and (wait := await self._rates.take_all(rates)) > 0:
             if self._closed:
                 return self._away(row.bot, row.channel, DeliveryState.OVERLOADED, COME_AGAIN_S)
             if await self._store.seen(row) is not None:
@@ -132,7 +133,11 @@ class Inbox:
             if pressure is Pressure.REFUSE:
                 return self._away(row.bot, row.channel, DeliveryState.LIMITED, wait)
             await self._clock.sleep(min(wait, COME_AGAIN_S))
-        return now
+        return self._clock.monotonic()
+
+    async def _give_back(self, rates: Sequence[Rate], counted: float | None) -> None:
+        if rates and counted is not None:
+            await self._rates.give_back(rates, self._clock.monotonic() - counted)
 
     async def _welcome(self, row: NewInbound, accepted: Acceptance, *, collects: bool) -> Delivery:
         turn = f"t{accepted.inbox_id}"
@@ -148,6 +153,11 @@ class Inbox:
     def _away(self, bot: str, channel: str, state: DeliveryState, retry_after_s: float = 0.0) -> Delivery:
         self._observer.note(MessageTurnedAway(bot, channel, state))
         return Delivery(state, retry_after_s)
+
+
+def _limited(*rates: Rate) -> tuple[Rate, ...]:
+    """Those that have a limit: the others are not worth a question to the store."""
+    return tuple(rate for rate in rates if rate[1] is not None)
 
 
 def _row(bot: Bot, channel: str, message: InboundMessage, now_ms: int) -> NewInbound:

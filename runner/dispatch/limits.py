@@ -1,4 +1,4 @@
-"""How many messages a minute. Pure but for its own memory.
+"""How many messages a minute, as one daemon counts for itself.
 
 Rule: never more than the limit in any sixty seconds (a sliding log, exact); memory is bounded by the limit
 itself and by `MAX_KEYS` keys, the longest idle forgotten first.
@@ -9,15 +9,32 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 
-MINUTE_S = 60.0
-MAX_KEYS = 10_000
+from runner.clock import Clock
+from runner.ports.rates import MINUTE_S, Rate
 
-Rate = tuple[str, int | None]
-"""A key and how many messages a minute it may have; None: as many as there are."""
+MAX_KEYS = 10_000
+_SAME_S = 1e-6
+"""How far apart two readings of one moment may be."""
+
+
+class OwnRates:
+    """A `runner.ports.rates.Rates` of this process alone."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._limiter = RateLimiter()
+        self._clock = clock
+
+    async def take_all(self, rates: Sequence[Rate]) -> float:
+        """As the port says."""
+        return self._limiter.take_all(rates, self._clock.monotonic())
+
+    async def give_back(self, rates: Sequence[Rate], ago_s: float = 0.0) -> None:
+        """As the port says."""
+        self._limiter.give_back(rates, self._clock.monotonic() - ago_s)
 
 
 class RateLimiter:
-    """Counts messages by key over the last minute."""
+    """Counts messages by key over the last minute. Pure but for its own memory."""
 
     def __init__(self) -> None:
         self._log: OrderedDict[str, deque[float]] = OrderedDict()
@@ -40,11 +57,12 @@ class RateLimiter:
         return 0.0
 
     def give_back(self, rates: Sequence[Rate], at: float) -> None:
-        """The message that `take_all` counted at that time came to nothing."""
+        """A message came to nothing: the latest one that `take_all` had counted at that time."""
         for key, _ in rates:
-            times = self._log.get(key)
-            if times and at in times:
-                times.remove(at)
+            times = self._log.get(key, ())
+            own = next((time for time in reversed(times) if time <= at + _SAME_S), None)
+            if own is not None:
+                self._log[key].remove(own)
 
     def _wait(self, key: str, limit: int, now: float) -> float:
         times = self._log.get(key) or deque[float]()

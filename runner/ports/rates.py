@@ -24,5 +24,8 @@ class Rates(Protocol):
         Raises StoreError: nothing was counted.
         """
 
-    async def give_back(self, rates: Sequence[Rate]) -> None:
-        """The latest message that was counted against these came to nothing. MAY do nothing where the store fails."""
+    async def give_back(self, rates: Sequence[Rate], ago_s: float = 0.0) -> None:
+        """A message came to nothing: the latest that was counted against these at least `ago_s` seconds ago.
+
+        (To take away a later one would make room too early.) MAY do nothing where the store fails: then it counts.
+        """

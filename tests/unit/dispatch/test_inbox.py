@@ -1,6 +1,9 @@
 """What comes in: who may speak, how fast, and the one insert that makes a message ours."""
 
+from __future__ import annotations
+
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +14,11 @@ from adapters.messages import InboundMessage, Sender, inbound_from_json
 from adapters.testing.fake import FakeAdapter
 from runner.bots import Access, Bot
 from runner.dispatch.inbox import MAX_WAITING_PER_BOT, Inbox, may_speak
+from runner.dispatch.limits import OwnRates
 from runner.errors import StoreError
 from runner.ports.mail import ConversationState, FinishedTurn
 from runner.ports.observer import Fault, MessageAccepted, MessageTurnedAway
+from runner.ports.rates import Rate
 from runner.store.memory import MemoryStore
 from runner.testing.clock import ManualClock
 from runner.testing.observer import RecordingObserver
@@ -22,6 +27,8 @@ from runner.testing.scenes import a_bot, a_message
 
 ACCEPTED, DUPLICATE = Delivery(DeliveryState.ACCEPTED), Delivery(DeliveryState.DUPLICATE)
 IGNORED, OVERLOADED = Delivery(DeliveryState.IGNORED), Delivery(DeliveryState.OVERLOADED, 1.0)
+
+REFUSING = Capabilities(pressure=Pressure.REFUSE)
 
 
 @dataclass
@@ -41,17 +48,37 @@ class Behind:
         self.count += 1
 
 
+class Counting(OwnRates):
+    """A store's; `broken`: it cannot be reached. `asked`: for what."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self.broken = False
+        self.asked: list[Sequence[Rate]] = []
+
+    async def take_all(self, rates: Sequence[Rate]) -> float:
+        if self.broken:
+            raise StoreError("the store cannot be reached")
+        self.asked.append(rates)
+        return await super().take_all(rates)
+
+
 class World:
     """An inbox and all around it."""
 
-    def __init__(self, bot: Bot, capabilities: Capabilities) -> None:
+    def __init__(self, bot: Bot, capabilities: Capabilities, beside: World | None = None) -> None:
+        """`beside`: another daemon's, with which it shares the store and who counts."""
         self.faults: list[str] = []
         self.again: list[tuple[str, str, int]] = []
-        self.store = MemoryStore(self._before)
-        self.clock, self.observer, self.behind = ManualClock(), RecordingObserver(), Behind()
+        self.store = MemoryStore(self._before) if beside is None else beside.store
+        self.clock = ManualClock() if beside is None else beside.clock
+        self.observer, self.behind = RecordingObserver(), Behind()
         self.roster = FakeRoster()
         self.roster.add(bot, FakeAdapter(capabilities))
-        self.inbox = Inbox(self.store, self.roster, self.behind, self.clock, self.observer, self._again)
+        self.inbox = self.an_inbox()
+
+    def an_inbox(self) -> Inbox:
+        return Inbox(self.store, self.roster, self.behind, self.clock, self.observer, self._again)
 
     def _before(self, method: str) -> None:
         if method in self.faults:
@@ -61,6 +88,13 @@ class World:
     async def _again(self, bot: str, channel: str, inbox_id: int) -> None:
         self._before("answers")
         self.again.append((bot, channel, inbox_id))
+
+    def count_for_all(self) -> Counting:
+        """From now on the store counts, for all daemons that share it."""
+        counting = Counting(self.clock)
+        self.store.rates = counting
+        self.inbox = self.an_inbox()
+        return counting
 
     async def say(self, message: InboundMessage | None = None) -> Delivery:
         return await self.inbox.deliver("bot", "chat", message or a_message())
@@ -180,6 +214,44 @@ async def test_one_loud_user_leaves_room_for_the_others() -> None:
     assert (await world.say(a_message(event_id="late", user="lou"))).state is DeliveryState.LIMITED
 
 
+async def test_what_has_no_limit_is_not_counted() -> None:
+    world = await a_world(rate_limit_per_minute=None)
+    counting = world.count_for_all()
+    assert await world.say() == ACCEPTED
+    assert await world.say() == DUPLICATE
+    assert counting.asked == []
+    limited = await a_world(rate_limit_per_minute=None, user_rate_limit_per_minute=3)
+    counting = limited.count_for_all()
+    assert await limited.say() == ACCEPTED
+    assert counting.asked == [(("bot|chat|ada", 3),)]
+
+
+async def test_daemons_that_share_a_store_count_together() -> None:
+    one = await a_world(rate_limit_per_minute=5, user_rate_limit_per_minute=3)
+    one.count_for_all()
+    both = [one, World(a_bot(rate_limit_per_minute=5, user_rate_limit_per_minute=3), REFUSING, one)]
+    said = [
+        await both[number % 2].say(a_message(event_id=f"e{number}", user=user))
+        for user in ("ada", "bob")
+        for number in range(4 if user == "ada" else 10, 14)
+    ]
+    assert said.count(ACCEPTED) == 5
+    assert said[:10].count(ACCEPTED) == 3, "of one user"
+
+
+async def test_what_comes_to_both_at_once_is_counted_once() -> None:
+    one = await a_world(rate_limit_per_minute=4)
+    one.count_for_all()
+    both = one, World(a_bot(rate_limit_per_minute=4), REFUSING, one)
+    for number in (1, 2):
+        said = await asyncio.gather(*(world.say(a_message(event_id=f"e{number}")) for world in both))
+        assert set(said) == {ACCEPTED, DUPLICATE}
+    one.clock.advance(1)
+    assert await one.say(a_message(event_id="e3")) == ACCEPTED
+    assert await both[1].say(a_message(event_id="e4")) == ACCEPTED
+    assert (await one.say(a_message(event_id="e5"))).state is DeliveryState.LIMITED
+
+
 # ── what cannot be taken ─────────────────────────────────────────────────────────────────────────────────
 async def test_a_full_backlog_turns_away_and_counts_nothing() -> None:
     world = await a_world(rate_limit_per_minute=1)
@@ -199,6 +271,25 @@ async def test_a_failing_store_loses_nothing(method: str) -> None:
     assert len(world.observer.of(Fault)) == 1
     world.clock.advance(60)
     assert await world.say() == ACCEPTED
+
+
+async def test_what_cannot_be_counted_is_not_taken() -> None:
+    world = await a_world(rate_limit_per_minute=1)
+    counting = world.count_for_all()
+    counting.broken = True
+    assert await world.say() == OVERLOADED
+    assert len(world.observer.of(Fault)) == 1
+    assert (await world.store.figures()).waiting == {}
+    counting.broken = False
+    assert await world.say() == ACCEPTED
+
+
+async def test_what_may_have_been_taken_stays_counted() -> None:
+    world = await a_world(rate_limit_per_minute=2)
+    world.faults.append("accept")
+    assert await world.say() == OVERLOADED
+    assert await world.say() == ACCEPTED
+    assert (await world.say(a_message(event_id="e2"))).state is DeliveryState.LIMITED
 
 
 async def test_while_stopping_nothing_is_taken() -> None:

@@ -3,7 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.dispatch.limits import MAX_KEYS, MINUTE_S, RateLimiter
+from runner.dispatch.limits import MAX_KEYS, OwnRates, RateLimiter
+from runner.ports.rates import MINUTE_S
+from runner.testing.clock import ManualClock
 
 
 def test_as_many_as_allowed_then_the_wait_is_told() -> None:
@@ -38,6 +40,24 @@ def test_what_is_given_back_is_the_message_s_own() -> None:
     rates.give_back(both, 5.0)
     assert rates.take("bot", 2, 20.0) == 0.0
     assert rates.take("bot", 2, 20.0) == 50.0
+
+
+async def test_a_process_counts_by_its_own_clock_and_gives_back_what_was_meant() -> None:
+    clock = ManualClock()
+    rates, both = OwnRates(clock), (("bot", 2), ("user", None))
+    assert [await rates.take_all(both) for _ in range(2)] == [0.0, 0.0]
+    clock.advance(10)
+    assert await rates.take_all(both) == 50.0
+    clock.advance(50)
+    assert await rates.take_all(both) == 0.0
+    clock.advance(7)
+    assert await rates.take_all(both) == 0.0
+    await rates.give_back(both, ago_s=7.0)
+    assert await rates.take_all(both) == 0.0, "the first of the two came to nothing"
+    assert await rates.take_all(both) == 60.0, "and the second one counts from when it was"
+    await rates.give_back(both)
+    assert await rates.take_all(both) == 0.0
+    assert await rates.take_all(both) == 60.0
 
 
 @given(st.integers(1, 5), st.lists(st.floats(0, 100), max_size=60))
