@@ -154,6 +154,10 @@ class AgentLoop:
         """Wait until all that this turn called is settled and stored."""
         await self._meter.settled(turn)
 
+    def lost(self, turn: str) -> None:
+        """This turn is another daemon's now."""
+        self._meter.lost(turn)
+
     def marks(self, bot: Bot) -> Marks:
         """Between which marks the bot's window moves now."""
         habits = self._traffic.habits(bot.id)

@@ -24,7 +24,7 @@ from runner.agent.replies import PaidReply
 from runner.agent.settling import settlement_of
 from runner.bots import BillingMode, ModelChoice, Secret
 from runner.clock import Clock
-from runner.errors import StoreError
+from runner.errors import LaneLost, StoreError
 from runner.money.budget import Busy, Exhausted, ScopeLimit
 from runner.money.estimate import Estimate, Unbounded, estimate
 from runner.money.ledger import Attempt
@@ -85,6 +85,10 @@ class _Call:
     outcome: Outcome | None = None
     paid: PaidReply | None = None
 
+    def is_of(self, turn: str) -> bool:
+        """Whether it is of this turn or one of its parts."""
+        return self.attempt.turn == turn or self.attempt.turn.startswith(f"{turn}.")
+
 
 class Meter:
     """Holds, calls, settles.
@@ -116,7 +120,7 @@ class Meter:
         self._tasks = tasks
         self.aftermath = Aftermath(store, clock, observer)
         self._room = self.aftermath.room
-        self._running: dict[asyncio.Task[None], str] = {}
+        self._running: dict[asyncio.Task[None], _Call] = {}
 
     async def open(self) -> None:
         """Learn which models an operator has not cleared yet. Raises StoreError."""
@@ -133,9 +137,15 @@ class Meter:
 
     async def settled(self, turn: str) -> None:
         """Wait until every attempt of this turn and its parts is settled: begun again, it finds what it paid."""
-        tasks = [task for task, of in self._running.items() if of == turn or of.startswith(f"{turn}.")]
+        tasks = [task for task, call in self._running.items() if call.is_of(turn)]
         if tasks:
             await asyncio.wait(tasks)
+
+    def lost(self, turn: str) -> None:
+        """This turn is another daemon's now: what it still calls settles by the store, and leaves no step behind."""
+        for call in self._running.values():
+            if call.is_of(turn):
+                call.through, call.step_number = self._store, None
 
     def limit_changed(self, scope: str) -> None:
         """A limit was raised or removed: whoever waits in that scope looks again."""
@@ -260,7 +270,7 @@ class Meter:
         task = self._tasks.create_task(
             self._run(call, provider, prepared, remaining + self._drain_s), name=f"attempt {call.attempt.id}"
         )
-        self._running[task] = call.attempt.turn
+        self._running[task] = call
         task.add_done_callback(self._running.pop)
         try:
             async with asyncio.timeout(remaining):
@@ -296,11 +306,14 @@ class Meter:
         """Write the end down; a store that fails is asked again until it works or the process stops.
 
         A reply whose place is taken (an attempt that the turn had given up came back) ends without it: the
-        money's end matters more.
+        money's end matters more. So does one of a turn that is another daemon's by now.
         """
         while True:
             try:
                 return await call.through.settle(settlement)
+            except LaneLost:
+                call.through = self._store
+                settlement = replace(settlement, step=None)
             except StoreError as error:
                 self._observer.note(Fault("settle", str(error), call.attempt.bot, call.attempt.turn))
                 await self._clock.sleep(STORE_RETRY_S)

@@ -103,6 +103,10 @@ class Answering:
         """Wait until all that this turn called is settled and stored."""
         await self._agent.settled(turn)
 
+    def lost(self, turn: str) -> None:
+        """This turn is another daemon's now."""
+        self._agent.lost(turn)
+
     async def answer(self, scene: Scene, session: LaneSession) -> Answered:
         """Answer one message. Raises StoreError: the turn is to be begun again."""
         bot = scene.bot

@@ -39,7 +39,7 @@ from runner.dispatch.report import turn_report
 from runner.dispatch.scene import Scene, about, new_conversation, part_key, scene_of
 from runner.dispatch.texts import closing_text
 from runner.dispatch.working import Working
-from runner.errors import StoreError
+from runner.errors import LaneLost, StoreError
 from runner.ports.dialogue import StopReason
 from runner.ports.mail import ConversationState, FinishedTurn, NewOutbound, OutboxState, Outgoing, Work
 from runner.ports.observer import ErrandsOwed, Fault, HandoffAsked, Observer, TurnFinished
@@ -93,9 +93,15 @@ class TurnHandler:
         self._tasks = tasks
 
     async def handle(self, work: Work, session: LaneSession) -> None:
-        """Answer one message; StoreError goes to the lane, which waits and begins it again."""
+        """Answer one message; StoreError goes to the lane, which waits and begins it again.
+
+        So does LaneLost: nothing more is done for the turn, what it still calls is settled by the store.
+        """
         try:
             await self._walk(work, session)
+        except LaneLost:
+            self._answering.lost(work.turn)
+            raise
         except StoreError:
             await self._answering.settled(work.turn)
             raise
