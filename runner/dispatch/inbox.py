@@ -114,10 +114,8 @@ class Inbox:
         if self._backlog.waiting(bot.id) >= MAX_WAITING_PER_BOT:
             await self._give_back(rates, counted)
             return self._away(bot.id, row.channel, DeliveryState.OVERLOADED, COME_AGAIN_S)
-        accepted = await self._store.accept(
-            row
-        )  # where it fails the count stays: it may be taken for all we know
-        if not accepted.fresh:
+        accepted = await self._store.accept(row)
+        if not accepted.fresh:  # where it failed the count stays: it may have been taken for all we know
             await self._give_back(rates, counted)
         return await self._welcome(row, accepted, collects=can.collects)
 

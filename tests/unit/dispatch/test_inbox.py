@@ -70,8 +70,8 @@ class World:
         """`beside`: another daemon's, with which it shares the store and who counts."""
         self.faults: list[str] = []
         self.again: list[tuple[str, str, int]] = []
-        self.store = MemoryStore(self._before) if beside is None else beside.store
-        self.clock = ManualClock() if beside is None else beside.clock
+        self.store: MemoryStore = MemoryStore(self._before) if beside is None else beside.store
+        self.clock: ManualClock = ManualClock() if beside is None else beside.clock
         self.observer, self.behind = RecordingObserver(), Behind()
         self.roster = FakeRoster()
         self.roster.add(bot, FakeAdapter(capabilities))
