@@ -11,12 +11,15 @@ class InForce:
 
     Attributes:
         settings: written by `applying.Applying` alone.
+        file: the same as bots.yaml alone has them: on a fleet caps may be set elsewhere. Written by
+            `reloading.Reloader` alone.
     """
 
-    __slots__ = ("settings",)
+    __slots__ = ("file", "settings")
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, file: Settings | None = None) -> None:
         self.settings = settings
+        self.file = settings if file is None else file
 
     def find_price(self, provider: str, model: str) -> Price | None:
         """As `PriceBook.find`, in the book in force."""

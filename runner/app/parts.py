@@ -12,6 +12,7 @@ from adapters.messages import InboundMessage
 from runner.agent.meter import Meter
 from runner.app.in_force import InForce
 from runner.app.reloading import Mark, Reloader
+from runner.app.shared_caps import SharedCaps
 from runner.bots import Bot
 from runner.clock import Clock
 from runner.config.settings import Settings
@@ -93,6 +94,7 @@ class Daemon:
     in_force: InForce
     supervisor: Supervisor
     reloader: Reloader
+    caps: SharedCaps | None
     tally: Tally
     changes: Changes
     last_errors: LastErrors

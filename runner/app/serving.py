@@ -13,6 +13,7 @@ from runner.app.defining import definitions_of
 from runner.app.file_watch import FileWatch
 from runner.app.making import providers_used
 from runner.app.parts import Daemon
+from runner.app.shared_watch import SharedWatch
 from runner.app.working import stop
 from runner.clock import iso
 from runner.config.templates import templates
@@ -40,7 +41,7 @@ async def serving(daemon: Daemon, notifier: Notifier) -> AsyncIterator[str]:
         store=daemon.store,
         console=daemon.console,
         deliver=daemon.inbox.deliver,
-        definitions=definitions_of(site, daemon.reloader),
+        definitions=definitions_of(daemon),
         defined=lambda: daemon.in_force.settings.bots,
         prices=lambda: daemon.in_force.settings.prices,
         treasury=Treasury(
@@ -76,6 +77,7 @@ async def serving(daemon: Daemon, notifier: Notifier) -> AsyncIterator[str]:
                 group.create_task(daemon.reloader.run(notifier), name="reload"),
                 group.create_task(watch.run(), name="file watch"),
                 group.create_task(schedules_of(daemon).run(), name="schedules"),
+                *_of_a_fleet(daemon, group),
             ]
             _announce(presence)
             try:
@@ -91,6 +93,15 @@ async def serving(daemon: Daemon, notifier: Notifier) -> AsyncIterator[str]:
         await daemon.console.close()
         await daemon.roster.close()  # who still waits for an answer is told to ask again
         await server.close()
+
+
+def _of_a_fleet(daemon: Daemon, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+    """What is done only where other daemons share the store."""
+    store = daemon.store
+    if store.fleet is None:
+        return []
+    watch = SharedWatch(store.values, store.fleet, daemon.reloader, daemon.in_force, daemon.site.observer)
+    return [group.create_task(watch.run(), name="shared values")]
 
 
 def _announce(presence: Presence) -> None:

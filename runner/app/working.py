@@ -20,7 +20,8 @@ from runner.app.flowing import LazyFlows
 from runner.app.in_force import InForce
 from runner.app.making import Workshop, catalogue_of, hook_of, new_id, poster_of
 from runner.app.parts import SEND_STOP_S, Daemon, Pipeline, Site
-from runner.app.reloading import Reloader
+from runner.app.reloading import Reading, Reloader
+from runner.app.shared_caps import SharedCaps
 from runner.clock import Clock
 from runner.config.loader import load
 from runner.config.problems import Problems
@@ -65,13 +66,13 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
     settings, clock = site.settings, site.clock
     tally, changes, last_errors = Tally(), Changes(), LastErrors(clock)
     observer = Everyone((site.observer, tally, last_errors, changes))
-    in_force = InForce(settings)
     async with AsyncExitStack() as stack:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         store = open_store(settings.store_url, settings.state_dir, clock)
         stack.push_async_callback(store.close)
         await store.open()
         recovery = await store.recover()
+        in_force, caps = await _in_force(settings, store, observer)
         catalogue = catalogue_of(in_force, clock)
         stack.push_async_callback(catalogue.close)
         shared = Shared(clock, new_id, public_url=settings.server.public_url)
@@ -82,7 +83,7 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
         console = Console(new_id)
         servers = _servers(site, observer)
         workshop = Workshop(shared, sessions, connect, servers)
-        live = [workshop.live(bot) for bot in settings.bots if bot.enabled]
+        live = [workshop.live(bot) for bot in in_force.settings.bots if bot.enabled]
         roster = LiveRoster(live, console, clock, observer, settings.wallet)
         stack.push_async_callback(roster.close)
         alerts = Alerts(
@@ -102,10 +103,11 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
             workshop,
             _Seen(tally, changes, last_errors),
             library,
+            caps,
         )
         daemon = _assemble(parts, tasks)
         await daemon.meter.open()
-        await store.define_bots(digests_of(settings.bots), clock.now_ms())
+        await store.define_bots(digests_of(in_force.settings.bots), clock.now_ms())
         errands = ErrandWatch(store.runs, daemon.lanes, clock, site.observer, bell)
         watchers = await _watched(daemon, servers, alerts, errands, tasks)
         try:
@@ -114,6 +116,16 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
             await stop(daemon)
             for watcher in watchers:
                 watcher.cancel()
+
+
+async def _in_force(
+    settings: Settings, store: Store, observer: Observer
+) -> tuple[InForce, SharedCaps | None]:
+    """What is gone by from the start on, and on a fleet whoever lays its caps over bots.yaml."""
+    if store.fleet is None:
+        return InForce(settings), None
+    caps = SharedCaps(store.values, store.fleet, observer)
+    return InForce(await caps.laid_over(settings), settings), caps
 
 
 async def _watched(
@@ -173,6 +185,7 @@ class _Parts:
     workshop: Workshop
     seen: _Seen
     library: Library
+    caps: SharedCaps | None
 
 
 def _assemble(parts: _Parts, tasks: asyncio.TaskGroup) -> Daemon:
@@ -208,6 +221,9 @@ def _assemble(parts: _Parts, tasks: asyncio.TaskGroup) -> Daemon:
             for bot in (*found.removed, *(change.bot for change in found.changed)):
                 await store.forget_answers(bot)
 
+    reading = (
+        Reading(site.config, read) if parts.caps is None else Reading(site.config, read, parts.caps.laid_over)
+    )
     return Daemon(
         site=site,
         store=store,
@@ -224,7 +240,8 @@ def _assemble(parts: _Parts, tasks: asyncio.TaskGroup) -> Daemon:
         recovery=parts.recovery,
         in_force=in_force,
         supervisor=supervisor,
-        reloader=Reloader(site.config, read, apply, in_force, clock, observer, site.mark),
+        reloader=Reloader(reading, apply, in_force, clock, observer, site.mark),
+        caps=parts.caps,
         tally=parts.seen.tally,
         changes=parts.seen.changes,
         last_errors=parts.seen.last_errors,

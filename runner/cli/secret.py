@@ -103,7 +103,7 @@ def remove_secret(
 
 def rotate_key() -> None:
     """Make a new key and encrypt every secret with it. The old key opens nothing afterwards."""
-    from runner.config.secret_store import NoNewKey
+    from runner.config.secret_tokens import NoNewKey
 
     with _store() as store:
         done = store.rotate()
@@ -138,7 +138,7 @@ def _store() -> Iterator[SecretStore]:
 
 
 def _from_stdin() -> str:
-    from runner.config.secret_store import LONGEST_SECRET
+    from runner.config.secret_tokens import LONGEST_SECRET
 
     try:
         text = sys.stdin.read(LONGEST_SECRET + 2)  # one too many is refused, whatever follows

@@ -30,7 +30,7 @@ from runner.config.problems import Problem, Problems
 from runner.config.secret_store import SecretStore
 from runner.config.secrets import SecretsUnreadable
 from runner.config.settings import Loaded
-from runner.ports.definitions import Conflict, Faulty, FieldFault, Outcome, Unapplied, Written
+from runner.ports.definitions import Conflict, Deployed, Faulty, FieldFault, Outcome, Unapplied, Written
 
 Apply: TypeAlias = Callable[[], Awaitable[Sequence[str]]]
 """Put the file's bots in force; what could not be."""
@@ -60,6 +60,11 @@ class BotsFile:
         self._apply = apply
         self._one_at_a_time = asyncio.Lock()
         self._read: tuple[tuple[int, int, int], Document] | None = None
+
+    @property
+    def deployed(self) -> Deployed | None:
+        """Nothing stands against changing it."""
+        return None
 
     async def bot_ids(self) -> list[str]:
         """All that the file names, in its order; empty where it cannot be read."""

@@ -19,7 +19,7 @@ from runner.config.edit_writing import can_be_written
 from runner.config.models import BotSection
 from runner.config.problems import HIDDEN, dotted
 from runner.config.problems import Path as Where
-from runner.config.secret_store import LONGEST_SECRET
+from runner.config.secret_tokens import LONGEST_SECRET
 from runner.ports.definitions import Conflict, Faulty, FieldFault
 
 _REQUIRED = ("name", "system_prompt")

@@ -54,7 +54,7 @@ class KeyPlace:
             SecretsUnreadable: they are there, but cannot be read or should not be.
         """
         try:
-            return self._outside() or self._file()
+            return keys_from_outside(self.environ) or self._file()
         except OSError as fault:
             raise SecretsUnreadable(f"the key: {os.strerror(fault.errno or 0)}") from None
 
@@ -72,19 +72,29 @@ class KeyPlace:
     def _path(self) -> Path:
         return self.folder / KEY_FILE
 
-    def _outside(self) -> Keys | None:
-        directory = self.environ.get("CREDENTIALS_DIRECTORY")
-        if directory and (credential := Path(directory) / CREDENTIAL).exists():
-            return _keys(credential.read_bytes(), f"the credential {CREDENTIAL}", ours=False)
-        given = self.environ.get(KEY_VARIABLE)
-        return _keys(given.encode(), f"${KEY_VARIABLE}", ours=False) if given else None
-
     def _file(self) -> Keys | None:
         if not self._path.exists():
             return None
         if self._path.stat().st_mode & _FOR_OTHERS:
             raise SecretsUnreadable(f"{self._path} can be read by others: chmod 600 it")
         return _keys(self._path.read_bytes(), str(self._path), ours=True)
+
+
+def keys_from_outside(environ: Mapping[str, str]) -> Keys | None:
+    """The keys that we were given, apart from any state folder; None: none.
+
+    Raises:
+        SecretsUnreadable: they are there, but cannot be read.
+    """
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    if directory and (credential := Path(directory) / CREDENTIAL).exists():
+        try:
+            content = credential.read_bytes()
+        except OSError as fault:
+            raise SecretsUnreadable(f"the key: {os.strerror(fault.errno or 0)}") from None
+        return _keys(content, f"the credential {CREDENTIAL}", ours=False)
+    given = environ.get(KEY_VARIABLE)
+    return _keys(given.encode(), f"${KEY_VARIABLE}", ours=False) if given else None
 
 
 def _keys(content: bytes, source: str, *, ours: bool) -> Keys:

@@ -1,70 +1,38 @@
 """Secrets that are kept encrypted: what `${secret:NAME}` reads and `botrunner secret` writes.
 
-    state folder/secrets.json     {"version": 1, "secrets": {NAME: Fernet token}}, mode 0600
+    state folder/secrets.json     {"version": 1, "secrets": {NAME: token}}, mode 0600 (`secret_tokens`)
     the keys                      see `secret_keys`
 
-Rules: a secret is in memory only while it is asked for; each token holds the secret's name too, so that one
-cannot be put in another's place; both files are replaced in one step, and by one process at a time; a wrong key or
-a damaged file is told apart from a missing secret, and nothing is written under a key that does not open what is
-there. A new key is tried on every secret before it is written anywhere; until each of them is encrypted with it the
-old one stands behind it, so that a crash at any moment leaves all of them readable.
-`cryptography` is imported when the first secret is read or written.
+Rules: a secret is in memory only while it is asked for; both files are replaced in one step, and by one process at a
+time; a wrong key or a damaged file is told apart from a missing secret, and nothing is written under a key that does
+not open what is there. A new key is tried on every secret before it is written anywhere; until each of them is
+encrypted with it the old one stands behind it, so that a crash at any moment leaves all of them readable.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
-from base64 import urlsafe_b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from runner.config.files import alone_in, owner_of, replace_file
 from runner.config.secret_keys import KeyPlace, Keys
+from runner.config.secret_tokens import (
+    Kept,
+    NoNewKey,
+    Rotation,
+    check_secret,
+    cipher_of,
+    new_key,
+    opened,
+    sealed,
+    set_at,
+)
 from runner.config.secrets import SecretsUnreadable
 
-if TYPE_CHECKING:
-    from cryptography.fernet import MultiFernet
-
 VERSION = 1
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
-LONGEST_SECRET = 65_536
 _PRIVATE = 0o600
-_TIME = slice(1, 9)
-"""Where in a Fernet token its time stands, in seconds; it is not encrypted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A secret that is kept; `set_at_s`: Unix seconds, None where its token is damaged."""
-
-    name: str
-    set_at_s: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Rotation:
-    """Every secret is encrypted with the first key now.
-
-    Attributes:
-        secrets: how many there are.
-        source: where the keys come from.
-        old_keys: how many further keys stand there, which nothing needs any more.
-    """
-
-    secrets: int
-    source: str
-    old_keys: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class NoNewKey:
-    """Nothing was done: the key comes from outside, where only its owner can put a new one before it."""
-
-    source: str
 
 
 class SecretStore:
@@ -80,7 +48,7 @@ class SecretStore:
 
     def entries(self) -> list[Kept]:
         """All that are kept, by name; no key is needed. Raises SecretsUnreadable."""
-        return [Kept(name, _set_at(token)) for name, token in sorted(self._tokens().items())]
+        return [Kept(name, set_at(token)) for name, token in sorted(self._tokens().items())]
 
     def lookup(self, name: str) -> str | None:
         """The secret, or None where there is none of that name. Raises SecretsUnreadable."""
@@ -97,17 +65,14 @@ class SecretStore:
             SecretsUnreadable: the store is there but cannot be opened.
             OSError: it cannot be written.
         """
-        if not NAME.fullmatch(name):
-            raise ValueError("a secret's name is 1 to 100 letters, digits, _, . or -")
-        if not text or len(text) > LONGEST_SECRET:
-            raise ValueError(f"a secret is 1 to {LONGEST_SECRET} characters")
+        check_secret(name, text)
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with alone_in(self._folder):
             tokens = self._tokens()
-            cipher = self._cipher(self._needed() if tokens else self._keys.find() or self._made())
+            cipher = cipher_of(self._needed() if tokens else self._keys.find() or self._made())
             for other, token in tokens.items():
-                _opened(cipher, other, token)
-            tokens[name] = cipher.encrypt(f"{name}\n{text}".encode()).decode()
+                opened(cipher, other, token)
+            tokens[name] = sealed(cipher, name, text)
             self._write(tokens)
 
     def remove(self, name: str) -> bool:
@@ -127,18 +92,16 @@ class SecretStore:
             SecretsUnreadable: a secret cannot be opened, or there is no key; nothing was changed.
             OSError: it cannot be written; everything can be read all the same.
         """
-        from cryptography.fernet import Fernet  # noqa: PLC0415 - megabytes that most daemons never need
-
         if not self._folder.is_dir():
             raise SecretsUnreadable(self._keys.missing())
         with alone_in(self._folder):
             old, tokens = self._needed(), self._tokens()
             if not old.ours and len(old.texts) == 1:
                 return NoNewKey(old.source)
-            texts = (Fernet.generate_key(), *old.texts) if old.ours else old.texts
-            cipher = self._cipher(Keys(texts, old.source, old.ours))
+            texts = (new_key(), *old.texts) if old.ours else old.texts
+            cipher = cipher_of(Keys(texts, old.source, old.ours))
             for name, token in tokens.items():
-                _opened(cipher, name, token)
+                opened(cipher, name, token)
             renewed = {name: cipher.rotate(token).decode() for name, token in tokens.items()}
             if old.ours:
                 self._keys.write(texts)
@@ -149,7 +112,7 @@ class SecretStore:
 
     def _read(self, name: str) -> str | None:
         token = self._tokens().get(name)
-        return None if token is None else _opened(self._cipher(self._needed()), name, token)
+        return None if token is None else opened(cipher_of(self._needed()), name, token)
 
     @property
     def _file(self) -> Path:
@@ -181,36 +144,4 @@ class SecretStore:
         return keys
 
     def _made(self) -> Keys:
-        from cryptography.fernet import Fernet  # noqa: PLC0415 - as in rotate
-
-        return self._keys.write([Fernet.generate_key()])
-
-    def _cipher(self, keys: Keys) -> MultiFernet:
-        from cryptography.fernet import Fernet, MultiFernet  # noqa: PLC0415 - as in rotate
-
-        try:
-            return MultiFernet([Fernet(text) for text in keys.texts])
-        except ValueError:
-            raise SecretsUnreadable(f"{keys.source} holds what is no Fernet key") from None
-
-
-def _opened(cipher: MultiFernet, name: str, token: str) -> str:
-    """The secret in a token. Raises SecretsUnreadable."""
-    from cryptography.fernet import InvalidToken  # noqa: PLC0415 - as in rotate
-
-    try:
-        plain = cipher.decrypt(token.encode()).decode()
-    except InvalidToken:
-        raise SecretsUnreadable(f"{name} was encrypted with another key") from None
-    owner, _, text = plain.partition("\n")
-    if owner != name:
-        raise SecretsUnreadable(f"{name} was stored under another name")
-    return text
-
-
-def _set_at(token: str) -> int | None:
-    try:
-        raw = urlsafe_b64decode(token)
-    except ValueError:
-        return None
-    return int.from_bytes(raw[_TIME]) if len(raw) >= _TIME.stop else None
+        return self._keys.write([new_key()])

@@ -2,7 +2,8 @@
 
 Rules: fields have the names of bots.yaml and plain JSON values; a secret goes in and never comes out, what comes
 out in its place is `HIDDEN`; `HIDDEN` going in means the secret that is there; a text is taken as it is, no
-reference in it is followed. What was refused has changed nothing.
+reference in it is followed. What was refused has changed nothing. On a fleet the file is deployed to all daemons, and
+none of them writes it: there only a bot's `spending_cap_cents` can be changed, which is kept in the store then.
 """
 
 from __future__ import annotations
@@ -50,11 +51,22 @@ class Unapplied:
     why: tuple[str, ...]
 
 
-Outcome = Written | Faulty | Conflict | Unapplied
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """The file comes to several daemons from somewhere else: it is changed there, and not by one of them."""
+
+    why: str = "bots.yaml is deployed to all daemons: change it there and reload"
+
+
+Outcome = Written | Faulty | Conflict | Unapplied | Deployed
 
 
 class Definitions(Protocol):
     """The bots of bots.yaml."""
+
+    @property
+    def deployed(self) -> Deployed | None:
+        """Why nothing but caps can be changed here; None: everything can."""
 
     async def bot_ids(self) -> list[str]:
         """All that the file names, in its order; empty where it cannot be read."""

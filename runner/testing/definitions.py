@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runner.ports.definitions import Conflict, Outcome, Written
+from runner.ports.definitions import Conflict, Deployed, Outcome, Written
 
 
 class MemoryDefinitions:
@@ -13,6 +13,7 @@ class MemoryDefinitions:
 
     Attributes:
         bots: the fields of each bot.
+        deployed: why only caps may be changed; None: everything may.
         problem: what every write comes to, in place of being done.
         writes: what was asked for: the bot and its fields, None where it was removed.
     """
@@ -20,6 +21,7 @@ class MemoryDefinitions:
     def __init__(self, *bot_ids: str, applied: Callable[[str], None] = lambda _: None) -> None:
         self.bots: dict[str, dict[str, Any]] = {bot_id: {} for bot_id in bot_ids}
         self.problem: Outcome | None = None
+        self.deployed: Deployed | None = None
         self.writes: list[tuple[str, Mapping[str, Any] | None]] = []
         self._applied = applied
 
@@ -54,8 +56,9 @@ class MemoryDefinitions:
 
     def _write(self, bot_id: str, fields: Mapping[str, Any] | None) -> Outcome:
         self.writes.append((bot_id, fields))
-        if self.problem is not None:
-            return self.problem
+        problem = self.problem or (None if set(fields or {}) == {"spending_cap_cents"} else self.deployed)
+        if problem is not None:
+            return problem
         self.bots.setdefault(bot_id, {}).update(fields or {})
         self._applied(bot_id)
         return Written()

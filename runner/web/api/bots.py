@@ -1,7 +1,8 @@
 """Bots: listed, shown, made, changed, switched on and off, removed. All changes are changes of bots.yaml.
 
 Rules: what a call has written is in force when it is answered; a bot's id is made of its name where none is given, and
-never one that ever spent money, for what is spent is counted by id; secrets go in and come out as ***.
+never one that ever spent money, for what is spent is counted by id; secrets go in and come out as ***. On a fleet
+only caps are changed, for all daemons: `runner.ports.definitions`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from runner.bots import Bot
-from runner.ports.definitions import Conflict, Faulty, Outcome, Unapplied, Written
+from runner.ports.definitions import Conflict, Deployed, Faulty, Outcome, Unapplied, Written
 from runner.web.answers import answer, refusal
 from runner.web.api.models import BotList, Switched
 from runner.web.api.naming import MOST_TRIED, RESERVED, candidates
@@ -23,7 +24,10 @@ from runner.web.parts import WebParts
 
 _BOT = {"$ref": "#/components/schemas/Bot"}
 _NONE = "There is no such bot."
-_CONFLICT = "bots.yaml was not changed (it is read-only, faulty, or changed underneath), or could not be put in force."
+_CONFLICT = (
+    "bots.yaml was not changed (it is read-only, faulty, changed underneath, or deployed to all daemons: code fleet),"
+    " or could not be put in force."
+)
 _Plain = Asked[Nothing, Nothing]
 
 
@@ -241,5 +245,7 @@ def _not_written(outcome: Outcome) -> web.Response:
             return refusal(409, "not_applied", f"bots.yaml is changed, but not in force: {'; '.join(why)}")
         case Conflict(why):
             return refusal(409, "not_written", why)
+        case Deployed(why):
+            return refusal(409, "fleet", why)
         case Written():
             raise AssertionError("it was written")

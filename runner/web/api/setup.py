@@ -95,7 +95,7 @@ class Setup:
                 Nothing,
                 NewSetup,
                 {201: made},
-                {409: "bots.yaml was not changed, or what it says could not be put in force."},
+                {409: "bots.yaml was not changed (on a fleet: code fleet), or could not be put in force."},
             ),
         ]
 

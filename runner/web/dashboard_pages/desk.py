@@ -12,7 +12,7 @@ from runner.bots import Bot
 from runner.clock import utc_day
 from runner.money.amounts import Money
 from runner.money.budget import Counter
-from runner.ports.definitions import Conflict, Faulty, Outcome, Unapplied
+from runner.ports.definitions import Conflict, Deployed, Faulty, Outcome, Unapplied
 from runner.web.answers import moved, refusal
 from runner.web.dashboard.figures import Cap
 from runner.web.dashboard.filling import cap_of
@@ -149,7 +149,7 @@ def not_written(outcome: Outcome, field_name: str) -> tuple[str, Notice | None]:
             others = [f"{one.field}: {one.message}" for one in faults if one.field != field_name]
             notice = Notice("error", f"Nothing was changed. {'; '.join(others)}") if others else None
             return "; ".join(mine), notice
-        case Conflict(why):
+        case Conflict(why) | Deployed(why):
             return "", Notice("error", f"Nothing was changed: {why}")
         case Unapplied(why):
             return "", Notice("error", f"bots.yaml is changed, but not in force: {'; '.join(why)}")

@@ -42,6 +42,7 @@ NUMBERS = (
     "rate_limit_per_minute",
 )
 _LONGEST_NUMBER = 15
+_CAPS = "The spending cap can be set on the bot's own page."
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,9 @@ class SettingsPages:
     ) -> SettingsPage:
         bots = self._desk.parts.defined()
         providers = sorted({one.provider for each in bots for one in models_of(each)})
-        return SettingsPage(bot.id, bot.name, values, tuple(providers), faults or {}, revision)
+        deployed = self._desk.parts.definitions.deployed
+        read_only = "" if deployed is None else f"{deployed.why}. {_CAPS}"
+        return SettingsPage(bot.id, bot.name, values, tuple(providers), faults or {}, revision, read_only)
 
     async def _shown(self, bot_id: str) -> _Shown | None:
         """What the file says now; None: it has no such bot."""

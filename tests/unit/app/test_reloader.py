@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from runner.app.in_force import InForce
-from runner.app.reloading import STOPPING, Reloader, mark_of
+from runner.app.reloading import STOPPING, Reading, Reloader, mark_of
 from runner.config.loader import load
 from runner.config.problems import Problem, Problems
 from runner.config.reload import Difference
 from runner.config.reload import in_force as merged
 from runner.config.settings import Loaded, Settings
 from runner.errors import OperatorError
+from runner.money.amounts import Money, from_cents
 from runner.ports.observer import ConfigRefused, ConfigReloaded, Fault
 from runner.ports.reloads import Reloaded, Unusable
 from runner.testing.clock import ManualClock
@@ -59,6 +60,7 @@ class World:
         self.content: Loaded | Problems | Exception = loaded
         self.first = loaded.settings
         self.reads = 0
+        self.cap: Money | None = None
         self.may_read: threading.Event | None = None
         self.reading = threading.Event()
         self.applied: list[Difference] = []
@@ -66,8 +68,17 @@ class World:
         self.in_force = InForce(loaded.settings)
         self.clock, self.observer, self.notes = ManualClock(), RecordingObserver(), Notes()
         self.reloader = Reloader(
-            self.file, self.read, self.apply, self.in_force, self.clock, self.observer, mark_of(self.file)
+            Reading(self.file, self.read, self.laid_over),
+            self.apply,
+            self.in_force,
+            self.clock,
+            self.observer,
+            mark_of(self.file),
         )
+
+    async def laid_over(self, read: Settings) -> Settings:
+        """As on a fleet, where caps are set by hand."""
+        return read if self.cap is None else replace(read, bots=(replace(read.bots[0], cap=self.cap),))
 
     def read(self) -> Loaded | Problems:
         self.reads += 1
@@ -181,6 +192,47 @@ async def test_a_fault_of_our_own_ends_nothing(world: World) -> None:
         assert await reloader.reload("a test") == Reloaded(changed=("ada",))
     [fault] = world.observer.of(Fault)
     assert isinstance(fault.error, ValueError)
+
+
+async def test_what_is_laid_over_the_file_is_renewed_without_reading_it(world: World) -> None:
+    world.cap = from_cents(5)
+    async with world.running() as reloader:
+        assert await reloader.renew("a cap") == Reloaded(changed=("ada",))
+        assert (world.reads, world.notes.told, world.in_force.settings.bots[0].cap) == (0, [], 5 * 10**10)
+        assert world.in_force.file == world.first
+        assert await reloader.renew("a cap") == Reloaded()
+        world.content = FAULTY
+        assert isinstance(await reloader.reload("a test"), Unusable)
+        world.cap = from_cents(6)
+        assert await reloader.renew("a cap") == Reloaded(changed=("ada",)), "the last good file goes on"
+        world.write(prompt("Be brief."))
+        assert await reloader.reload("a test") == Reloaded(changed=("ada",))
+        assert world.in_force.settings.bots[0].cap == from_cents(6)
+        assert world.in_force.file.bots[0].cap is None
+    assert await reloader.renew("a cap") == STOPPING
+
+
+async def test_a_renewal_that_fails_leaves_the_file_s_state_alone(world: World) -> None:
+    world.cap = from_cents(5)
+    world.apply_fault = ValueError("a bug")
+    async with world.running() as reloader:
+        assert await reloader.renew("a cap") == Unusable(("it is not in force: ValueError",))
+        assert reloader.fault is None
+        world.apply_fault = None
+        assert await reloader.renew("a cap") == Reloaded(changed=("ada",))
+    assert [type(fault.error) for fault in world.observer.of(Fault)] == [ValueError]
+
+
+async def test_who_asks_for_both_gets_both_at_once(world: World) -> None:
+    world.cap = from_cents(5)
+    async with world.running() as reloader, asyncio.TaskGroup() as tasks:
+        world.content = FAULTY
+        asked = [tasks.create_task(one("a test")) for one in (reloader.reload, reloader.renew)]
+        assert await asked[0] == Unusable(("bots.yaml:1: odd: unknown field",))
+        assert await asked[1] == Reloaded(changed=("ada",))
+        world.write(prompt("Be brief."))
+        asked = [tasks.create_task(one("a test")) for one in (reloader.reload, reloader.renew)]
+        assert await asked[0] == await asked[1] == Reloaded(changed=("ada",))
 
 
 async def test_what_waits_for_a_restart_is_told_until_it_is_taken_back(world: World) -> None:

@@ -11,7 +11,8 @@ from cryptography.fernet import Fernet
 from runner.config import secret_keys, secret_store
 from runner.config.files import alone_in, replace_file
 from runner.config.secret_keys import KEY_VARIABLE
-from runner.config.secret_store import Kept, NoNewKey, Rotation, SecretStore
+from runner.config.secret_store import SecretStore
+from runner.config.secret_tokens import Kept, NoNewKey, Rotation
 from runner.config.secrets import SecretsUnreadable
 
 OURS = {"a": "one", "b": "two\nlines", "c": "three"}
