@@ -6,7 +6,8 @@
                      └────▶ FateUnknown  unknown and listed; sent again only where a nonce makes that harmless
 
 Rules: a part that is `sending` in the store was perhaps sent, one that is `pending` was not; memory holds at
-most `MAX_IN_HAND` parts, the rest waits in the store and is found in order.
+most `MAX_IN_HAND` parts, the rest waits in the store and is found in order. On a fleet any daemon may send; who does
+is decided by the store, part by part, and a part that another daemon was first with is let go without a word.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import replace
 from adapters.contract import Adapter
 from adapters.messages import FateUnknown, NotSent, Rejected, SendResult, Sent, outbound_from_json
 from runner.clock import Clock, is_due
+from runner.dispatch.other_senders import OtherSenders, Place
 from runner.dispatch.pace import Pace
 from runner.errors import IllegalStep, StoreError
 from runner.ports.mail import OutboxState, Outgoing
@@ -33,13 +35,12 @@ LONGEST_WAIT_S = 60.0
 LONGEST_DUE_MS = 300_000
 """How far off a part's stored time is at most; a longer silence that a platform asked for is the pace's to keep."""
 LOOK_AGAIN_S = 2.0
+FLEET_LOOK_S = 0.4
 BREATH_S = 0.05
 PAGE = 500
 ROWS_PER_S = 10_000
 """A long backlog is not read through more often than this allows."""
 FAULT_WAIT_S = 0.5
-
-_Place = tuple[str, str, str]
 
 
 class Outbox:
@@ -57,15 +58,16 @@ class Outbox:
         self._clock = clock
         self._observer = observer
         self._tasks = tasks
-        self._queues: dict[_Place, deque[Outgoing]] = {}
-        self._senders: dict[asyncio.Task[None], _Place] = {}
+        self._queues: dict[Place, deque[Outgoing]] = {}
+        self._senders: dict[asyncio.Task[None], Place] = {}
         self._paces: dict[tuple[str, str], Pace] = {}
         self._in_hand = 0
-        self._stored: dict[_Place, int] | None = None
-        self._fresh: set[_Place] = set()
-        self._being_found: set[_Place] = set()
+        self._stored: dict[Place, int] | None = None
+        self._fresh: set[Place] = set()
+        self._being_found: set[Place] = set()
         self._look = asyncio.Event()
         self._stopping = False
+        self._others = None if store.fleet is None else OtherSenders()
 
     def first_state(self, bot: str, channel: str, place: str, parts: int) -> OutboxState:
         """In which state a reply's parts are to be stored: `sending` only where they go out at once."""
@@ -84,15 +86,32 @@ class Outbox:
             if row.state is OutboxState.SENDING:
                 self._enqueue(row)
             else:
-                self._fresh.add((row.bot, row.channel, row.place))
+                self._wait_for(row)
                 self._look.set()
+
+    def look(self) -> None:
+        """Something may be pending that nobody told of."""
+        self._look.set()
+
+    def daemon_gone(self) -> None:
+        """Another daemon's parts are anybody's."""
+        if self._others is not None:
+            self._others.daemon_gone(self._clock.monotonic())
+        self._look.set()
 
     async def hand_out_again(self, bot: str, channel: str, inbox_id: int) -> None:
         """The answer to a message that was delivered again, for the adapter that collects its answers."""
+        await self.hand_out(bot, channel, inbox_id)
+
+    async def hand_out(self, bot: str, channel: str, inbox_id: int) -> bool:
+        """As `hand_out_again`; False: there is no answer so far, or nobody who collects it."""
         adapter = self._roster.adapter(bot, channel)
-        if adapter is not None:
-            for row in await self._store.answers(inbox_id):
-                await adapter.send(outbound_from_json(row.payload))
+        if adapter is None:
+            return False
+        rows = await self._store.answers(inbox_id)
+        for row in rows:
+            await adapter.send(outbound_from_json(row.payload))
+        return bool(rows)
 
     async def watch(self) -> None:
         """Find what is pending in the store, in order. Runs for ever."""
@@ -104,7 +123,7 @@ class Outbox:
                 self._observer.note(Fault("outbox", str(error)))
             else:
                 await self._clock.sleep(read / ROWS_PER_S)
-                wait = self._until_due_s()
+                wait = self._until_due_s(read)
             try:
                 async with asyncio.timeout(wait):
                     await self._look.wait()
@@ -143,7 +162,7 @@ class Outbox:
         """Take up pending rows whose place has nothing under way, oldest first; returns how many were read."""
         self._look.clear()
         self._being_found, self._fresh = self._fresh, set()
-        stored: dict[_Place, int] = {}
+        stored: dict[Place, int] = {}
         try:
             read = await self._read_through(stored)
         except BaseException:
@@ -153,9 +172,11 @@ class Outbox:
             self._being_found = set()
         stored.update(dict.fromkeys(self._fresh, 0))
         self._stored = stored
+        if self._others is not None:
+            self._others.keep(stored.keys() | self._queues.keys())
         return read
 
-    async def _read_through(self, stored: dict[_Place, int]) -> int:
+    async def _read_through(self, stored: dict[Place, int]) -> int:
         """Read all that is pending, take up what may go; what stays joins `stored`."""
         after = read = 0
         while not self._stopping:
@@ -168,10 +189,10 @@ class Outbox:
                 self._enqueue(row)
         return read
 
-    def _ready(self, rows: Sequence[Outgoing], stored: dict[_Place, int]) -> list[Outgoing]:
+    def _ready(self, rows: Sequence[Outgoing], stored: dict[Place, int]) -> list[Outgoing]:
         """Which of these may go out now, at most one of a place; the places of the others join `stored`."""
-        now = self._clock.now_ms()
-        ready: dict[_Place, Outgoing] = {}
+        now, since_start = self._clock.now_ms(), self._clock.monotonic()
+        ready: dict[Place, Outgoing] = {}
         for row in rows:
             place = (row.bot, row.channel, row.place)
             if place in stored:
@@ -182,17 +203,20 @@ class Outbox:
                 stored[place] = row.due_ms
             elif self._adapter(row) is None:
                 stored[place] = now + int(LOOK_AGAIN_S * 1000)
+            elif self._others is not None and (wait := self._others.wait_s(place, since_start)) > 0:
+                stored[place] = now + int(wait * 1000)
             else:
                 ready[place] = row
         return list(ready.values())
 
-    def _until_due_s(self) -> float:
-        """Seconds until the next stored row may go out, at most `LOOK_AGAIN_S`."""
+    def _until_due_s(self, read: int) -> float:
+        """Seconds until the next stored row may go out, at most `LOOK_AGAIN_S`; less where others file some, too."""
         now = self._clock.now_ms()
+        longest = LOOK_AGAIN_S if self._others is None or read >= PAGE else FLEET_LOOK_S
         due = min(
             (at for place, at in (self._stored or {}).items() if place not in self._queues), default=None
         )
-        return LOOK_AGAIN_S if due is None else max(0.01, min(LOOK_AGAIN_S, (due - now) / 1000))
+        return longest if due is None else max(0.01, min(longest, (due - now) / 1000))
 
     def _enqueue(self, row: Outgoing) -> None:
         place = (row.bot, row.channel, row.place)
@@ -206,7 +230,7 @@ class Outbox:
         self._senders[task] = place
         task.add_done_callback(self._senders.pop)
 
-    async def _send_all(self, place: _Place) -> None:
+    async def _send_all(self, place: Place) -> None:
         """Send what is in hand for one place, one after another."""
         queue = self._queues[place]
         try:
@@ -242,10 +266,14 @@ class Outbox:
         if adapter is None:
             if row.state is OutboxState.SENDING:
                 await self._write(row, OutboxState.PENDING, "the bot is not there", self._in(LOOK_AGAIN_S))
-            self._fresh.add((row.bot, row.channel, row.place))
+            self._wait_for(row)
             return False
         if row.state is OutboxState.PENDING:
-            row = await self._begin(row)
+            begun = await self._begin(row)
+            if begun is None:
+                self._fresh.add((row.bot, row.channel, row.place))
+                return False
+            row = begun
         result = await self._try(adapter, row)
         match result:
             case Sent():
@@ -274,15 +302,26 @@ class Outbox:
             wait = pace.reserve(row.place, now) if pace.is_silent(row.place, now) else 0.0
         return self._adapter(row)
 
-    async def _begin(self, row: Outgoing) -> Outgoing:
-        """Write down that it goes out, just before it does: what a crash finds so may have been sent."""
+    async def _begin(self, row: Outgoing) -> Outgoing | None:
+        """Write down that it goes out, just before it does: what a crash finds so may have been sent.
+
+        None: another daemon of the fleet sends it, or an earlier part of its place is not through.
+        """
+        place = (row.bot, row.channel, row.place)
         while True:
             try:
                 await self._store.begin_sending([row.id])
             except StoreError as error:
                 self._observer.note(Fault("outbox", str(error), row.bot))
                 await self._clock.sleep(FAULT_WAIT_S)
+            except IllegalStep:
+                if self._others is None:
+                    raise
+                self._others.was_late(place, self._clock.monotonic())
+                return None
             else:
+                if self._others is not None:
+                    self._others.was_first(place)
                 return replace(row, state=OutboxState.SENDING, tries=row.tries + 1)
 
     async def _try(self, adapter: Adapter, row: Outgoing) -> SendResult:
@@ -302,8 +341,15 @@ class Outbox:
         self._tell(row, "later", result.why)
         due_ms = self._in(wait)
         await self._write(row, OutboxState.PENDING, result.why, due_ms)
-        self._fresh.add((row.bot, row.channel, row.place))
+        self._wait_for(row)
         return False
+
+    def _wait_for(self, row: Outgoing) -> None:
+        """It is pending, and ours to find again."""
+        place = (row.bot, row.channel, row.place)
+        self._fresh.add(place)
+        if self._others is not None:
+            self._others.ours(place)
 
     async def _write(self, row: Outgoing, state: OutboxState, why: str = "", due_ms: int = 0) -> None:
         """Write a fate down; a store that fails is asked again, for what was sent must not be forgotten."""
