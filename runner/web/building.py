@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
+from runner.dispatch.limits import OwnRates
 from runner.web import page
 from runner.web.api.batches import Batches
 from runner.web.api.bots import Bots
@@ -34,8 +35,8 @@ from runner.web.sessions import SESSIONS, Sessions
 
 def build(app: web.Application, parts: WebParts) -> None:
     """Add the admin API, the pages, and who is signed in."""
-    sessions = Sessions(parts.jwt_secret, parts.clock, parts.public_url)
-    door = Doorkeeper(parts.jwt_secret, sessions, parts.clock)
+    sessions = Sessions(parts.jwt_secret, parts.clock, parts.store.values, parts.public_url)
+    door = Doorkeeper(parts.jwt_secret, sessions, parts.clock, parts.store.rates or OwnRates(parts.clock))
     pages = Pages(parts.clock)
     app[SESSIONS] = sessions
     calls = calls_of(parts, door)

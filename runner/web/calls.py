@@ -158,7 +158,7 @@ def routes_of(calls: Iterable[AnyCall], door: Doorkeeper) -> list[web.RouteDef]:
 
 def _route(call: AnyCall, door: Doorkeeper) -> web.RouteDef:
     async def asked(request: web.Request) -> web.StreamResponse:
-        caller = door.admit(request, call.scope)
+        caller = await door.admit(request, call.scope)
         if isinstance(caller, web.Response):
             return caller
         raw = await json_object(request, call.most) if call.has_body else {}

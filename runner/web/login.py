@@ -5,7 +5,8 @@
     POST /logout csrf               the session ends
 
 Rules: looking at a link does not use it up, so that whoever previews links uses up none; a session may do what its
-token may and lives no longer; tries are counted by address; nobody is led to another site.
+token may and lives no longer; tries are counted by address, by all daemons together; nobody is led to another site.
+Where the store fails nobody is signed in, or told to be signed out: that is the server's 503.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Login:
 
     async def _ask(self, request: web.Request) -> web.StreamResponse:
         token, after = request.query.get("token", ""), _ours(request.query.get("after", "/"))
-        if not token and self._sessions.of(request) is not None:
+        if not token and await self._sessions.of(request) is not None:
             return moved(after)
         return await self._page("", token, after)
 
@@ -46,14 +47,14 @@ class Login:
         if isinstance(form, web.Response):
             return form
         token, after = form.get("token", "").strip(), _ours(form.get("after", "/"))
-        limited = self._door.limited(f"login {request.remote}", LOGINS_PER_MINUTE)
+        limited = await self._door.limited_by_all(f"login {request.remote}", LOGINS_PER_MINUTE)
         if limited is not None:
             page = await self._page("Too many tries; wait a minute.", "", after, 429)
             page.headers["Retry-After"] = limited.headers["Retry-After"]
             return page
         if not self._sessions.is_from_our_page(request):
             return await self._page("Sign in on this page.", "", after, 403)
-        grant = self._granted(token)
+        grant = await self._granted(token)
         if isinstance(grant, str):
             return await self._page(grant, "", after, 401)
         response = moved(after)
@@ -64,15 +65,15 @@ class Login:
         form = await form_of(request)
         if isinstance(form, web.Response):
             return form
-        session = self._sessions.of(request)
+        session = await self._sessions.of(request)
         response = moved(PATH)
         if session is not None and self._sessions.is_meant(request, session, form.get(CSRF_FIELD)):
-            self._sessions.end(session, response)
+            await self._sessions.end(session, response)
         return response
 
-    def _granted(self, token: str) -> Grant | str:
+    async def _granted(self, token: str) -> Grant | str:
         """What the token opens, or why nothing."""
-        if self._sessions.redeem(token):
+        if await self._sessions.redeem(token):
             return Grant("admin", 0)
         try:
             return check_token(self._secret, f"Bearer {token}", "read")

@@ -43,7 +43,7 @@ def routes(parts: WebParts, dashboard: Handler | None = None) -> list[web.RouteD
         return page("chat.html")
 
     async def index(request: web.Request) -> web.StreamResponse:
-        if dashboard is not None and session_of(request) is not None:
+        if dashboard is not None and await session_of(request) is not None:
             return await dashboard(request)
         return page("chat.html") if is_from_here(request) else moved("/login")
 

@@ -45,8 +45,8 @@ def signature(secret: bytes, purpose: str, text: str) -> str:
 
 
 def new_link(secret: bytes, now_ms: int) -> str:
-    """A login link's key: good once, for a while, at the daemon that runs now."""
-    return seal(secret, "link", {"id": secrets.token_hex(8), "made_ms": now_ms, "ends_ms": now_ms + LINK_MS})
+    """A login link's key: good once and for a while, at whichever daemon has this secret."""
+    return seal(secret, "link", {"id": secrets.token_hex(16), "ends_ms": now_ms + LINK_MS})
 
 
 def _packed(raw: bytes) -> str:

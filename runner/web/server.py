@@ -1,8 +1,8 @@
 """The one HTTP server.
 
 Rules: bodies are bounded; who connects and asks nothing within `HEADER_S`, or nothing more within `KEEP_ALIVE_S`,
-is shown out; a fault of ours is a plain 500 that tells nothing and is logged whole, a fault of a caller is not
-logged; stopping closes the door first and lets those inside finish, up to `FINISH_S`.
+is shown out; a fault of ours is a plain 500 that tells nothing and is logged whole, or 503 where the store fails; a
+fault of a caller is not logged; stopping closes the door first and lets those inside finish, up to `FINISH_S`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
-from runner.errors import OperatorError
+from runner.errors import OperatorError, StoreError
 from runner.ports.observer import Fault, Observer
 from runner.web import hooks
 from runner.web.answers import answer, refusal
@@ -104,6 +104,9 @@ class Server:
         except web.HTTPException as error:
             allowed = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
             return refusal(error.status, _CODES.get(error.status, "refused"), error.reason, headers=allowed)
+        except StoreError as error:
+            self._observer.note(Fault(f"http {_route(request)}", str(error), error=error))
+            return refusal(503, "store", "the store does not answer; try again", headers={"Retry-After": "1"})
         except Exception as error:  # noqa: BLE001 - told to the log, not to the caller
             self._observer.note(Fault(f"http {_route(request)}", repr(error), error=error))
             return refusal(500, "internal", "something went wrong here; it is in the log")

@@ -3,8 +3,10 @@
     link or token ──POST /login──▶ cookie (signed, HttpOnly, SameSite=Strict, ends) ──▶ Session ──▶ csrf in each form
 
 Rules: a cookie proves who somebody is, never that they meant it: whatever changes something comes from a page of
-ours (its origin) and brings the token that belongs to its session; a login link is good once and not before the
-daemon's start, so a restart does not make it good again; what is remembered here is bounded and ends by itself.
+ours (its origin) and brings the token that belongs to its session. Sign-outs and links that were used are remembered
+in the store, each until what it is about is over by itself, and for an hour longer, for clocks differ: so they hold
+at every daemon of the store and after a restart. Whether a session was ended is asked of the store each time, by
+its own page too: nothing is remembered here but which were. Where the store does not answer nobody is let in.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from runner.clock import Clock
+from runner.ports.sharing import SharedValues
 from runner.web.auth import SCOPES, Scope
 from runner.web.seals import seal, signature, unseal
 
@@ -26,6 +29,7 @@ COOKIE = "botrunner_session"
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf"
 MOST_REMEMBERED = 10_000
+CLOCKS_DIFFER_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +45,13 @@ class Session:
 class Sessions:
     """Opens, reads and ends sessions."""
 
-    def __init__(self, secret: bytes, clock: Clock, public_url: str | None = None) -> None:
+    def __init__(
+        self, secret: bytes, clock: Clock, values: SharedValues, public_url: str | None = None
+    ) -> None:
         self._secret = secret
         self._clock = clock
-        self._started_ms = clock.now_ms()
+        self._values = values
         self._public = urlsplit(public_url or "")
-        self._used = _Memory()
         self._ended = _Memory()
 
     def open(self, response: web.StreamResponse, scope: Scope, until_ms: int | None = None) -> None:
@@ -66,28 +71,37 @@ class Sessions:
             samesite="Strict",
         )
 
-    def of(self, request: web.Request) -> Session | None:
-        """Who is signed in; None: nobody."""
+    async def of(self, request: web.Request) -> Session | None:
+        """Who is signed in; None: nobody. Raises StoreError: it cannot be told whether they signed out."""
         now_ms = self._clock.now_ms()
         claims = unseal(self._secret, "session", request.cookies.get(COOKIE, ""), now_ms)
         if claims is None or claims["scope"] not in SCOPES or self._ended.holds(claims["id"], now_ms):
             return None
+        if await self._values.value(f"session-ended/{claims['id']}", now_ms) is not None:
+            self._ended.add(claims["id"], claims["ends_ms"], now_ms)
+            return None
         csrf = signature(self._secret, "csrf", claims["id"])
         return Session(claims["id"], claims["scope"], claims["ends_ms"], csrf)
 
-    def end(self, session: Session, response: web.StreamResponse) -> None:
-        """Sign out: the cookie goes, and is good for nothing if it was kept."""
-        self._ended.add(session.id, session.ends_ms, self._clock.now_ms())
+    async def end(self, session: Session, response: web.StreamResponse) -> None:
+        """Sign out: the cookie goes, and is good for nothing if it was kept. Raises StoreError: it is not ended."""
+        now_ms = self._clock.now_ms()
+        key = f"session-ended/{session.id}"
+        await self._values.put(key, f"{now_ms}", now_ms, session.ends_ms + CLOCKS_DIFFER_MS)
+        self._ended.add(session.id, session.ends_ms, now_ms)
         response.del_cookie(COOKIE, path="/")
 
-    def redeem(self, link: str) -> bool:
-        """Use a login link's key; False where it is none, or was used, or has ended."""
+    async def redeem(self, link: str) -> bool:
+        """Use a login link's key; False where it is none, or was used, or has ended.
+
+        Raises StoreError: it cannot be told whether it was used.
+        """
         now_ms = self._clock.now_ms()
         claims = unseal(self._secret, "link", link, now_ms)
-        if claims is None or claims["made_ms"] < self._started_ms or self._used.holds(claims["id"], now_ms):
+        if claims is None:
             return False
-        self._used.add(claims["id"], claims["ends_ms"], now_ms)
-        return True
+        key, mine = f"link-used/{claims['id']}", secrets.token_hex(16)
+        return await self._values.put_new(key, mine, now_ms, claims["ends_ms"] + CLOCKS_DIFFER_MS) == mine
 
     def is_from_our_page(self, request: web.Request) -> bool:
         """Whether a page of ours sent this, as the browser tells it."""
@@ -106,9 +120,9 @@ SESSIONS = web.AppKey("sessions", Sessions)
 """Where the application keeps them."""
 
 
-def session_of(request: web.Request) -> Session | None:
-    """Who is signed in; None: nobody. For the handlers of pages."""
-    return request.app[SESSIONS].of(request)
+async def session_of(request: web.Request) -> Session | None:
+    """As `Sessions.of`, for the handlers of pages."""
+    return await request.app[SESSIONS].of(request)
 
 
 class _Memory:

@@ -59,14 +59,14 @@ class HealthCalls:
         ]  # fmt: skip
 
     async def _ready(self, asked: Asked[Nothing, Nothing]) -> web.StreamResponse:
-        refused = self._refused(asked.request)
+        refused = await self._refused(asked.request)
         if refused is not None:
             return refused
         health = await self._probes.health()
         return answer(health_shown(health).model_dump(), 503 if health.verdict == "failing" else 200)
 
     async def _metrics(self, asked: Asked[Nothing, Nothing]) -> web.StreamResponse:
-        refused = self._refused(asked.request)
+        refused = await self._refused(asked.request)
         if refused is not None:
             return refused
         standing = await self._probes.standing()
@@ -76,11 +76,11 @@ class HealthCalls:
             body=body, headers={**SAFE_HEADERS, "Content-Type": content_type, "Vary": "Accept"}
         )
 
-    def _refused(self, request: web.Request) -> web.Response | None:
+    async def _refused(self, request: web.Request) -> web.Response | None:
         """What to answer to whoever may not see this."""
         if is_from_here(request):
             return None
-        caller = self._door.admit(request, "read")
+        caller = await self._door.admit(request, "read")
         return caller if isinstance(caller, web.Response) else None
 
 

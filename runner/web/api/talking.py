@@ -63,7 +63,7 @@ class Talking:
         ]
 
     async def _test(self, asked: Asked[Nothing, Message]) -> web.StreamResponse:
-        limited = self._door.limited(f"test {asked.caller.key}", TESTS_PER_MINUTE)
+        limited = await self._door.limited_by_all(f"test {asked.caller.key}", TESTS_PER_MINUTE)
         return limited or await self._chat(asked)
 
     async def _chat(self, asked: Asked[Nothing, Message]) -> web.StreamResponse:

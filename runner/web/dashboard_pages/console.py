@@ -87,7 +87,7 @@ class ConsolePages:
             return no_bot(bot_id)
         if not text.strip() or len(text) > MAX_MESSAGE:
             return await self._not_taken(visit, bot_id, text, 400, f"Say 1 to {MAX_MESSAGE:,} characters.")
-        limited = desk.door.limited(f"test session {visit.session.id}", TESTS_PER_MINUTE)
+        limited = await desk.door.limited_by_all(f"test session {visit.session.id}", TESTS_PER_MINUTE)
         if limited is not None:
             told = f"{TESTS_PER_MINUTE} messages a minute are enough here: wait a moment."
             page = await self._not_taken(visit, bot_id, text, 429, told)

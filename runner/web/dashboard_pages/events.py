@@ -4,7 +4,7 @@
 
 Rules: what changed while a page was on its way is told at once, for the page says what it has seen; where nothing
 happens, a comment now and then keeps the line open and finds out who is gone; it ends with the session, with the
-daemon, and when the browser leaves; who is one too many is asked to come again later.
+daemon, when the browser leaves, and when the store fails; who is one too many is asked to come again later.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from runner.errors import StoreError
 from runner.web.answers import SAFE_HEADERS, refusal
 from runner.web.live import Changes
 from runner.web.sessions import Sessions
@@ -41,14 +42,14 @@ class Events:
         return [web.get(PATH, self._listen, allow_head=False)]
 
     async def _listen(self, request: web.Request) -> web.StreamResponse:
-        session = self._sessions.of(request)
+        session = await self._sessions.of(request)
         if session is None:
             return refusal(401, "unauthorized", "sign in first")
         with self._changes.listening(session.id) as free:
             if not free:
                 return refusal(503, "too_many", "too many pages listen", headers={"Retry-After": "10"})
             response = web.StreamResponse(headers={**SAFE_HEADERS, "Content-Type": "text/event-stream"})
-            with suppress(ConnectionError):  # the browser left
+            with suppress(ConnectionError, StoreError):  # the browser left; or who it is cannot be told
                 await response.prepare(request)
                 await response.write(b"retry: %d\n\n" % _AGAIN_MS)
                 await self._tell(request, response, _seen(request, self._changes.number))
@@ -56,14 +57,14 @@ class Events:
 
     async def _tell(self, request: web.Request, response: web.StreamResponse, seen: int) -> None:
         changes = self._changes
-        while self._sessions.of(request) is not None:
+        while await self._sessions.of(request) is not None:
             try:
                 async with asyncio.timeout(self._heartbeat_s):
                     await changes.after(seen)
             except TimeoutError:
                 await response.write(b": still here\n\n")
                 continue
-            if changes.closed or self._sessions.of(request) is None:
+            if changes.closed or await self._sessions.of(request) is None:
                 return
             seen = changes.number
             await response.write(b"event: change\ndata: %d\n\n" % seen)

@@ -79,7 +79,7 @@ class Dashboard:
         return handle
 
     async def _answer(self, request: web.Request, name: str) -> web.StreamResponse:
-        session = self._sessions.of(request)
+        session = await self._sessions.of(request)
         if session is None:
             back = f"?after={quote(request.path_qs, safe='')}" if request.method in _READS else ""
             return moved(f"/login{back}")

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from runner.errors import StoreError
 from runner.web.pages import Pages
-from runner.web.sessions import Sessions
+from runner.web.sessions import Session, Sessions
 
 if TYPE_CHECKING:
     from runner.web.dashboard.views import Trouble
@@ -29,6 +30,7 @@ _TITLES = {
     408: "That took too long",
     413: "That is too large",
     429: "That is too much at once",
+    503: "Not just now",
 }
 _KEPT = ("Allow", "Retry-After")
 
@@ -42,11 +44,20 @@ def troubles(sessions: Sessions, pages: Pages, paths: Collection[str]) -> Middle
         refused = isinstance(response, web.Response) and response.content_type == "application/json"
         if response.status < 400 or not refused or not _wants_page(request, paths):  # noqa: PLR2004 - as HTTP says
             return response
-        made = await pages.page(pages.frame(sessions.of(request)), _trouble(response), response.status)
+        made = await pages.page(
+            pages.frame(await _asker(sessions, request)), _trouble(response), response.status
+        )
         made.headers.update({name: response.headers[name] for name in _KEPT if name in response.headers})
         return made
 
     return as_page
+
+
+async def _asker(sessions: Sessions, request: web.Request) -> Session | None:
+    try:
+        return await sessions.of(request)
+    except StoreError:  # very likely what the page is about
+        return None
 
 
 def _wants_page(request: web.Request, paths: Collection[str]) -> bool:

@@ -7,7 +7,8 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from runner.clock import SystemClock, UnixMs
+from runner.clock import SystemClock
+from runner.store.memory.values import MemoryValues
 from runner.testing.clock import ManualClock
 from runner.web import seals
 from runner.web.auth import make_token
@@ -68,9 +69,7 @@ async def test_the_cookie_is_kept_from_scripts_and_other_sites(stage: Stage) -> 
         assert "secure" in headers["Set-Cookie"].lower()
 
 
-async def test_a_link_ends_and_none_outlives_a_start(stage: Stage) -> None:
-    early = new_link(SECRET, UnixMs(stage.clock.now_ms() - 1))
-    assert (await post(stage, "/login", {"token": early}))[0] == 401
+async def test_a_link_ends(stage: Stage) -> None:
     link = new_link(SECRET, stage.clock.now_ms())
     stage.clock.advance(LINK_MS / 1000)
     assert (await post(stage, "/login", {"token": link}))[0] == 401
@@ -222,5 +221,5 @@ async def test_what_pages_load_may_be_kept_by_its_mark(stage: Stage) -> None:
 def test_a_session_lives_no_longer_than_its_token() -> None:
     clock = ManualClock()
     response = web.Response()
-    Sessions(SECRET, clock).open(response, "read", clock.now_ms() + 5000)
+    Sessions(SECRET, clock, MemoryValues()).open(response, "read", clock.now_ms() + 5000)
     assert response.cookies[COOKIE]["max-age"] == "5"

@@ -1,12 +1,14 @@
 """Events of pages that are open: told in time, never more than needed, ended with whatever they belong to."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
 from aiohttp import web
 
+from runner.errors import StoreError
+from runner.store.memory.values import MemoryValues
 from runner.testing.clock import ManualClock
 from runner.web import live
 from runner.web.dashboard_pages.events import Events
@@ -37,11 +39,14 @@ class Line:
 
 @asynccontextmanager
 async def listening(
-    changes: Changes, quiet_s: float = 0.0, heartbeat_s: float = 3600.0
+    changes: Changes,
+    quiet_s: float = 0.0,
+    heartbeat_s: float = 3600.0,
+    before: Callable[[str], None] = lambda _: None,
 ) -> AsyncIterator[tuple[aiohttp.ClientSession, Sessions, ManualClock]]:
-    """A server with nothing but events, and a browser that is signed in."""
+    """A server with nothing but events, and a browser that is signed in. `before`: of `MemoryValues`."""
     clock = ManualClock()
-    sessions = Sessions(SECRET, clock)
+    sessions = Sessions(SECRET, clock, MemoryValues(before))
     opened = web.Response()
     sessions.open(opened, "read")
     app = web.Application()
@@ -107,6 +112,24 @@ async def test_it_ends_with_the_session_and_with_the_daemon() -> None:
         line = Line(response)
         assert [await line.next() for _ in range(2)] == ["retry: 3000", "event: change|data: 0"]
         changes.close()
+        assert await line.next() == ""
+
+
+async def test_it_ends_where_nobody_can_tell_whether_the_session_has() -> None:
+    changes, broken = Changes(), list[str]()
+
+    def before(_: str) -> None:
+        if broken:
+            raise StoreError(broken[0])
+
+    async with (
+        listening(changes, before=before) as (browser, _, _),
+        browser.get("/events?seen=0") as response,
+    ):
+        line = Line(response)
+        assert await line.next() == "retry: 3000"
+        broken.append("the store cannot be reached")
+        changes.mark()
         assert await line.next() == ""
 
 
