@@ -82,16 +82,16 @@ class Aftermath:
                 self._observer.note(LimitUsed(bot, scope.name, percent, scope.limit, counter.gone))
 
     async def _put_aside(self, attempt: Attempt, held: Money, charged: Money) -> None:
-        """A model that broke its bound is not called again until an operator has looked."""
+        """A model that broke its bound is not called again until an operator has looked; told once it is stored."""
         self._set_aside.add(ModelChoice(attempt.provider, attempt.model))
-        self._observer.note(
-            BoundBroken(attempt.bot, attempt.id, attempt.provider, attempt.model, held, charged)
-        )
         which = Quarantine(attempt.provider, attempt.model, attempt.id, held, charged, self._clock.now_ms())
         try:
             await self._store.quarantine(which)
         except StoreError as error:
             self._observer.note(Fault("quarantine", str(error), attempt.bot, attempt.turn))
+        self._observer.note(
+            BoundBroken(attempt.bot, attempt.id, attempt.provider, attempt.model, held, charged)
+        )
 
 
 def _is_broken(held: Held, settlement: Settlement, charged: Money) -> bool:

@@ -4,6 +4,9 @@ Rules: one task a batch, which makes its steps one after another and rests in be
 `LONGEST_REST_S` while nothing changes; whoever asks to cancel wakes it. At most `MOST_OPEN` batches are open. A
 store or a client that fails is told and tried again; a stop lets steps under way finish for a while, and what it
 cuts off is found again by the next start.
+
+On a fleet every daemon takes batches in and one of them sees to all (`run`, under a lease): it is told of what is new
+and of who asked to cancel (BATCHES), looks every `FLEET_LOOK_S`, and drops all where it stands once it is another's.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from runner.bots import Bot
 from runner.clock import Clock
 from runner.errors import StoreError
 from runner.ports.batches import Batch, BatchState, BatchStore, Kept
+from runner.ports.fleet import Fleet, News, NewsKind
 from runner.ports.observer import Fault, Observer
 
 FIRST_REST_S = 5.0
@@ -26,6 +30,7 @@ LONGEST_REST_S = 60.0
 LONGEST_ASKED_S = 3600.0
 """The longest that a provider may ask us to wait."""
 MOST_OPEN = 100
+FLEET_LOOK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,12 @@ class _Follower:
 
 
 class BatchDesk:
-    """Does it. `new_id`: a text that is unique for ever, at least 16 of [a-z0-9]."""
+    """Does it.
+
+    Args:
+        new_id: a text that is unique for ever, at least 16 of [a-z0-9].
+        fleet: the other daemons, one of whom may be the one who sees to all; None: there are none.
+    """
 
     def __init__(
         self,
@@ -47,7 +57,9 @@ class BatchDesk:
         clock: Clock,
         observer: Observer,
         new_id: Callable[[], str],
+        fleet: Fleet | None = None,
     ) -> None:
+        self._fleet = fleet
         self._opener = opener
         self._meter = meter
         self._store = store
@@ -59,6 +71,7 @@ class BatchDesk:
         self._followers: dict[str, _Follower] = {}
         self._stepping: set[str] = set()
         self._settled = asyncio.Event()
+        self._look = asyncio.Event()
         self._stopping = asyncio.Event()
 
     # ── for people ───────────────────────────────────────────────────────────────────────────────────────
@@ -66,7 +79,7 @@ class BatchDesk:
         self, bot: Bot, prompts: Sequence[BatchPrompt], key: str = "", label: str = ""
     ) -> Kept | NotOpened:
         """Hold money for every line and begin; the same `key` again is the same batch. Raises StoreError."""
-        if self._begun >= MOST_OPEN:
+        if self._begun >= MOST_OPEN or await self._is_full():
             return NotOpened("busy", f"{MOST_OPEN} batches are open: wait for one to end")
         self._begun += 1  # before anything is waited for: this also bounds the queue
         fresh = False
@@ -74,10 +87,22 @@ class BatchDesk:
             done = await self._opener.open(BatchAsk(f"b{self._new_id()[:16]}", bot, prompts, key, label))
             fresh = isinstance(done, Kept) and done.fresh
         finally:
-            self._begun -= not fresh
+            self._begun -= not fresh or self._fleet is not None
         if isinstance(done, Kept) and fresh:
-            self._fresh.put_nowait(done.batch.id)
+            await self._begin(done.batch.id)
         return done
+
+    async def _is_full(self) -> bool:
+        """Whether the fleet has as many open batches as it may."""
+        return self._fleet is not None and len(await self._store.open_batches()) >= MOST_OPEN
+
+    async def _begin(self, name: str) -> None:
+        """Have a new one seen to."""
+        if self._fleet is None:
+            self._fresh.put_nowait(name)
+        else:
+            self._look.set()
+            await self._fleet.tell([News(NewsKind.BATCHES, name)])
 
     async def refuse(self, bot: Bot, why: str, key: str, label: str) -> Batch:
         """Remember that what was to be run could not be. Raises StoreError."""
@@ -104,18 +129,42 @@ class BatchDesk:
         follower = self._followers.get(batch_id)
         if follower is not None:
             follower.woken.set()
+        elif self._fleet is not None and batch is not None:
+            await self._fleet.tell([News(NewsKind.BATCHES, batch_id)])
         return batch
+
+    def heard(self, batch_id: str) -> None:
+        """Another daemon has told of a batch; an empty text: of any."""
+        follower = self._followers.get(batch_id)
+        if follower is not None:
+            follower.woken.set()
+        self._look.set()
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────
     async def run(self) -> None:
-        """See all open batches through, those of earlier starts first, until cancelled."""
+        """See all open batches through, those of earlier starts first, until cancelled.
+
+        On a fleet it may be done again, once all that it began before has ended.
+        """
         async with asyncio.TaskGroup() as group:
+            if self._fleet is not None:
+                await self._see_to_all(group)
             earlier = await self._open_ids()
             self._begun += len(earlier)
             for name in earlier:
                 self._follow(name, group)
             while True:
                 self._follow(await self._fresh.get(), group)
+
+    async def _see_to_all(self, group: asyncio.TaskGroup) -> None:
+        """Find what is open, whoever took it in. Runs for ever."""
+        while True:
+            self._look.clear()
+            for name in await self._open_ids():
+                if name not in self._followers:
+                    self._begun += 1
+                    self._follow(name, group)
+            await self._rest(self._look, FLEET_LOOK_S)
 
     async def stop(self, timeout_s: float) -> None:
         """Begin no more steps; wait for those under way."""

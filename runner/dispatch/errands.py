@@ -27,7 +27,9 @@ from runner.ports.observer import ErrandBegun, ErrandsOwed, Event, Fault, Handof
 from runner.ports.runs import Errand, Handoff, RunRecord, RunStore
 
 LOOK_AGAIN_S = 30.0
-"""A wall clock may be set at any time, and another daemon may owe something: nobody sleeps longer."""
+"""A wall clock may be set at any time: nobody sleeps longer."""
+FLEET_LOOK_S = 2.0
+"""The same where other daemons owe something, too, which they may not live to see to."""
 FAULT_WAIT_S = 0.5
 AT_ONCE = 100
 AT_ONCE_DUE = 0
@@ -129,11 +131,18 @@ class ErrandBell:
 
 
 class ErrandWatch:
-    """Makes messages of errands when they are due."""
+    """Makes messages of errands when they are due. `look_s`: how often it looks whatever the bell says."""
 
     def __init__(
-        self, runs: RunStore, backlog: Backlog, clock: Clock, observer: Observer, bell: ErrandBell
+        self,
+        runs: RunStore,
+        backlog: Backlog,
+        clock: Clock,
+        observer: Observer,
+        bell: ErrandBell,
+        look_s: float = LOOK_AGAIN_S,
     ) -> None:
+        self._look_s = look_s
         self._runs = runs
         self._backlog = backlog
         self._clock = clock
@@ -174,12 +183,12 @@ class ErrandWatch:
         """Until the next is due by the clock, until the bell rings, or a while."""
         if due_ms is None:
             try:
-                async with asyncio.timeout(LOOK_AGAIN_S):
+                async with asyncio.timeout(self._look_s):
                     await self._bell.heard()
             except TimeoutError:
                 pass
             return
-        wait_s = min(LOOK_AGAIN_S, max(0.0, (due_ms - self._clock.now_ms()) / 1000))
+        wait_s = min(self._look_s, max(0.0, (due_ms - self._clock.now_ms()) / 1000))
         async with asyncio.TaskGroup() as group:
             alarm = group.create_task(self._ring_after(wait_s), name="errands' alarm")
             await self._bell.heard()

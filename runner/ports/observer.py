@@ -225,6 +225,24 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class DaemonGone:
+    """Another daemon of the fleet is gone, and what it left was ended: its holds are unknown, its sends go again."""
+
+    daemon: int
+    name: str
+    holds_unknown: int = 0
+    sends_again: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonRenamed:
+    """This daemon could not reach the store for so long that it was taken for dead; it goes on as another one."""
+
+    before: int
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigReloaded:
     """bots.yaml was read again and is in force; `reason`: who asked."""
 
@@ -258,6 +276,8 @@ Event = (
     | ErrandBegun
     | HandoffAsked
     | HandoffDecided
+    | DaemonGone
+    | DaemonRenamed
     | ConfigReloaded
     | ConfigRefused
     | Fault

@@ -7,7 +7,8 @@
 
 Rules: only the highest percentage that is reached is told, those below it count as told with it; a raised limit is
 another limit and is told of anew; a webhook that does not answer 2xx is tried again, later and later, for about a
-day, across restarts; what is told holds names of scopes and figures, never a message and never a secret.
+day, across restarts; what is told holds names of scopes and figures, never a message and never a secret. On a fleet
+each daemon tells what it sees, and one of them delivers for all.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class Alerts:
     Args:
         hook: asked anew for each alert; None: log and metrics only.
         wallet: the wallet's terms now in force.
+        shared: whether other daemons raise alerts, too, which whoever delivers has to look for.
     """
 
     def __init__(
@@ -74,7 +76,10 @@ class Alerts:
         post: Post,
         hook: Callable[[], Hook | None],
         wallet: Callable[[], WalletTerms | None],
+        *,
+        shared: bool = False,
     ) -> None:
+        self._shared = shared
         self._store = store
         self._clock = clock
         self._observer = observer
@@ -132,10 +137,11 @@ class Alerts:
     async def run(self) -> None:
         """Tell and deliver until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._tell_all(), name="alerts told")
-            group.create_task(self._deliver_all(), name="alerts delivered")
+            group.create_task(self.tell_all(), name="alerts told")
+            group.create_task(self.deliver_all(), name="alerts delivered")
 
-    async def _tell_all(self) -> None:
+    async def tell_all(self) -> None:
+        """Tell what this daemon sees, until cancelled."""
         while True:
             await self._tell(await self._queue.get())
 
@@ -155,11 +161,11 @@ class Alerts:
             self._observer.note(AlertRaised(alert.scope, alert.percent, alert.limit, alert.gone))
             self._raised.set()
 
-    async def _deliver_all(self) -> None:
-        """Post what waits, the oldest first; one that fails does not hold up the others."""
+    async def deliver_all(self) -> None:
+        """Post what waits, the oldest first, until cancelled; one that fails does not hold up the others."""
         while True:
             self._raised.clear()
-            if await self._deliver_due():
+            if await self._deliver_due() or self._shared:
                 await self._clock.sleep(LOOK_AGAIN_S)
             else:
                 await self._raised.wait()

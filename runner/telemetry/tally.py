@@ -23,6 +23,8 @@ from runner.ports.observer import (
     ConfigRefused,
     ConfigReloaded,
     ConnectionChanged,
+    DaemonGone,
+    DaemonRenamed,
     ErrandBegun,
     ErrandsOwed,
     Event,
@@ -197,6 +199,8 @@ class Tally:
                 add("faults", event.where)
             case ErrandsOwed() | ErrandBegun() | HandoffAsked() | HandoffDecided():
                 pass  # what waits is counted in the store
+            case DaemonGone() | DaemonRenamed():
+                pass  # the fleet is asked when it is shown
             case LimitUsed() | LimitChanged() | SummaryMissed() | ToolServerChanged() | ToolServerSaid():
                 pass  # limits are read from the store when they are shown; a summary is for the log
 

@@ -23,6 +23,8 @@ from runner.ports.observer import (
     ConfigRefused,
     ConfigReloaded,
     ConnectionChanged,
+    DaemonGone,
+    DaemonRenamed,
     ErrandBegun,
     ErrandsOwed,
     Event,
@@ -113,6 +115,8 @@ class Watching:
                 self._owed(event)
             case ConfigReloaded() | ConfigRefused():
                 self._config(event)
+            case DaemonGone() | DaemonRenamed():
+                self._fleet(event)
             case Fault():
                 log.error(
                     "fault",
@@ -176,6 +180,22 @@ class Watching:
         told = {name: ", ".join(value) for name, value in asdict(event.done).items() if value}
         write = self._log.warning if event.done.needs_restart or event.done.warnings else self._log.info
         write("reloaded", reason=event.reason, **told)
+
+    def _fleet(self, event: DaemonGone | DaemonRenamed) -> None:
+        if isinstance(event, DaemonRenamed):
+            self._log.warning(
+                "the store was out of reach for too long: this daemon was taken for dead and goes on anew",
+                before=event.before,
+                now=event.now,
+            )
+            return
+        self._log.warning(
+            "a daemon is gone: what it left was ended",
+            daemon=event.daemon,
+            name=event.name,
+            holds_unknown=event.holds_unknown,
+            sends_again=event.sends_again,
+        )
 
     def _refused(self, event: SpendRefused) -> None:
         told = (event.bot, event.scope if not event.scope.startswith("message:") else event.kind)
