@@ -11,7 +11,8 @@ CREATE TABLE daemons (
     schema     integer NOT NULL, -- the newest that it knows
     started_ms bigint  NOT NULL,
     seen_ms    bigint  NOT NULL, -- by the database's clock, as all times of this table
-    ended_ms   bigint,           -- NULL: nobody has found it gone
+    left_ms    bigint,           -- when it said that it leaves
+    ended_ms   bigint,           -- NULL: what it left is not ended yet
     facts      text    NOT NULL DEFAULT '{}'
 );
 
