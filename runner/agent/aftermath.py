@@ -31,18 +31,19 @@ class Aftermath:
         self._clock = clock
         self._observer = observer
         self._set_aside: set[ModelChoice] = set()
+        self._unstored: set[ModelChoice] = set()
         self.room = WaitingRoom()
 
     async def open(self) -> None:
-        """Learn which models an operator has not cleared yet. Raises StoreError."""
-        self._set_aside = {
-            ModelChoice(which.provider, which.model) for which in await self._store.quarantined()
-        }
+        """Learn which models an operator has not cleared yet; again where others set some aside. Raises StoreError."""
+        stored = {ModelChoice(which.provider, which.model) for which in await self._store.quarantined()}
+        self._set_aside = stored | self._unstored
 
     async def clear(self, choice: ModelChoice) -> bool:
         """An operator's word: call this model again; False where it was not set aside. Raises StoreError."""
         known = await self._store.clear_quarantine(choice.provider, choice.model)
         self._set_aside.discard(choice)
+        self._unstored.discard(choice)
         return known
 
     def is_set_aside(self, choice: ModelChoice) -> bool:
@@ -83,10 +84,13 @@ class Aftermath:
 
     async def _put_aside(self, attempt: Attempt, held: Money, charged: Money) -> None:
         """A model that broke its bound is not called again until an operator has looked; told once it is stored."""
-        self._set_aside.add(ModelChoice(attempt.provider, attempt.model))
+        choice = ModelChoice(attempt.provider, attempt.model)
+        self._set_aside.add(choice)
+        self._unstored.add(choice)
         which = Quarantine(attempt.provider, attempt.model, attempt.id, held, charged, self._clock.now_ms())
         try:
             await self._store.quarantine(which)
+            self._unstored.discard(choice)
         except StoreError as error:
             self._observer.note(Fault("quarantine", str(error), attempt.bot, attempt.turn))
         self._observer.note(

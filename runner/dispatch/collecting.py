@@ -44,14 +44,12 @@ class _Awaited:
 
 
 class Collecting:
-    """Hands out what was answered elsewhere. `hand_out`: as `Outbox.hand_out`."""
+    """Hands out what was answered elsewhere."""
 
-    def __init__(
-        self, fleet: Fleet, roster: Roster, hand_out: HandOut, clock: Clock, observer: Observer
-    ) -> None:
+    def __init__(self, fleet: Fleet, roster: Roster, clock: Clock, observer: Observer) -> None:
         self._fleet = fleet
         self._roster = roster
-        self._hand_out = hand_out
+        self._hand_out: HandOut = _to_nobody
         self._clock = clock
         self._observer = observer
         self._awaited: OrderedDict[int, _Awaited] = OrderedDict()
@@ -87,8 +85,9 @@ class Collecting:
             self._answered.append(int(text))
             self._rung.set()
 
-    async def run(self) -> None:
-        """Tell and hand out. Runs for ever."""
+    async def run(self, hand_out: HandOut) -> None:
+        """Tell and hand out. Runs for ever. `hand_out`: as `Outbox.hand_out`."""
+        self._hand_out = hand_out
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tell_and_hear(), name="answers told")
             group.create_task(self._look(), name="answers looked for")
@@ -138,6 +137,10 @@ class Collecting:
     def _collects(self, bot: str, channel: str) -> bool:
         adapter = self._roster.adapter(bot, channel)
         return adapter is not None and adapter.capabilities.collects
+
+
+async def _to_nobody(bot: str, channel: str, inbox_id: int) -> bool:
+    return False
 
 
 def _inbox_of(turn: str) -> int | None:
