@@ -262,7 +262,7 @@ class Control:
                     return True
                 await session.execute(self._sql["unlock_daemon"], self._number)
                 return False
-            await session.execute(self._sql["end_old_session"], self._pid, session_name(self._number))
+            await session.execute(self._sql["end_old_control"], self._pid, session_name(self._number))
             await self._clock.sleep(_LOCK_WAIT_S)
         raise StoreError("an old session of ours does not end")
 

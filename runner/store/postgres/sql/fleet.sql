@@ -19,7 +19,7 @@ SELECT pg_try_advisory_lock(1651471474, $1);
 -- name: unlock_daemon
 SELECT pg_advisory_unlock(1651471474, $1);
 
--- name: end_old_session
+-- name: end_old_control
 -- Our own of before, which the server has not missed yet.
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE pid = $1 AND application_name = $2 AND datname = current_database();
@@ -84,7 +84,7 @@ WHERE pg_try_advisory_xact_lock(1651471474, dead.id) AND NOT EXISTS (
     WHERE session.application_name = 'botrunner/' || dead.id AND session.datname = current_database()
 );
 
--- name: end_sends
+-- name: end_lost_sends
 -- $2: what no daemon that lives began, too.
 WITH left_over AS (
     SELECT id FROM outbox
