@@ -23,7 +23,7 @@ from runner.clock import Clock
 from runner.config.problems import Problems
 from runner.config.reload import Difference, difference
 from runner.config.settings import Loaded, Settings
-from runner.errors import OperatorError
+from runner.errors import OperatorError, StoreError
 from runner.ports.notifier import Notifier
 from runner.ports.observer import ConfigRefused, ConfigReloaded, Fault, Observer
 from runner.ports.reloads import ConfigState, Reloaded, Unusable
@@ -162,7 +162,7 @@ class Reloader:
             if isinstance(loaded, Problems):
                 return self._refused(tuple(map(str, loaded.problems)))
             return await self._taken(loaded, reason)
-        except OperatorError as error:
+        except (OperatorError, StoreError) as error:
             return self._refused((f"{path}: {error}",))
         except Exception as error:  # noqa: BLE001 - our own fault with one state of the file must not end the daemon
             self._observer.note(Fault("reload", repr(error), error=error))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.app.parts import Site
+from runner.app.patience import reach, with_patience
 from runner.app.reloading import mark_of
 from runner.app.serving import serving
 from runner.app.signals import Signals
@@ -18,12 +19,12 @@ from runner.app.tracing import tracing
 from runner.app.working import working
 from runner.clock import SystemClock
 from runner.config.hidden import secrets_of
-from runner.config.loader import load, state_dir
+from runner.config.loader import load
 from runner.config.problems import Problems
-from runner.config.secret_store import SecretStore
 from runner.config.settings import Settings
 from runner.errors import OperatorError, StoreError
 from runner.ports.observer import Observer
+from runner.ports.stores import Store
 from runner.store.catalogue import due_migration
 from runner.telemetry.everyone import Everyone
 from runner.telemetry.logs import LEVEL_NAMES, Cut, configure
@@ -44,8 +45,9 @@ def settings_of(path: Path, environ: Mapping[str, str]) -> tuple[Settings, tuple
 
     Raises:
         OperatorError: every problem of the file, a line each.
+        StoreError: it refers to secrets of a fleet, whose store cannot be reached.
     """
-    loaded = load(path, environ, SecretStore(state_dir(environ), environ))
+    loaded = load(path, environ)
     if isinstance(loaded, Problems):
         count = len(loaded.problems)
         raise OperatorError(
@@ -57,16 +59,17 @@ def settings_of(path: Path, environ: Mapping[str, str]) -> tuple[Settings, tuple
 
 def run_daemon(path: Path, environ: Mapping[str, str]) -> int:
     """The daemon, until a signal; returns the exit code."""
-    mark = mark_of(path)
-    settings, warnings = settings_of(path, environ)
     level = environ.get("BOTRUNNER_LOG", "info").lower()
     if level not in LEVEL_NAMES:
         raise OperatorError(f"$BOTRUNNER_LOG is {level!r}", f"One of {', '.join(LEVEL_NAMES)}.")
-    cut = Cut(secrets_of(settings))
+    cut, clock = Cut(), SystemClock()
     logger = configure(level, sys.stderr, environ, cut)
+    mark = mark_of(path)
+    settings, warnings = with_patience(lambda: settings_of(path, environ), clock, logger)
+    cut.add(secrets_of(settings))
+    with_patience(lambda: reach(settings.store_url, clock), clock, logger)
     for warning in warnings:
         logger.warning("bots.yaml", problem=warning)
-    clock = SystemClock()
     _tell_of_migration(settings, logger)
     manager = supervised(environ, os.getpid(), clock)
 
@@ -79,7 +82,7 @@ def run_daemon(path: Path, environ: Mapping[str, str]) -> int:
             announced(daemon, manager),
         ):
             signals.on_hangup(daemon.reloader.ask)
-            _welcome(site, url, logger)
+            await _welcome(site, daemon.store, url, logger)
             logger.info(
                 "ready",
                 url=url,
@@ -98,11 +101,14 @@ def run_daemon(path: Path, environ: Mapping[str, str]) -> int:
     return 0
 
 
-def _welcome(site: Site, url: str, logger: FilteringBoundLogger) -> None:
+def _welcome(site: Site, store: Store, url: str, logger: FilteringBoundLogger) -> None:
     """At the first start of all: how to get into the dashboard. It is good once and for some minutes only."""
     settings, server = site.settings, site.settings.server
-    secret = load_secret(settings.state_dir, server.jwt_secret)
-    link = first_link(settings.state_dir, secret, server.public_url or url, site.clock.now_ms())
+    secret = load_secret(
+        settings.state_dir, server.jwt_secret
+    )  # or the copy of the one that all daemons have
+    address = server.public_url or url
+    link = await first_link(store, settings.state_dir, secret, address, site.clock.now_ms())
     if link is not None and sys.stderr.isatty():
         sys.stderr.write(f"\nThe dashboard, once and within 15 minutes:\n  {link}\n\n")
     elif link is not None:

@@ -85,8 +85,9 @@ class SharedWatch:
         except StoreError as error:
             self._tell(str(error))
             return
+        was_away = self._fault != ""
         self._tell("")
-        if secrets != self._secrets:
+        if secrets != self._secrets or was_away:  # a file that was read meanwhile may have wanted them
             self._secrets = secrets
             if self._in_force.settings.reload:
                 self._renewing.ask(SECRETS)

@@ -26,7 +26,6 @@ from runner.clock import Clock
 from runner.config.loader import load
 from runner.config.problems import Problems
 from runner.config.reload import Difference
-from runner.config.secret_store import SecretStore
 from runner.config.settings import Loaded, Settings
 from runner.dispatch.answering import Answerers, Answering
 from runner.dispatch.commands import Commands
@@ -197,7 +196,7 @@ def _assemble(parts: _Parts, tasks: asyncio.TaskGroup) -> Daemon:
         return in_force.settings.prices
 
     def read() -> Loaded | Problems:
-        return load(site.config, site.environ, SecretStore(site.settings.state_dir, site.environ))
+        return load(site.config, site.environ)
 
     meter = Meter(parts.catalogue, book, store, clock, observer, tasks)
     outbox = Outbox(store, roster, clock, observer, tasks)

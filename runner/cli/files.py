@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.errors import OperatorError
+from runner.errors import OperatorError, StoreError
 
 if TYPE_CHECKING:  # pydantic and ruamel.yaml: a fifth of a second that `--help` need not wait for
     from runner.bots import Bot
@@ -16,16 +16,20 @@ if TYPE_CHECKING:  # pydantic and ruamel.yaml: a fifth of a second that `--help`
 
 
 def load_file(path: Path) -> Loaded | Problems:
-    """Read and check a bots.yaml.
+    """Read and check a bots.yaml. Secrets of a fleet whose store cannot be reached are problems of the file.
 
     Raises:
         OperatorError: there is no such file.
     """
     from runner.config.loader import load
+    from runner.config.stored_secrets import unreached
 
     if not path.exists():
         raise OperatorError(f"there is no {path}", "`botrunner init` writes one; --config FILE names another")
-    return load(path, os.environ)
+    try:
+        return load(path, os.environ)
+    except StoreError as error:
+        return load(path, os.environ, fleet_secrets=unreached(error))
 
 
 def load_settings(path: Path) -> Settings:

@@ -18,6 +18,7 @@ from runner.config.problems import dotted
 from runner.config.routing_checks import check_routing
 from runner.config.schedule_checks import check_schedule
 from runner.config.settings import ProviderSettings
+from runner.config.store_address import check_address
 from runner.config.team_checks import check_teams
 from runner.config.workflow_checks import check_workflow, check_workflows
 from runner.config.workspace_checks import check_servers, check_workspace
@@ -36,6 +37,7 @@ def check(
     findings: Findings,
 ) -> None:
     """Ask all questions."""
+    check_address(file.store.url, findings)
     check_money(file, findings)
     check_servers(file, findings)
     for draft in drafts:

@@ -9,8 +9,9 @@ of a file is found in one go; a file with any problem gives no settings at all.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 from runner.config import checks, convert
 from runner.config.document import read_document
@@ -26,13 +27,26 @@ from runner.config.secret_store import SecretStore
 from runner.config.secrets import Secrets, Sources, fill_in, read_text_file
 from runner.config.settings import Loaded, Settings
 from runner.config.shape import shape
+from runner.config.store_address import with_fleet_secrets
+from runner.config.stored_secrets import secrets_at
 from runner.money.prices import PriceBook
 
+FleetSecrets: TypeAlias = Callable[[str, Mapping[str, str]], Secrets]
+"""The encrypted store of a fleet: by the store's address, and the environment that has the key."""
 DEFAULT_STORE = "sqlite:botrunner.db"
 
 
-def load(path: Path, environ: Mapping[str, str], secrets: Secrets | None = None) -> Loaded | Problems:
-    """Read, check and convert a file. Whatever is wrong with it is a problem, never an exception."""
+def load(
+    path: Path,
+    environ: Mapping[str, str],
+    secrets: Secrets | None = None,
+    fleet_secrets: FleetSecrets = secrets_at,
+) -> Loaded | Problems:
+    """Read, check and convert a file. Whatever is wrong with it is a problem, never an exception.
+
+    Raises:
+        StoreError: it refers to secrets of a fleet, whose store cannot be reached or does not let us in.
+    """
     try:
         text = read_text_file(path)
     except OSError as fault:
@@ -40,12 +54,23 @@ def load(path: Path, environ: Mapping[str, str], secrets: Secrets | None = None)
         return Problems((Problem(str(path), 0, "", f"cannot be read: {reason}"),))
     except ValueError:
         return Problems((Problem(str(path), 0, "", "is not a UTF-8 text of at most 8 MiB"),))
-    return parse(text, str(path), sources_of(path, environ, secrets))
+    return parse(text, str(path), sources_of(path, environ, secrets, fleet_secrets))
 
 
-def sources_of(path: Path, environ: Mapping[str, str], secrets: Secrets | None = None) -> Sources:
-    """Where the references of that file lead; without `secrets`: to the encrypted store of the state folder."""
-    return Sources(environ, path.parent, secrets or SecretStore(state_dir(environ), environ))
+def sources_of(
+    path: Path,
+    environ: Mapping[str, str],
+    secrets: Secrets | None = None,
+    fleet_secrets: FleetSecrets = secrets_at,
+) -> Sources:
+    """Where the references of that file lead.
+
+    Without `secrets`: to the encrypted store of the fleet, where the file's store is one's, else of the state folder.
+    """
+    if secrets is not None:
+        return Sources(environ, path.parent, secrets)
+    own = SecretStore(state_dir(environ), environ)
+    return Sources(environ, path.parent, own, lambda url: fleet_secrets(url, environ))
 
 
 def parse(text: str, file: str, sources: Sources) -> Loaded | Problems:
@@ -106,6 +131,7 @@ def _file_section(findings: Findings, sources: Sources) -> FileSection | None:
         for key, value in (data or {}).items()
         if not key.startswith("x-") and (value is not None or key == "bots")
     }
+    sources = with_fleet_secrets(known, findings, sources)
     section, _ = shape(FileSection, fill_in(known, findings, sources), findings, ())
     return section
 

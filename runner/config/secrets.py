@@ -49,7 +49,7 @@ class NoSecrets:
         return None
 
 
-class _Missing(Exception):
+class Missing(Exception):
     """A reference that leads nowhere; the text is the problem's message."""
 
 
@@ -70,12 +70,14 @@ class Sources:
         environ: the environment variables.
         folder: where relative `${file:…}` paths start.
         secrets: the encrypted store.
+        fleet_secrets: the encrypted store of a fleet, by the address of the file's own store; None: `secrets` anyway.
         read: reads a file; raises OSError or ValueError.
     """
 
     environ: Mapping[str, str] = field(default_factory=dict)
     folder: Path = Path()
     secrets: Secrets = field(default_factory=NoSecrets)
+    fleet_secrets: Callable[[str], Secrets] | None = None
     read: Callable[[Path], str] = read_text_file
 
     def resolve(self, reference: str, sealed: Sealed) -> str:
@@ -87,32 +89,32 @@ class Sources:
             return value
         match = _VARIABLE.fullmatch(reference)
         if match is None:
-            raise _Missing(f"${{{reference}}} is no reference; for a dollar sign write $$")
+            raise Missing(f"${{{reference}}} is no reference; for a dollar sign write $$")
         variable, default = match.groups()
         value = self.environ.get(variable, "")
         if value or (default is None and variable in self.environ):
             sealed.add(value)
             return value
         if default is None:
-            raise _Missing(f"the environment variable {variable} is not set")
+            raise Missing(f"the environment variable {variable} is not set")
         return default
 
     def _stored(self, kind: str, name: str) -> str:
         if kind == "file":
             return self._file(self.folder / name, f"the file {name}")
         if not _NAME.fullmatch(name):
-            raise _Missing(f"${{{kind}:{name}}} does not name a {kind}")
+            raise Missing(f"${{{kind}:{name}}} does not name a {kind}")
         if kind == "credential":
             directory = self.environ.get("CREDENTIALS_DIRECTORY")
             if not directory:
-                raise _Missing(f"the credential {name} is not there: CREDENTIALS_DIRECTORY is not set")
+                raise Missing(f"the credential {name} is not there: CREDENTIALS_DIRECTORY is not set")
             return self._file(Path(directory) / name, f"the credential {name}")
         try:
             secret = self.secrets.lookup(name)
         except SecretsUnreadable as fault:
-            raise _Missing(f"the secret {name} cannot be read: {fault}") from None
+            raise Missing(f"the secret {name} cannot be read: {fault}") from None
         if secret is None:
-            raise _Missing(f"there is no secret {name}")
+            raise Missing(f"there is no secret {name}")
         return secret
 
     def _file(self, path: Path, what: str) -> str:
@@ -120,9 +122,9 @@ class Sources:
             text = self.read(path)
         except OSError as fault:
             reason = os.strerror(fault.errno) if fault.errno else type(fault).__name__
-            raise _Missing(f"{what} cannot be read: {reason}") from None
+            raise Missing(f"{what} cannot be read: {reason}") from None
         except ValueError:
-            raise _Missing(f"{what} is not a UTF-8 text of at most 8 MiB") from None
+            raise Missing(f"{what} is not a UTF-8 text of at most 8 MiB") from None
         return text.removesuffix("\n").removesuffix("\r")
 
 
@@ -131,30 +133,38 @@ def is_script(path: Where) -> bool:
     return path[-1:] == ("workflow_json",) or (path[-2:] == ("data", "code") and "nodes" in path)
 
 
+def filled(text: str, sources: Sources, sealed: Sealed) -> str:
+    """One text with its references followed. Raises Missing."""
+    return _REFERENCE.sub(lambda found: "$" if found[1] is None else sources.resolve(found[1], sealed), text)
+
+
+def names_secret(text: str) -> bool:
+    """Whether a text refers to the encrypted store."""
+    return any((found[1] or "").startswith("secret:") for found in _REFERENCE.finditer(text))
+
+
 def fill_in(data: Plain, findings: Findings, sources: Sources) -> Plain:
     """The document's values with all references followed; what is missing stays as it was written."""
 
     def followed(value: Plain, path: Where) -> Plain:
         if isinstance(value, str):
-            return filled(value, path) if "$" in value and not is_script(path) else value
+            return whole(value, path) if "$" in value and not is_script(path) else value
         if isinstance(value, dict):
             return {key: followed(item, (*path, key)) for key, item in value.items()}
         if isinstance(value, list):
             return [followed(item, (*path, index)) for index, item in enumerate(value)]
         return value
 
-    def filled(text: str, path: Where) -> str:
+    def whole(text: str, path: Where) -> str:
         sealed = Sealed()
         try:
-            whole = _REFERENCE.sub(
-                lambda found: "$" if found[1] is None else sources.resolve(found[1], sealed), text
-            )
-        except _Missing as fault:
+            value = filled(text, sources, sealed)
+        except Missing as fault:
             findings.problem(path, str(fault))
             findings.missing.add(path)
             return text
         if sealed.texts:
-            findings.sealed.texts.update(sealed.texts, {whole})
-        return whole
+            findings.sealed.texts.update(sealed.texts, {value})
+        return value
 
     return followed(data, ())

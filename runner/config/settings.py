@@ -62,7 +62,7 @@ class Settings:
     """Everything that the file says.
 
     Attributes:
-        store_url: as written, or `sqlite:botrunner.db`; a relative path starts at `state_dir`.
+        store_url: as written, or `sqlite:botrunner.db`; a relative path starts at `state_dir`; may hold a password.
         providers: by the name that bots use; each one that an enabled bot uses is there.
         prices: the chosen book with the operator's rows.
         alerts: None: nobody is posted to.
@@ -72,7 +72,7 @@ class Settings:
     """
 
     server: ServerSettings
-    store_url: str
+    store_url: str = field(repr=False)
     state_dir: Path
     retention_days: int
     providers: Mapping[str, ProviderSettings]

@@ -7,12 +7,15 @@ memory:                                      nothing is kept; for trials and tes
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.clock import Clock
 from runner.errors import StoreRefused
+from runner.ports.sharing import SharedValues
 from runner.ports.stores import Store
+from runner.store.postgres.address import is_postgres
 
 if TYPE_CHECKING:
     from runner.store.sqlite.reader import SqliteReader
@@ -45,6 +48,19 @@ def open_reader(url: str, state_dir: Path) -> SqliteReader:
     from runner.store.sqlite.reader import reader_of  # noqa: PLC0415 - only what is chosen is loaded
 
     return reader_of(sqlite_path(url, state_dir))
+
+
+def open_values(url: str, clock: Clock) -> AbstractAsyncContextManager[SharedValues]:
+    """What the daemons of a fleet share, for somebody who is none of them; opening it raises StoreError.
+
+    Raises:
+        StoreRefused: an address of a store that only one daemon has.
+    """
+    if not is_postgres(url):
+        raise StoreRefused("only a store in PostgreSQL is shared: write postgresql://user@host/database")
+    from runner.store.postgres.outside import values_at  # noqa: PLC0415 - only what is chosen is loaded
+
+    return values_at(url, clock)
 
 
 def due_migration(url: str, state_dir: Path) -> Due | None:
