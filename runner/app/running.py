@@ -101,12 +101,11 @@ def run_daemon(path: Path, environ: Mapping[str, str]) -> int:
     return 0
 
 
-def _welcome(site: Site, store: Store, url: str, logger: FilteringBoundLogger) -> None:
+async def _welcome(site: Site, store: Store, url: str, logger: FilteringBoundLogger) -> None:
     """At the first start of all: how to get into the dashboard. It is good once and for some minutes only."""
     settings, server = site.settings, site.settings.server
-    secret = load_secret(
-        settings.state_dir, server.jwt_secret
-    )  # or the copy of the one that all daemons have
+    # Where daemons share a store this is the copy of the secret that all of them have.
+    secret = load_secret(settings.state_dir, server.jwt_secret)
     address = server.public_url or url
     link = await first_link(store, settings.state_dir, secret, address, site.clock.now_ms())
     if link is not None and sys.stderr.isatty():

@@ -24,7 +24,7 @@ from runner.presence import Presence
 from runner.providers.catalogue import Catalogue
 from runner.telemetry.lag import LoopLag
 from runner.telemetry.standing import Probes
-from runner.web.auth import load_secret
+from runner.web.auth import load_secret, load_shared_secret
 from runner.web.parts import WebParts
 
 
@@ -58,7 +58,7 @@ async def serving(daemon: Daemon, notifier: Notifier) -> AsyncIterator[str]:
         changes=daemon.changes,
         last_errors=daemon.last_errors,
         clock=clock,
-        jwt_secret=load_secret(settings.state_dir, settings.server.jwt_secret),
+        jwt_secret=await _secret_of(daemon),
         started_ms=clock.now_ms(),
         pid=os.getpid(),
         public_url=settings.server.public_url,
@@ -102,6 +102,15 @@ def _of_a_fleet(daemon: Daemon, group: asyncio.TaskGroup) -> list[asyncio.Task[N
         return []
     watch = SharedWatch(store.values, store.fleet, daemon.reloader, daemon.in_force, daemon.site.observer)
     return [group.create_task(watch.run(), name="shared values")]
+
+
+async def _secret_of(daemon: Daemon) -> bytes:
+    """What signs tokens and sessions."""
+    settings, store = daemon.site.settings, daemon.store
+    folder, configured = settings.state_dir, settings.server.jwt_secret
+    if store.fleet is None:
+        return load_secret(folder, configured)
+    return await load_shared_secret(store.values, folder, configured, daemon.site.clock.now_ms())
 
 
 def _announce(presence: Presence) -> None:

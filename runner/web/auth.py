@@ -1,7 +1,9 @@
 """Who may call the admin API: bearer tokens, HS256, with a scope and an end.
 
 Rules: only HS256 is taken, whatever a token's header says; `admin` may do what `read` may; the secret is the
-operator's or, where none is set, one that is made at the first start and kept 0600 in the state folder.
+operator's or, where none is set, one that is made at the first start and kept 0600 in the state folder. Daemons that
+share a store have one secret, the first one's: it is kept there, and each keeps a copy in its own folder, so that
+commands beside it need no store.
 """
 
 from __future__ import annotations
@@ -9,18 +11,23 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from runner.bots import Secret
+from runner.clock import UnixMs
 from runner.errors import OperatorError
 from runner.lean import without
+from runner.ports.sharing import SharedValues
 
 Scope = Literal["admin", "read"]
 SCOPES: tuple[Scope, ...] = ("admin", "read")
 _ALGORITHM = "HS256"
 SECRET_FILE = "jwt.secret"  # noqa: S105 - a file's name
+_SECRET_KEY = "server/jwt"  # noqa: S105 - a value's name
 _SHORTEST = 32
 """Bytes: what is shorter is what a crash left of one, and is made anew."""
 _SECONDS_PER_DAY = 86_400
@@ -43,9 +50,41 @@ def load_secret(state_dir: Path, configured: Secret | None) -> bytes:
     if configured is not None:
         return configured.reveal().encode()
     path = state_dir / SECRET_FILE
-    try:
-        state_dir.mkdir(parents=True, exist_ok=True)
+    with _keeping(path):
         return _kept(path) or _made(path)
+
+
+async def load_shared_secret(
+    values: SharedValues, state_dir: Path, configured: Secret | None, now_ms: UnixMs
+) -> bytes:
+    """As `load_secret`, the same for all daemons of a store.
+
+    Raises:
+        OperatorError: no copy of it can be kept.
+        StoreError: the store does not tell.
+    """
+    own = load_secret(state_dir, configured)
+    if configured is not None:
+        return own
+    shared = bytes.fromhex(await values.put_new(_SECRET_KEY, own.hex(), now_ms))
+    if shared != own:
+        path = state_dir / SECRET_FILE
+        with _keeping(path), _written(path, shared) as fresh:
+            fresh.replace(path)
+    return shared
+
+
+async def find_shared_secret(values: SharedValues, now_ms: UnixMs) -> bytes | None:
+    """The secret of the daemons of a store; None: none has been started on it. Raises StoreError."""
+    shared = await values.value(_SECRET_KEY, now_ms)
+    return None if shared is None else bytes.fromhex(shared)
+
+
+@contextmanager
+def _keeping(path: Path) -> Iterator[None]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
         raise OperatorError(
             f"the token secret {path} cannot be kept: {error.strerror}",
@@ -65,13 +104,7 @@ def _kept(path: Path) -> bytes | None:
 def _made(path: Path) -> bytes:
     """A new secret, in place in one step; another's, where another process was faster."""
     made = secrets.token_hex(32).encode()
-    fresh = path.with_suffix(f".{secrets.token_hex(4)}")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(made)
-            file.flush()
-            os.fsync(file.fileno())
+    with _written(path, made) as fresh:
         try:
             path.hardlink_to(fresh)
         except OSError:  # there is one already, if only a piece; or this file system knows no links
@@ -79,9 +112,22 @@ def _made(path: Path) -> bytes:
             if kept is not None:
                 return kept
             fresh.replace(path)
+    return made
+
+
+@contextmanager
+def _written(path: Path, secret: bytes) -> Iterator[Path]:
+    """A file beside that path with the secret in it, for as long as it is needed."""
+    fresh = path.with_suffix(f".{secrets.token_hex(4)}")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(secret)
+            file.flush()
+            os.fsync(file.fileno())
+        yield fresh
     finally:
         fresh.unlink(missing_ok=True)
-    return made
 
 
 def make_token(secret: bytes, scope: Scope, days: int, now_s: int) -> str:
