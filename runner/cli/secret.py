@@ -2,7 +2,8 @@
 
 Rules: a secret is typed where nobody sees it or comes by stdin, never as an argument, for arguments are seen by
 everybody on the machine and stay in a shell's history; nothing ever prints one. The store is that of the state
-folder, so a daemon of systemd is meant by BOTRUNNER_STATE. A running daemon reads secrets at its next reload.
+folder, so a daemon of systemd is meant by BOTRUNNER_STATE; a running daemon reads secrets at its next reload. Where the
+file's store is a fleet's, secrets are kept there, for all its daemons, which read them again by themselves.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from runner.cli.options import UNSAID, AsJson, Config
 from runner.errors import OperatorError
 
 if TYPE_CHECKING:
+    from runner.cli.fleet import FleetSecrets
     from runner.config.secret_store import SecretStore
     from runner.config.secret_uses import Use
 
 _RELOAD = "a running daemon uses it from its next reload on"
+_ALL = "all daemons read it within some seconds"
 _MS_PER_S = 1000
 
 SecretName = Annotated[str, typer.Argument(metavar="NAME", help="The NAME of ${secret:NAME}.")]
@@ -35,24 +38,26 @@ def set_secret(
     from_stdin: Annotated[
         bool, typer.Option("--from-stdin", help="Read it from stdin, without its last line break.")
     ] = False,
+    config: Config = UNSAID,
 ) -> None:
     """Keep a secret, encrypted, in place of the one of that name. It is asked for, and not shown."""
     if context.args:
         raise typer.BadParameter("a secret is never an argument: leave it out and it is asked for", context)
     text = _from_stdin() if from_stdin else _asked(name)
-    with _store() as store:
+    url = _fleet(config)
+    with _store(url) as store:
         try:
             store.set(name, text)
         except ValueError as fault:
             raise OperatorError(str(fault)) from None
-    typer.echo(f"{name} is kept; {_RELOAD}")
+    typer.echo(f"{name} is kept; {_ALL if url else _RELOAD}")
 
 
 def list_secrets(config: Config = UNSAID, as_json: AsJson = False) -> None:
     """List the names of all secrets, when each was set, and which bots use it. What they hold is not shown."""
     from runner.clock import UnixMs, iso
 
-    with _store() as store:
+    with _store(_fleet(config)) as store:
         kept = store.entries()
     uses = _uses(config) or []
     rows = [
@@ -93,7 +98,7 @@ def remove_secret(
     """Forget a secret. Refused where bots.yaml refers to it."""
     if not force:
         _check_unused(name, config)
-    with _store() as store:
+    with _store(_fleet(config)) as store:
         if not store.remove(name):
             from runner.config.problems import did_you_mean
 
@@ -101,17 +106,24 @@ def remove_secret(
     typer.echo(f"{name} is forgotten")
 
 
-def rotate_key() -> None:
+def make_key() -> None:
+    """Print a new key, for $BOTRUNNER_SECRETS_KEY or the credential botrunner-key. It is kept nowhere."""
+    from runner.config.secret_tokens import new_key
+
+    typer.echo(new_key().decode())
+
+
+def rotate_key(config: Config = UNSAID) -> None:
     """Make a new key and encrypt every secret with it. The old key opens nothing afterwards."""
     from runner.config.secret_tokens import NoNewKey
 
-    with _store() as store:
+    with _store(_fleet(config)) as store:
         done = store.rotate()
     if isinstance(done, NoNewKey):
         raise OperatorError(
             f"the key comes from {done.source}, which holds only one",
             "Put a new key before it, with a blank or a line break between them, and do this again;"
-            " `openssl rand -base64 32 | tr '+/' '-_'` makes one.",
+            " `botrunner secret key` makes one.",
         )
     count = "1 secret is" if done.secrets == 1 else f"{done.secrets} secrets are"
     typer.echo(f"{count} encrypted with a new key, from {done.source}")
@@ -119,22 +131,29 @@ def rotate_key() -> None:
         typer.echo("nothing needs the keys behind it any more: take them away")
 
 
+def _fleet(config: Path) -> str | None:
+    """The address of the store that several daemons share; None: the secrets are those of the state folder."""
+    from runner.cli.fleet import fleet_of
+
+    return fleet_of(config)
+
+
 @contextmanager
-def _store() -> Iterator[SecretStore]:
-    """The store of the state folder; what it cannot do is an operator's error."""
+def _store(fleet: str | None) -> Iterator[SecretStore | FleetSecrets]:
+    """The store of the fleet, or of the state folder; what it cannot do is an operator's error."""
+    from runner.cli.fleet import FleetSecrets
     from runner.config.loader import state_dir
     from runner.config.secret_store import SecretStore
     from runner.config.secrets import SecretsUnreadable
 
     folder = state_dir(os.environ)
+    where = f"in {folder}" if fleet is None else "of the daemons"
     try:
-        yield SecretStore(folder, os.environ)
+        yield SecretStore(folder, os.environ) if fleet is None else FleetSecrets(fleet)
     except SecretsUnreadable as fault:
-        raise OperatorError(f"the secrets in {folder} cannot be used: {fault}") from None
+        raise OperatorError(f"the secrets {where} cannot be used: {fault}") from None
     except OSError as fault:
-        raise OperatorError(
-            f"the secrets in {folder} cannot be used: {os.strerror(fault.errno or 0)}"
-        ) from None
+        raise OperatorError(f"the secrets {where} cannot be used: {os.strerror(fault.errno or 0)}") from None
 
 
 def _from_stdin() -> str:
