@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from runner.clock import Clock
-from runner.errors import StoreError
+from runner.errors import StoreError, StoreRefused
 from runner.ports.fleet import News, NewsKind
 from runner.store.hearing import Ears
 from runner.store.postgres.connection import Connection, hang_up
@@ -70,14 +70,18 @@ class Control:
     Args:
         connect: makes a `TALKATIVE` connection; raises StoreError and StoreRefused.
         ears: who listens here.
+        grace_s: as `GRACE_S`; seconds.
     """
 
-    def __init__(self, connect: Connect, clock: Clock, sql: Queries, about: About, ears: Ears) -> None:
+    def __init__(
+        self, connect: Connect, clock: Clock, sql: Queries, about: About, ears: Ears, grace_s: float = GRACE_S
+    ) -> None:
         self._connect = connect
         self._clock = clock
         self._sql = sql
         self._about = about
         self._ears = ears
+        self._grace_s = grace_s
         self._session: Connection | None = None
         self._pid = 0
         self._number = 0
@@ -96,7 +100,7 @@ class Control:
     @property
     def is_steady(self) -> bool:
         """Whether we have been connected for long enough to say that somebody else is not."""
-        return self._there.is_set() and self._clock.monotonic() - self._since >= GRACE_S
+        return self._there.is_set() and self._clock.monotonic() - self._since >= self._grace_s
 
     def now_ms(self) -> int:
         """The server's clock, as near as the latest beat told."""
@@ -247,10 +251,17 @@ class Control:
             await session.execute(self._sql["name_session"], session_name(self._number))
             return self._number
         about = self._about
-        await session.execute(self._sql["forget_daemons"])
-        number = int(await session.fetchval(self._sql["join"], about.name, about.version, about.schema))
+        async with session.transaction():
+            await session.execute(self._sql["wait_at_the_door"])
+            await session.execute(self._sql["enter_door"])
+            await session.execute(self._sql["forget_daemons"])
+            number = await session.fetchval(self._sql["join"], about.name, about.version, about.schema)
+        if number is None:
+            raise StoreRefused(
+                "the store has a schema that this botrunner must not use: install the newer one"
+            )
         await session.execute(self._sql["name_session"], session_name(number))
-        return number
+        return int(number)
 
     async def _still_stands(self, session: Connection) -> bool:
         """Take our lock again, where we were not buried. Raises StoreError where it is not to be had."""

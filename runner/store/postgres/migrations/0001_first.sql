@@ -2,6 +2,14 @@
 -- pico-dollars, payloads are JSON texts that nobody here reads, a day is whole days since 1970-01-01, UTC.
 -- oldest: 1
 
+-- ── versions ──────────────────────────────────────────────────────────────────────────────────────────────
+CREATE TABLE schema_steps (
+    version    integer PRIMARY KEY,
+    name       text    NOT NULL,
+    oldest     integer NOT NULL, -- what a daemon must know at least to work on after it
+    applied_ms bigint  NOT NULL
+);
+
 -- ── daemons ───────────────────────────────────────────────────────────────────────────────────────────────
 -- One row a process that opened the store; it lives as long as it holds the advisory lock (1651471474, id).
 CREATE TABLE daemons (

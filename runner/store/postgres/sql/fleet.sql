@@ -1,11 +1,20 @@
 -- The daemons. One lives as long as it holds the advisory lock (1651471474, its number) in its control session.
 
+-- name: wait_at_the_door
+-- While somebody changes the schema nobody joins.
+SELECT set_config('lock_timeout', '60s', true), set_config('statement_timeout', '60s', true);
+
+-- name: enter_door
+SELECT pg_advisory_xact_lock_shared(1651471474, 0);
+
 -- name: join
--- The row is seen by others from the commit on, and the lock is held by then: nobody buries a newborn.
+-- The row is seen by others from the commit on, and the lock is held by then: nobody buries a newborn. Where the
+-- schema is one that we must not use, there is no row.
 WITH me AS (
     INSERT INTO daemons (name, version, schema, started_ms, seen_ms)
-    SELECT $1, $2, $3, now_ms, now_ms
+    SELECT $1, $2, $3, clock.now_ms, clock.now_ms
     FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms) AS clock
+    WHERE NOT EXISTS (SELECT 1 FROM schema_steps WHERE oldest > $3)
     RETURNING id
 )
 SELECT id, pg_advisory_lock(1651471474, id) FROM me;
@@ -29,7 +38,8 @@ SELECT set_config('application_name', $1, false);
 
 -- name: daemon_stands
 -- Waits for a burial under way; one that begins later sees the session that asks.
-SELECT ended_ms IS NULL AND name = $2 FROM daemons WHERE id = $1 FOR KEY SHARE;
+SELECT ended_ms IS NULL AND name = $2 AND NOT EXISTS (SELECT 1 FROM schema_steps AS s WHERE s.oldest > daemons.schema)
+FROM daemons WHERE id = $1 FOR KEY SHARE;
 
 -- name: beat
 -- Not worth waiting for the disk: the next one comes in a second.
