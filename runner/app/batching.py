@@ -40,7 +40,7 @@ def desk_of(
     opener = BatchOpener(catalogue, book, store.batches, scopes_of, meter.aftermath, clock, observer)
     settler = BatchSettler(store, roster, scopes_of, meter.aftermath, clock)
     steps = BatchMeter(catalogue, store.batches, roster, settler, clock)
-    return BatchDesk(opener, steps, store.batches, clock, observer, new_id)
+    return BatchDesk(opener, steps, store.batches, clock, observer, new_id, store.fleet)
 
 
 def schedules_of(daemon: Daemon) -> Schedules:

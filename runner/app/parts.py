@@ -17,6 +17,7 @@ from runner.bots import Bot
 from runner.clock import Clock
 from runner.config.settings import Settings
 from runner.dispatch.batches import BatchDesk
+from runner.dispatch.collecting import Collecting
 from runner.dispatch.console import Console
 from runner.dispatch.handoffs import HandoffDesk
 from runner.dispatch.inbox import Inbox
@@ -28,6 +29,9 @@ from runner.ports.observer import Observer
 from runner.ports.stores import Recovery, Store
 from runner.providers.catalogue import Catalogue
 from runner.supervisor import LiveRoster, Supervisor
+from runner.supervisor.fleet_watch import FleetWatch
+from runner.supervisor.leases import Leases
+from runner.telemetry.lag import LoopLag
 from runner.telemetry.logs import Cut
 from runner.telemetry.tally import Tally
 from runner.web.last_errors import LastErrors
@@ -74,6 +78,21 @@ class Pipeline:
         await self.outbox.ended(bot_id, SEND_STOP_S)
 
 
+@dataclass(slots=True)
+class FleetPart:
+    """What a daemon has besides where others share its store; made by `fleet.part_of`.
+
+    Attributes:
+        url, lag: where it serves HTTP and how late its loop is, once it does.
+    """
+
+    watch: FleetWatch
+    leases: Leases
+    collecting: Collecting
+    url: str = ""
+    lag: LoopLag | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Daemon:
     """All parts, put together and working; made by `working`."""
@@ -98,6 +117,7 @@ class Daemon:
     tally: Tally
     changes: Changes
     last_errors: LastErrors
+    fleet: FleetPart | None
 
     async def say(self, bot: Bot, user: str, text: str) -> dict[str, Any]:
         """Say something to a bot at the console; the answer's JSON."""

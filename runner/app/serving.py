@@ -7,10 +7,12 @@ import gc
 import os
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from runner.app.batching import schedules_of
 from runner.app.defining import definitions_of
 from runner.app.file_watch import FileWatch
+from runner.app.fleet import SCHEDULES, clear, held
 from runner.app.making import providers_used
 from runner.app.parts import Daemon
 from runner.app.shared_watch import SharedWatch
@@ -45,7 +47,7 @@ async def serving(daemon: Daemon, notifier: Notifier) -> AsyncIterator[str]:
         defined=lambda: daemon.in_force.settings.bots,
         prices=lambda: daemon.in_force.settings.prices,
         treasury=Treasury(
-            daemon.store, clock, daemon.roster.wallet, daemon.meter.limit_changed, daemon.meter.clear
+            daemon.store, clock, daemon.roster.wallet, daemon.meter.limit_changed, partial(clear, daemon)
         ),
         desk=daemon.desk,
         handoffs=daemon.handoffs,
@@ -66,6 +68,8 @@ async def serving(daemon: Daemon, notifier: Notifier) -> AsyncIterator[str]:
     )
     server = Server(parts, site.observer)
     url = await server.start(settings.server.host, settings.server.port)
+    if daemon.fleet is not None:
+        daemon.fleet.url, daemon.fleet.lag = url, lag
     watch = FileWatch(site.config, daemon.reloader, daemon.in_force, clock, site.observer)
     presence = Presence(settings.state_dir, os.getpid(), url, iso(parts.started_ms))
     try:
@@ -76,7 +80,7 @@ async def serving(daemon: Daemon, notifier: Notifier) -> AsyncIterator[str]:
                 group.create_task(_warm(daemon.catalogue, providers_used(settings)), name="warm"),
                 group.create_task(daemon.reloader.run(notifier), name="reload"),
                 group.create_task(watch.run(), name="file watch"),
-                group.create_task(schedules_of(daemon).run(), name="schedules"),
+                group.create_task(held(daemon.fleet, SCHEDULES, schedules_of(daemon).run), name="schedules"),
                 *_of_a_fleet(daemon, group),
             ]
             _announce(presence)

@@ -16,10 +16,11 @@ from runner.agent.tool_sessions import ToolSessions
 from runner.app.applying import Applying
 from runner.app.batching import desk_of
 from runner.app.digests import digests_of
+from runner.app.fleet import BATCHES, UPKEEP, alerting, held, part_of, taking_part
 from runner.app.flowing import LazyFlows
 from runner.app.in_force import InForce
 from runner.app.making import Workshop, catalogue_of, hook_of, new_id, poster_of
-from runner.app.parts import SEND_STOP_S, Daemon, Pipeline, Site
+from runner.app.parts import SEND_STOP_S, Daemon, FleetPart, Pipeline, Site
 from runner.app.reloading import Reading, Reloader
 from runner.app.shared_caps import SharedCaps
 from runner.clock import Clock
@@ -30,7 +31,7 @@ from runner.config.settings import Loaded, Settings
 from runner.dispatch.answering import Answerers, Answering
 from runner.dispatch.commands import Commands
 from runner.dispatch.console import Console
-from runner.dispatch.errands import ErrandBell, ErrandWatch
+from runner.dispatch.errands import FLEET_LOOK_S, LOOK_AGAIN_S, ErrandBell, ErrandWatch
 from runner.dispatch.handoffs import HandoffDesk
 from runner.dispatch.inbox import Inbox
 from runner.dispatch.lanes import Lanes
@@ -85,12 +86,15 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
         live = [workshop.live(bot) for bot in in_force.settings.bots if bot.enabled]
         roster = LiveRoster(live, console, clock, observer, settings.wallet)
         stack.push_async_callback(roster.close)
+        part = part_of(store, roster, clock, observer)
         alerts = Alerts(
-            store, clock, observer, poster_of(shared), lambda: hook_of(in_force.settings), roster.wallet
+            *(store, clock, observer, poster_of(shared), lambda: hook_of(in_force.settings), roster.wallet),
+            shared=part is not None,
         )
         bell = ErrandBell()
+        ears = (alerts, bell) if part is None else (alerts, bell, part.watch, part.collecting)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        site = replace(site, observer=Everyone((observer, alerts, bell)))
+        site = replace(site, observer=Everyone((observer, *ears)))
         parts = _Parts(
             site,
             store,
@@ -103,12 +107,10 @@ async def working(site: Site, *, connect: bool) -> AsyncIterator[Daemon]:
             _Seen(tally, changes, last_errors),
             library,
             caps,
+            part,
         )
         daemon = _assemble(parts, tasks)
-        await daemon.meter.open()
-        await store.define_bots(digests_of(in_force.settings.bots), clock.now_ms())
-        errands = ErrandWatch(store.runs, daemon.lanes, clock, site.observer, bell)
-        watchers = await _watched(daemon, servers, alerts, errands, tasks)
+        watchers = await _begun(daemon, servers, alerts, bell, tasks, connect=connect)
         try:
             yield daemon
         finally:
@@ -127,23 +129,49 @@ async def _in_force(
     return InForce(await caps.laid_over(settings), settings), caps
 
 
-async def _watched(
-    daemon: Daemon, servers: ToolServers, alerts: Alerts, errands: ErrandWatch, tasks: asyncio.TaskGroup
+def _errands(daemon: Daemon, bell: ErrandBell) -> ErrandWatch:
+    """Who sees to what is owed; on a fleet each daemon does."""
+    look_s = LOOK_AGAIN_S if daemon.fleet is None else FLEET_LOOK_S
+    return ErrandWatch(daemon.store.runs, daemon.lanes, daemon.site.clock, daemon.site.observer, bell, look_s)
+
+
+async def _begun(
+    daemon: Daemon,
+    servers: ToolServers,
+    alerts: Alerts,
+    bell: ErrandBell,
+    tasks: asyncio.TaskGroup,
+    *,
+    connect: bool,
 ) -> list[asyncio.Task[None]]:
     """Begin the work that goes on by itself: first the tools, which what was left over may need."""
-    site = daemon.site
-    upkeep = Upkeep(daemon.store, lambda: daemon.in_force.settings.retention_days, site.clock, site.observer)
+    await daemon.meter.open()
+    bots = daemon.in_force.settings.bots
+    await daemon.store.define_bots(digests_of(bots), daemon.site.clock.now_ms())
+    errands = _errands(daemon, bell)
+    taking = tasks.create_task(taking_part(daemon, errands), name="part in the fleet")
     servers.change([live.bot for live in daemon.roster.live()], daemon.lanes.ended)
     keeping = tasks.create_task(servers.run(), name="tool servers")
     await servers.tried()
     await daemon.handoffs.remind()
+    begun = [taking, keeping]
+    if connect or daemon.fleet is None:  # a fleet's work is not for somebody who only says something to it
+        begun += _watched(daemon, alerts, errands, tasks)
+    return begun
+
+
+def _watched(
+    daemon: Daemon, alerts: Alerts, errands: ErrandWatch, tasks: asyncio.TaskGroup
+) -> list[asyncio.Task[None]]:
+    """Begin to look for work."""
+    site, part = daemon.site, daemon.fleet
+    upkeep = Upkeep(daemon.store, lambda: daemon.in_force.settings.retention_days, site.clock, site.observer)
     return [
-        keeping,
         tasks.create_task(daemon.outbox.watch(), name="outbox watch"),
         tasks.create_task(daemon.lanes.watch(), name="lanes watch"),
-        tasks.create_task(upkeep.run(), name="upkeep"),
-        tasks.create_task(alerts.run(), name="alerts"),
-        tasks.create_task(daemon.desk.run(), name="batches"),
+        tasks.create_task(held(part, UPKEEP, upkeep.run), name="upkeep"),
+        tasks.create_task(alerting(part, alerts), name="alerts"),
+        tasks.create_task(held(part, BATCHES, daemon.desk.run), name="batches"),
         tasks.create_task(errands.run(), name="errands"),
     ]
 
@@ -185,6 +213,7 @@ class _Parts:
     seen: _Seen
     library: Library
     caps: SharedCaps | None
+    fleet: FleetPart | None
 
 
 def _assemble(parts: _Parts, tasks: asyncio.TaskGroup) -> Daemon:
@@ -210,7 +239,8 @@ def _assemble(parts: _Parts, tasks: asyncio.TaskGroup) -> Daemon:
     inbox = Inbox(store, roster, lanes, clock, observer, outbox.hand_out_again)
     flow = Pipeline(inbox, lanes, outbox)
     desk = desk_of(parts.catalogue, book, store, roster, meter, clock, observer)
-    supervisor = Supervisor(roster, flow, store, clock, observer, holder=f"{os.getpid()}")
+    leases = None if parts.fleet is None else parts.fleet.leases
+    supervisor = Supervisor(roster, flow, store, clock, observer, f"{os.getpid()}", leases)
     applying = Applying(in_force, parts.workshop, supervisor, parts.catalogue, meter, lanes, site.cut)
 
     async def apply(read: Settings, found: Difference) -> None:
@@ -244,6 +274,7 @@ def _assemble(parts: _Parts, tasks: asyncio.TaskGroup) -> Daemon:
         tally=parts.seen.tally,
         changes=parts.seen.changes,
         last_errors=parts.seen.last_errors,
+        fleet=parts.fleet,
     )
 
 
@@ -252,12 +283,20 @@ async def stop(daemon: Daemon) -> None:
     clock, timeout_s = daemon.site.clock, daemon.in_force.settings.server.stop_timeout_s
     end = clock.monotonic() + timeout_s
     daemon.inbox.close()
-    await daemon.lanes.stop(timeout_s)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_hand_over(daemon, timeout_s), name="scheduled work ends")
+        await daemon.lanes.stop(timeout_s)
     await daemon.summaries.stop()
-    await daemon.desk.stop(max(0.0, end - clock.monotonic()))
     calls = daemon.meter.running
     if calls:
         _, late = await asyncio.wait(calls, timeout=max(0.0, end - clock.monotonic()))
         for call in late:
             call.cancel()
     await daemon.outbox.stop(SEND_STOP_S)
+
+
+async def _hand_over(daemon: Daemon, timeout_s: float) -> None:
+    """End the scheduled work; on a fleet another daemon goes on with it at once."""
+    await daemon.desk.stop(timeout_s)
+    if daemon.fleet is not None:
+        await daemon.fleet.leases.stop()

@@ -49,7 +49,7 @@ class Collecting:
     def __init__(self, fleet: Fleet, roster: Roster, clock: Clock, observer: Observer) -> None:
         self._fleet = fleet
         self._roster = roster
-        self._hand_out: HandOut = _to_nobody
+        self._hand_out: HandOut | None = None
         self._clock = clock
         self._observer = observer
         self._awaited: OrderedDict[int, _Awaited] = OrderedDict()
@@ -122,7 +122,7 @@ class Collecting:
     async def _try(self, inbox_id: int) -> bool:
         """Hand one out, if it is answered; False where the store cannot say now."""
         awaited = self._awaited.get(inbox_id)
-        if awaited is None:
+        if awaited is None or self._hand_out is None:
             return True
         try:
             if await self._hand_out(awaited.bot, awaited.channel, inbox_id):
@@ -137,10 +137,6 @@ class Collecting:
     def _collects(self, bot: str, channel: str) -> bool:
         adapter = self._roster.adapter(bot, channel)
         return adapter is not None and adapter.capabilities.collects
-
-
-async def _to_nobody(bot: str, channel: str, inbox_id: int) -> bool:
-    return False
 
 
 def _inbox_of(turn: str) -> int | None:
