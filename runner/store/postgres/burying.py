@@ -5,7 +5,7 @@
 Rules:
 * All of it is one transaction; whoever else buries leaves out whom we have (SKIP LOCKED, the advisory lock).
 * A daemon that only lost its connection waits for its lock until we are done, finds its row ended and becomes
-  another one (`Control`); so does a session of it that comes back (`Control.introduce`).
+  another one (`Control`); so does a session of it that comes back (`Control.session`).
 * Sends go again, counted as a crash, the fifth time they are left as unknown; holds become unknown; what stays held
   for an open batch is nobody's from then on.
 """

@@ -7,9 +7,9 @@
 
 Rules:
 * The server ends a session that says nothing for six seconds (`TALKATIVE`): a daemon that hangs loses its lock.
-* Every other session that writes in the daemon's name is introduced (`introduce`) before it writes: it bears the
-  daemon's name, by which others see that the daemon is not gone, and its number is then the one that stands. While
-  the control session is broken nobody is introduced.
+* Every other session that writes in the daemon's name is made here (`session`): it bears the daemon's name, by which
+  others see that the daemon is not gone, and its number is then the one that stands. While the control session is
+  broken none is made.
 * One unit at a time uses the session; a unit that fails for want of a connection has a `StoreError`.
 """
 
@@ -136,17 +136,32 @@ class Control:
                 with suppress(StoreError):
                     await self._do(self._beat)
 
-    async def introduce(self, connection: Connection) -> int:
-        """Name a session that is to write for us, so that nobody buries us while it lives; the number it writes.
+    async def session(self) -> Connection:
+        """A new connection that may write in our name (`number`) for as long as it lasts.
 
-        Waits while the control session is broken. Raises asyncpg's errors.
+        Nobody buries us while it lives; where we were buried all of them have ended. Raises StoreRefused and StoreError:
+        the latter, too, while the control session is broken.
         """
+        connection = await self._connect()
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await self._introduce(connection)
+        except BaseException as error:
+            connection.terminate()
+            if isinstance(error, Exception):
+                raise in_our_words(error) from error
+            raise
+        return connection
+
+    async def _introduce(self, connection: Connection) -> None:
+        """Give it our name; then see whether that name still is ours."""
         while True:
-            await self._there.wait()
+            async with asyncio.timeout(LONGEST_WAIT_S):
+                await self._there.wait()
             number = self._number
             await connection.execute(self._sql["name_session"], session_name(number))
             if await self._stands(connection) and number == self._number:
-                return number
+                return
             self._lose(self._session)  # buried: it comes back as another one
 
     async def fetch(self, query: str, *args: object) -> list[Any]:
