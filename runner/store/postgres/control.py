@@ -139,8 +139,11 @@ class Control:
     async def session(self) -> Connection:
         """A new connection that may write in our name (`number`) for as long as it lasts.
 
-        Nobody buries us while it lives; where we were buried all of them have ended. Raises StoreRefused and StoreError:
-        the latter, too, while the control session is broken.
+        Nobody buries us while it lives; where we were buried all of them have ended.
+
+        Raises:
+            StoreRefused: as `connect`.
+            StoreError: it cannot be had now, as while the control session is broken.
         """
         connection = await self._connect()
         try:
