@@ -64,7 +64,7 @@ class SharedCaps:
     async def put(self, bot: str, cents: int | None, in_file: Money | None) -> None:
         """Set a cap for all daemons. `in_file`: what bots.yaml says of it here. Raises StoreError."""
         now_ms = self._fleet.now_ms()
-        word = await put_word(self._values, bot, cents, _cents(in_file), now_ms)
+        word = await put_word(self._values, bot, cents, in_file, now_ms)
         if self._known is not None:
             self._known = {**self._known, word.key: word.text}
         await self._fleet.tell([News(NewsKind.VALUES, word.key)])
@@ -88,11 +88,11 @@ class SharedCaps:
 
 
 async def put_word(
-    values: SharedValues, bot: str, cents: int | None, in_file: int | None, now_ms: int
+    values: SharedValues, bot: str, cents: int | None, in_file: Money | None, now_ms: int
 ) -> HandCap:
-    """Set a cap, in whole cents. Raises StoreError."""
+    """Set a cap, in whole cents. `in_file`: what bots.yaml says. Raises StoreError."""
     there = read_words(await values.values(prefix_of(bot), now_ms)).get(bot, ())
-    word = HandCap(bot, later_than(there, now_ms), cents, in_file)
+    word = HandCap(bot, later_than(there, now_ms), cents, _cents(in_file))
     await values.put(word.key, word.text, now_ms)
     return word
 

@@ -1,7 +1,8 @@
 """`cap`: how much a bot may spend, ever.
 
 Rules: whole cents; a running daemon changes bots.yaml itself and heeds the cap at once; without one the file is
-changed here, and nothing else in it.
+changed here, and nothing else in it. On a fleet the cap is kept in the store, for all daemons, and the file stays as it
+is; it counts until the file says another cap than it does now.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def cap(
     config: Config = UNSAID,
     as_json: AsJson = False,
 ) -> None:
-    """Set how much a bot may spend, in bots.yaml and in the running daemon at once."""
+    """Set how much a bot may spend, in bots.yaml and in the running daemon at once; on a fleet, for all daemons."""
     from runner.cli.daemon import find_daemon
     from runner.config.loader import state_dir
 
@@ -39,7 +40,7 @@ def cap(
     daemon = find_daemon(config, state_dir(os.environ))
     spent: Money | None
     if daemon is None:
-        _change_file(config, bot, cents)
+        _change(config, bot, cents)
         spent = _spent(config, bot)
     else:
         _known(bot, daemon.bot_ids())
@@ -80,6 +81,21 @@ def _known(bot_id: str, known: list[str]) -> None:
 
     if bot_id not in known:
         raise no_such_bot(bot_id, known)
+
+
+def _change(config: Path, bot_id: str, cents: int | None) -> None:
+    """Write it where it belongs while no daemon of this machine does."""
+    from runner.cli.files import load_settings
+    from runner.cli.fleet import fleet_of, put_cap
+
+    url = fleet_of(config)
+    if url is None:
+        _change_file(config, bot_id, cents)
+        return
+    settings = load_settings(config)
+    _known(bot_id, [one.id for one in settings.bots])
+    found = settings.bot(bot_id)
+    asyncio.run(put_cap(url, bot_id, cents, None if found is None else found.cap))
 
 
 def _change_file(config: Path, bot_id: str, cents: int | None) -> None:

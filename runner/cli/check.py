@@ -1,8 +1,8 @@
 """`check`: everything that would keep `run` from running, all at once.
 
 Rules: problems fail it, warnings do not. --online asks each platform "who am I" with the bot's own credentials,
-a few at a time, each at most `ANSWER_WITHIN_S`, and each tool server for its tools; one that refuses or cannot be
-reached fails it too.
+a few at a time, each at most `ANSWER_WITHIN_S`, each tool server for its tools, and a store in PostgreSQL what it is;
+one that refuses or cannot be reached fails it too. Without it only secrets that are kept in such a store are asked for.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a platform or a tool server said. `answer`: whose credentials these are, which tools, or why not.
+    """What a platform, a tool server or the store said. `answer`: whose credentials, which tools, what, or why not.
 
-    `bot` names the bots, and `channel` the server, where it is a tool server.
+    `bot` names the bots, and `channel` the server, where it is a tool server; the store is no bot's.
     """
 
     bot: str
@@ -47,7 +47,8 @@ def check(
         bool,
         typer.Option(
             "--online",
-            help="Also ask each platform whether it takes the bot's credentials, and tool servers for their tools.",
+            help="Also ask each platform whether it takes the bot's credentials, tool servers for their tools, and a"
+            " store in PostgreSQL what it is.",
         ),
     ] = False,
     as_json: AsJson = False,
@@ -60,6 +61,8 @@ def check(
     problems = loaded.problems if isinstance(loaded, Problems) else ()
     public_url = None if isinstance(loaded, Problems) else loaded.settings.server.public_url
     asked = asyncio.run(ask_all(bots, config.absolute().parent, public_url)) if online else []
+    if online and not isinstance(loaded, Problems):
+        asked[:0] = asyncio.run(ask_store(loaded.settings.store_url))
     if as_json:
         from runner.cli.screen import show_json
 
@@ -110,6 +113,31 @@ async def ask_all(bots: tuple[Bot, ...], folder: Path, public_url: str | None) -
         answer = offer.wrong or tools
         asked.append(Asked(", ".join(offer.bots), f"tools {offer.server}", not offer.wrong, answer))
     return asked
+
+
+async def ask_store(url: str) -> list[Asked]:
+    """Ask a store in PostgreSQL; one of this machine has nothing to say."""
+    from runner.clock import SystemClock
+    from runner.errors import StoreError
+    from runner.store.catalogue import look_at
+    from runner.store.postgres.address import is_postgres
+
+    if not is_postgres(url):
+        return []
+    try:
+        found = await look_at(url, SystemClock())
+    except StoreError as error:
+        return [Asked("", "store", False, str(error))]
+    schema = "no tables yet" if found.schema is None else f"schema {found.schema}"
+    facts = [
+        f"PostgreSQL {found.server}",
+        schema,
+        f"{found.latency_ms:.1f} ms",
+        _counted(found.daemons, "daemon"),
+    ]
+    if found.pooled:
+        facts.append("behind a pooler in transaction mode: botrunner needs one in session mode, or none")
+    return [Asked("", "store", not found.pooled, ", ".join(facts))]
 
 
 async def ask_platforms(bots: Sequence[Bot], public_url: str | None = None) -> list[Asked]:

@@ -1,4 +1,4 @@
-"""Whether bots.yaml is a fleet's, and the secrets of its fleet, as commands have them.
+"""Whether bots.yaml is a fleet's, and the caps and secrets that its daemons share, as commands have them.
 
 Rule: only the store's address is made out of the file, so that a secret can be set which the file still lacks.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.errors import OperatorError, StoreRefused
+from runner.money.amounts import Money
 
 if TYPE_CHECKING:
     from runner.config.secret_tokens import Kept, NoNewKey, Rotation
@@ -39,6 +40,17 @@ def fleet_of(config: Path) -> str | None:
         raise OperatorError(f"{config}: {refused}", "It says where the secrets are kept.") from None
 
 
+async def put_cap(url: str, bot: str, cents: int | None, in_file: Money | None) -> None:
+    """Set a cap for all daemons, which look for it by themselves. `in_file`: what bots.yaml says. Raises StoreError."""
+    from runner.app.shared_caps import put_word
+    from runner.clock import SystemClock
+    from runner.store.catalogue import open_values
+
+    clock = SystemClock()
+    async with open_values(url, clock) as shared:
+        await put_word(shared.values, bot, cents, in_file, shared.now_ms())
+
+
 class FleetSecrets:
     """The secrets of a fleet, as `SecretStore` has those of a state folder; each call connects, and lets go again.
 
@@ -58,7 +70,7 @@ class FleetSecrets:
 
     def set(self, name: str, text: str) -> None:
         """Keep one. Raises ValueError for what cannot be kept."""
-        self._asked(lambda secrets: secrets.set(name, text))
+        self._asked(lambda secrets: secrets.set(name, text), begin=True)
 
     def remove(self, name: str) -> bool:
         """Forget one; False where there was none."""
@@ -68,7 +80,7 @@ class FleetSecrets:
         """Encrypt all with the first key."""
         return self._asked(lambda secrets: secrets.rotate())
 
-    def _asked(self, work: Callable[[SharedSecrets], Coroutine[Any, Any, T]]) -> T:
+    def _asked(self, work: Callable[[SharedSecrets], Coroutine[Any, Any, T]], *, begin: bool = False) -> T:
         from runner.config.stored_secrets import asked
 
-        return asked(self._url, os.environ, work)
+        return asked(self._url, os.environ, work, begin=begin)

@@ -46,8 +46,14 @@ class UnreachedSecrets:
         raise SecretsUnreadable(self._why)
 
 
-def asked(url: str, environ: Mapping[str, str], work: Callable[[SharedSecrets], Coroutine[Any, Any, T]]) -> T:
-    """Do something with the secrets of that database, and wait for it.
+def asked(
+    url: str,
+    environ: Mapping[str, str],
+    work: Callable[[SharedSecrets], Coroutine[Any, Any, T]],
+    *,
+    begin: bool = False,
+) -> T:
+    """Do something with the secrets of that database, and wait for it. `begin`: make the tables where there are none.
 
     Raises:
         StoreError: it cannot be reached; the text names host and database only.
@@ -56,8 +62,8 @@ def asked(url: str, environ: Mapping[str, str], work: Callable[[SharedSecrets], 
     clock = SystemClock()
 
     async def connected() -> T:
-        async with open_values(url, clock) as values:
-            return await work(SharedSecrets(values, environ, clock.now_ms))
+        async with open_values(url, clock, begin=begin) as shared:
+            return await work(SharedSecrets(shared.values, environ, shared.now_ms))
 
     with ThreadPoolExecutor(1, "secrets") as thread:
         return thread.submit(asyncio.run, connected()).result()

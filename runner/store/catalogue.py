@@ -11,14 +11,14 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.clock import Clock
+from runner.clock import Clock, SystemClock
 from runner.errors import StoreRefused
-from runner.ports.sharing import SharedValues
+from runner.ports.reading import StoreReader
 from runner.ports.stores import Store
 from runner.store.postgres.address import is_postgres
 
 if TYPE_CHECKING:
-    from runner.store.sqlite.reader import SqliteReader
+    from runner.store.postgres.outside import Looked, Shared
     from runner.store.sqlite.tending import Due
 
 
@@ -37,7 +37,7 @@ def open_store(url: str, state_dir: Path, clock: Clock) -> Store:
     return SqliteStore(sqlite_path(url, state_dir), clock)
 
 
-def open_reader(url: str, state_dir: Path) -> SqliteReader:
+def open_reader(url: str, state_dir: Path) -> StoreReader:
     """The store at this address for reading only, beside a running daemon or without one; not yet opened.
 
     Raises:
@@ -45,13 +45,19 @@ def open_reader(url: str, state_dir: Path) -> SqliteReader:
     """
     if url == "memory:":
         raise StoreRefused("a store in memory cannot be read from outside its daemon")
+    if is_postgres(url):
+        from runner.store.postgres.reader import reader_at  # noqa: PLC0415 - only what is chosen is loaded
+
+        return reader_at(url, SystemClock())
     from runner.store.sqlite.reader import reader_of  # noqa: PLC0415 - only what is chosen is loaded
 
     return reader_of(sqlite_path(url, state_dir))
 
 
-def open_values(url: str, clock: Clock) -> AbstractAsyncContextManager[SharedValues]:
+def open_values(url: str, clock: Clock, *, begin: bool = False) -> AbstractAsyncContextManager[Shared]:
     """What the daemons of a fleet share, for somebody who is none of them; opening it raises StoreError.
+
+    `begin`: make the tables where there are none.
 
     Raises:
         StoreRefused: an address of a store that only one daemon has.
@@ -60,7 +66,14 @@ def open_values(url: str, clock: Clock) -> AbstractAsyncContextManager[SharedVal
         raise StoreRefused("only a store in PostgreSQL is shared: write postgresql://user@host/database")
     from runner.store.postgres.outside import values_at  # noqa: PLC0415 - only what is chosen is loaded
 
-    return values_at(url, clock)
+    return values_at(url, clock, begin=begin)
+
+
+async def look_at(url: str, clock: Clock) -> Looked:
+    """What the database at an address of PostgreSQL is. Raises StoreError."""
+    from runner.store.postgres import outside  # noqa: PLC0415 - only what is chosen is loaded
+
+    return await outside.look_at(url, clock)
 
 
 def due_migration(url: str, state_dir: Path) -> Due | None:

@@ -25,6 +25,3 @@ DELETE FROM shared_values WHERE key = $1;
 
 -- name: drop_ended_values
 DELETE FROM shared_values WHERE ends_ms <= $1;
-
--- name: shared_values_there
-SELECT to_regclass('shared_values') IS NOT NULL;
