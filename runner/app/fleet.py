@@ -21,13 +21,15 @@ from runner.clock import Clock
 from runner.config.settings import Settings
 from runner.dispatch.collecting import Collecting
 from runner.dispatch.errands import ErrandWatch
+from runner.dispatch.lanes import Lanes
+from runner.dispatch.outbox import Outbox
 from runner.ports.fleet import NewsKind
 from runner.ports.observer import Observer
 from runner.ports.stores import Store
 from runner.supervisor import LiveRoster
 from runner.supervisor.connections import lease_name
 from runner.supervisor.facts import ConnectionFacts, DaemonFacts
-from runner.supervisor.fleet_watch import FleetWatch, Routes
+from runner.supervisor.fleet_watch import FleetWatch, Hear, Routes
 from runner.supervisor.leases import Leases
 from runner.telemetry.alerts import Alerts
 
@@ -87,24 +89,29 @@ async def clear(daemon: Daemon, choice: ModelChoice) -> bool:
     return known
 
 
+def routes_of(
+    lanes: Lanes, outbox: Outbox, errands: ErrandWatch, collecting: Collecting
+) -> dict[NewsKind, tuple[Hear, ...]]:
+    """Which news makes which part of the flow look."""
+    return {
+        NewsKind.LANE: (lanes.heard,),
+        NewsKind.WORK: (lanes.heard,),
+        NewsKind.ANSWERED: (collecting.heard,),
+        NewsKind.SENDS: (lambda _: outbox.look(),),
+        NewsKind.ERRANDS: (lambda _: errands.look(),),
+        NewsKind.DAEMONS: (
+            lambda _: lanes.daemon_gone(),
+            lambda _: outbox.daemon_gone(),
+            lambda _: errands.look(),
+        ),
+    }
+
+
 def _routes(daemon: Daemon, part: FleetPart, errands: ErrandWatch) -> Routes:
-    """Which news makes whom look."""
-    lanes, outbox = daemon.lanes, daemon.outbox
+    flow = routes_of(daemon.lanes, daemon.outbox, errands, part.collecting)
+    leases: Hear = lambda _: part.leases.look()  # noqa: E731 - one more of the table
     return Routes(
-        {
-            NewsKind.LANE: (lanes.heard,),
-            NewsKind.WORK: (lanes.heard,),
-            NewsKind.ANSWERED: (part.collecting.heard,),
-            NewsKind.SENDS: (lambda _: outbox.look(),),
-            NewsKind.ERRANDS: (lambda _: errands.look(),),
-            NewsKind.BATCHES: (daemon.desk.heard,),
-            NewsKind.DAEMONS: (
-                lambda _: part.leases.look(),
-                lambda _: lanes.daemon_gone(),
-                lambda _: outbox.daemon_gone(),
-                lambda _: errands.look(),
-            ),
-        },
+        {**flow, NewsKind.BATCHES: (daemon.desk.heard,), NewsKind.DAEMONS: (leases, *flow[NewsKind.DAEMONS])},
         daemon.meter.open,
     )
 

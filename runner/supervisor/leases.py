@@ -6,7 +6,7 @@
 
 Rules: one loop renews all names of the daemon; a renewal counts from when it was asked for, so that the work ends
 `TTL_MS` - `SURE_S` before anybody else may begin it, whatever became of the answer; a name that another has had in
-between (`Lease.epoch`) was lost, even if it is ours again; whoever ends gives its name back at once.
+between (`Lease.epoch`) was lost, even if it is ours again; whoever ends gives its name back at once, and says so.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from runner.clock import Clock
 from runner.errors import StoreError
-from runner.ports.fleet import Fleet
+from runner.ports.fleet import Fleet, News, NewsKind
 from runner.ports.observer import Fault, Observer
 from runner.ports.stores import Store
 
@@ -192,3 +192,4 @@ class Leases:
     async def _release(self, name: str, holder: str) -> None:
         with suppress(StoreError):  # then it runs out by itself
             await self._store.release(name, holder)
+            await self._fleet.tell([News(NewsKind.DAEMONS)])

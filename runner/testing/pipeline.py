@@ -5,7 +5,7 @@
         [reply] = await walk.adapter.replies(1)
 
 Rules: time stands still but for pauses of politeness; the store is the shipped fake, so `crash` and a second
-pipeline on the same store are a restart.
+pipeline on the same store are a restart. Two pipelines with a `MemoryMember` each are two daemons of one fleet.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ from adapters.testing.fake import FakeAdapter
 from runner.agent.kept import KeptAnswers
 from runner.agent.loop import AgentLoop
 from runner.agent.meter import Meter
+from runner.app.fleet import routes_of
 from runner.app.flowing import LazyFlows
 from runner.bots import Bot, Secret
 from runner.dispatch.answering import Answerers, Answering
+from runner.dispatch.collecting import Collecting
 from runner.dispatch.commands import Commands
 from runner.dispatch.errands import ErrandBell, ErrandWatch
 from runner.dispatch.handoffs import HandoffDesk
@@ -34,11 +36,15 @@ from runner.dispatch.outbox import Outbox
 from runner.dispatch.summaries import Summaries
 from runner.dispatch.turn import TurnHandler
 from runner.money.prices import PriceBook
+from runner.ports.fleet import Fleet
 from runner.ports.knowledge import Collection
+from runner.ports.observer import Observer
 from runner.ports.provider import Provider
 from runner.ports.tools import Toolbox
 from runner.store.knowledge.library import Library
 from runner.store.memory import MemoryStore
+from runner.supervisor.facts import DaemonFacts
+from runner.supervisor.fleet_watch import FleetWatch, Routes
 from runner.telemetry.everyone import Everyone
 from runner.testing.clock import ManualClock
 from runner.testing.observer import RecordingObserver
@@ -67,6 +73,21 @@ class Pipeline:
     summaries: Summaries
     errands: ErrandWatch
     handoffs: HandoffDesk
+
+
+class _Part:
+    """What a pipeline does as a daemon of a fleet."""
+
+    def __init__(self, fleet: Fleet, roster: FakeRoster, clock: ManualClock, observer: Observer) -> None:
+        self.watch = FleetWatch(fleet, clock, observer)
+        self.collecting = Collecting(fleet, roster, clock, observer)
+
+    async def run(self, lanes: Lanes, outbox: Outbox, errands: ErrandWatch, meter: Meter) -> None:
+        """Until cancelled."""
+        routes = Routes(routes_of(lanes, outbox, errands, self.collecting), meter.open)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.watch.run(routes, DaemonFacts), name="fleet")
+            group.create_task(self.collecting.run(outbox.hand_out), name="collected answers")
 
 
 class OneProvider:
@@ -99,12 +120,13 @@ async def pipeline(  # noqa: PLR0913 - by name, each with a default
     """Put a walk together and run it; leaving cancels whatever still runs, as a `kill` would."""
     clock = clock or ManualClock(instant_s=INSTANT_S)
     recording, bell, roster = RecordingObserver(), ErrandBell(), FakeRoster()
-    observer = Everyone((recording, bell))
     adapter, provider, store = (
         adapter or FakeAdapter(),
         provider or FakeProvider(clock),
         store or MemoryStore(),
     )
+    part = None if store.fleet is None else _Part(store.fleet, roster, clock, recording)
+    observer = Everyone((recording, bell) if part is None else (recording, bell, part.watch, part.collecting))
     roster.add(bot, adapter, toolbox)
     library = Library(lambda: collections or {}, clock, observer)
     await store.open()
@@ -133,6 +155,8 @@ async def pipeline(  # noqa: PLR0913 - by name, each with a default
             inbox = Inbox(store, roster, lanes, clock, observer, outbox.hand_out_again)
             errands = ErrandWatch(store.runs, lanes, clock, observer, bell)
             deliver = partial(inbox.deliver, bot.id, bot.channels[0].name)
+            if part is not None:
+                tasks.create_task(part.run(lanes, outbox, errands, meter), name="part in the fleet")
             tasks.create_task(outbox.watch(), name="outbox watch")
             tasks.create_task(lanes.watch(), name="lanes watch")
             tasks.create_task(errands.run(), name="errands")
