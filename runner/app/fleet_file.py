@@ -13,7 +13,7 @@ from runner.app.in_force import InForce
 from runner.app.reloading import Reloader
 from runner.app.shared_caps import SharedCaps
 from runner.config.edit_bots import BotsFile
-from runner.config.fields import MOST_CENTS
+from runner.config.hand_caps import wrong_with
 from runner.errors import StoreError
 from runner.money.amounts import PICO_PER_CENT
 from runner.ports.definitions import Conflict, Deployed, Faulty, FieldFault, Outcome, Written
@@ -55,12 +55,12 @@ class FleetFile:
         """Refused, but for a cap."""
         if set(patch) != {CAP}:
             return self.deployed
-        cents = patch[CAP]
-        if cents is not None and (type(cents) is not int or not 0 <= cents <= MOST_CENTS):
-            return Faulty((FieldFault(CAP, f"must be a whole number from 0 to {MOST_CENTS}"),))
-        bot = self._in_force.file.bot(bot_id)
+        file, cents = self._in_force.file, patch[CAP]
+        bot = file.bot(bot_id)
         if bot is None:
             return Conflict(f"the bot {bot_id!r} is not in force: reload bots.yaml first")
+        if wrong := wrong_with(file, bot, cents):
+            return Faulty((FieldFault(CAP, wrong),))
         try:
             await self._caps.put(bot_id, cents, bot.cap)
         except StoreError as error:

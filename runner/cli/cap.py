@@ -85,7 +85,7 @@ def _known(bot_id: str, known: list[str]) -> None:
 
 def _change(config: Path, bot_id: str, cents: int | None) -> None:
     """Write it where it belongs while no daemon of this machine does."""
-    from runner.cli.files import load_settings
+    from runner.cli.files import find_bot, load_settings
     from runner.cli.fleet import fleet_of, put_cap
 
     url = fleet_of(config)
@@ -93,9 +93,7 @@ def _change(config: Path, bot_id: str, cents: int | None) -> None:
         _change_file(config, bot_id, cents)
         return
     settings = load_settings(config)
-    _known(bot_id, [one.id for one in settings.bots])
-    found = settings.bot(bot_id)
-    asyncio.run(put_cap(url, bot_id, cents, None if found is None else found.cap))
+    asyncio.run(put_cap(url, settings, find_bot(settings, bot_id), cents))
 
 
 def _change_file(config: Path, bot_id: str, cents: int | None) -> None:

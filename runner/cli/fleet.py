@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.errors import OperatorError, StoreRefused
-from runner.money.amounts import Money
 
 if TYPE_CHECKING:
+    from runner.bots import Bot
     from runner.config.secret_tokens import Kept, NoNewKey, Rotation
+    from runner.config.settings import Settings
     from runner.config.shared_secrets import SharedSecrets
 
 T = TypeVar("T")
@@ -40,15 +41,23 @@ def fleet_of(config: Path) -> str | None:
         raise OperatorError(f"{config}: {refused}", "It says where the secrets are kept.") from None
 
 
-async def put_cap(url: str, bot: str, cents: int | None, in_file: Money | None) -> None:
-    """Set a cap for all daemons, which look for it by themselves. `in_file`: what bots.yaml says. Raises StoreError."""
+async def put_cap(url: str, settings: Settings, bot: Bot, cents: int | None) -> None:
+    """Set a cap for all daemons, which look for it by themselves. `bot`: as bots.yaml says.
+
+    Raises:
+        OperatorError: the bot cannot be held to a cap.
+        StoreError: the store cannot be reached.
+    """
     from runner.app.shared_caps import put_word
     from runner.clock import SystemClock
+    from runner.config.hand_caps import wrong_with
     from runner.store.catalogue import open_values
 
+    if wrong := wrong_with(settings, bot, cents):
+        raise OperatorError(f"the cap of {bot.id} {wrong}")
     clock = SystemClock()
     async with open_values(url, clock) as shared:
-        await put_word(shared.values, bot, cents, in_file, shared.now_ms())
+        await put_word(shared.values, bot.id, cents, bot.cap, shared.now_ms())
 
 
 class FleetSecrets:

@@ -17,7 +17,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from runner.agent.routing import models_of
+from runner.bots import Bot
 from runner.config.fields import MOST_CENTS
+from runner.config.settings import Settings
 
 PREFIX = "cap/"
 _DIGITS = 16
@@ -97,6 +100,18 @@ def seen(before: Mapping[str, FileCap], now: Mapping[str, int | None], at_ms: in
         else FileCap(cents, at_ms)
         for bot, cents in now.items()
     }
+
+
+def wrong_with(settings: Settings, bot: Bot, cents: int | None) -> str:
+    """Why a cap cannot be set, as a file that said it would be refused; empty: it can."""
+    if cents is None:
+        return ""
+    if not _is_cap(cents):
+        return f"must be a whole number from 0 to {MOST_CENTS}"
+    for choice in models_of(bot):
+        if settings.prices.find(choice.provider, choice.model) is None:
+            return f"cannot be held: the model {choice.model} of {choice.provider} has no price in bots.yaml"
+    return ""
 
 
 def _word(entry: tuple[str, str]) -> HandCap | None:
