@@ -12,7 +12,7 @@ import typer
 
 from runner.errors import OperatorError
 
-Name = Literal["caps", "cost", "load", "http", "money", "conversations", "reports", "workflow"]
+Name = Literal["caps", "cost", "fleet", "load", "http", "money", "conversations", "reports", "workflow"]
 
 
 def bench(
@@ -21,11 +21,11 @@ def bench(
         Name,
         typer.Argument(
             metavar="NAME",
-            help="caps, cost, workflow, load, http, money, conversations or reports; its own options follow.",
+            help="caps, cost, workflow, load, http, money, conversations, reports or fleet; its own options follow.",
         ),
     ],
 ) -> None:
-    """Measure how caps are kept, what messages cost, load, webhooks and holds a second, memory, a year's usage."""
+    """Measure how caps are kept, what messages cost, load, webhooks and holds a second, memory, reports, a fleet."""
     import runpy
     import sys
 
