@@ -4,12 +4,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.contract.fleets.postgres_world import PostgresWorld
 from tests.contract.fleets.worlds import MemoryWorld, World
 
 
-@pytest.fixture(params=["memory"])
+@pytest.fixture(params=["memory", "postgres"])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    worlds = {"memory": MemoryWorld}
-    world = worlds[request.param]()
+    world: World
+    if request.param == "memory":
+        world = MemoryWorld()
+    else:
+        world = PostgresWorld(request.getfixturevalue("postgres"))
     yield world
     await world.close()

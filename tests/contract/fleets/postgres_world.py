@@ -1,0 +1,67 @@
+"""Daemons on a real PostgreSQL, each at the end of a wire of its own that can be cut."""
+
+import asyncio
+from dataclasses import replace
+
+from runner.clock import SystemClock
+from runner.ports.fleet import Fleet
+from runner.ports.stores import Store
+from runner.store.postgres.migration import Migration
+from runner.store.postgres.store import PostgresStore
+from runner.testing.postgres_server import PostgresServer
+from tests.contract.fleets.relay import Relay
+from tests.contract.fleets.worlds import PATIENCE_S
+
+GRACE_S = 0.05
+"""Nobody here comes back at the same time as all others."""
+
+
+class PostgresWorld:
+    """One database."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        self._server = server
+        self._database = server.fresh()
+        self._relays: dict[Store, Relay] = {}
+
+    async def join(self, name: str) -> Store:
+        relay = Relay(self._server.port)
+        await relay.open()
+        url = self._server.url(self._database).replace(f":{self._server.port}/", f":{relay.port}/")
+        store = daemon_at(url, name)
+        self._relays[store] = relay
+        await store.open()
+        return store
+
+    async def kill(self, store: Store) -> None:
+        self._relays[store].cut()
+
+    async def hang(self, store: Store) -> None:
+        self._relays[store].cut()
+
+    async def go_on(self, store: Store) -> None:
+        fleet = _fleet_of(store)
+        before = fleet.listen()
+        self._relays[store].mend()
+        async with asyncio.timeout(PATIENCE_S):
+            await anext(before)
+
+    async def close(self) -> None:
+        for store, relay in self._relays.items():
+            await store.close()
+            await relay.close()
+
+
+def daemon_at(url: str, name: str, steps: tuple[Migration, ...] | None = None) -> PostgresStore:
+    """A store by that name, which knows these schema steps; not opened."""
+    store = PostgresStore(url, SystemClock())
+    control = store._control
+    control._grace_s = GRACE_S
+    store._migrations = steps or store._migrations
+    control._about = replace(control._about, name=name, schema=store._migrations[-1].version)
+    return store
+
+
+def _fleet_of(store: Store) -> Fleet:
+    assert store.fleet is not None
+    return store.fleet
