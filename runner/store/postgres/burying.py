@@ -44,7 +44,8 @@ async def end_nobodys(connection: Connection, sql: Queries) -> Recovery:
 async def _end(connection: Connection, sql: Queries, daemons: list[int], *, nobodys: bool) -> Recovery:
     asked = (daemons, nobodys)
     sends = [
-        row[0] for row in await connection.fetch(sql["end_lost_sends"], *asked, MOST_CRASHES, WHY_AGAIN, WHY_LEFT)
+        row[0]
+        for row in await connection.fetch(sql["end_lost_sends"], *asked, MOST_CRASHES, WHY_AGAIN, WHY_LEFT)
     ]
     left = [row[0] for row in await connection.fetch(sql["left_held"], *asked)]
     settled = await settle_all(connection, sql, [lost_hold(attempt) for attempt in left])
