@@ -120,10 +120,11 @@ def _word(entry: tuple[str, str]) -> HandCap | None:
     try:
         said = json.loads(text)
         cents, file = said["cents"], said["file"]
-        at_ms = int(moment)
     except (ValueError, KeyError, TypeError):
         return None
-    return HandCap(bot, at_ms, cents, file) if bot and _is_cap(cents) and _is_cap(file) else None
+    is_moment = len(moment) == _DIGITS and moment.isascii() and moment.isdecimal()
+    is_word = is_moment and bot and _is_cap(cents) and _is_cap(file)
+    return HandCap(bot, int(moment), cents, file) if is_word else None
 
 
 def _is_cap(cents: object) -> bool:
