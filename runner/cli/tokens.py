@@ -67,5 +67,5 @@ async def _shared_secret(url: str, clock: Clock) -> bytes | None:
     from runner.store.catalogue import open_values
     from runner.web.auth import find_shared_secret
 
-    async with open_values(url, clock) as values:
-        return await find_shared_secret(values, clock.now_ms())
+    async with open_values(url, clock) as shared:
+        return await find_shared_secret(shared.values, clock.now_ms())
