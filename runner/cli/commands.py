@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import runner
-from runner.cli import batch, conversations, handoff, store, wallet, workflow
+from runner.cli import batch, conversations, handoff, store, store_copy, wallet, workflow
 from runner.cli.advise import advise
 from runner.cli.analytics import analytics
 from runner.cli.begin import init, schema
@@ -30,7 +30,7 @@ from runner.cli.prices import prices
 from runner.cli.reload import reload
 from runner.cli.routes import routes
 from runner.cli.run import run
-from runner.cli.secret import list_secrets, remove_secret, rotate_key, set_secret
+from runner.cli.secret import list_secrets, make_key, remove_secret, rotate_key, set_secret
 from runner.cli.service import install_service, uninstall_service
 from runner.cli.status import status
 from runner.cli.tokens import token
@@ -104,6 +104,9 @@ def _store() -> typer.Typer:
     group.command(epilog="Example: botrunner store vacuum")(store.vacuum)
     group.command(epilog="Example: botrunner store check /backups/botrunner.db")(store.check)
     group.command(epilog="Example: botrunner store info --json")(store.info)
+    group.command(
+        epilog="Example: botrunner store copy sqlite:botrunner.db postgresql://botrunner@db/botrunner"
+    )(store_copy.copy)
     return group
 
 
@@ -168,6 +171,7 @@ def _secrets() -> typer.Typer:
     group.command("list", epilog="Example: botrunner secret list")(list_secrets)
     group.command("rm", epilog="Example: botrunner secret rm openai")(remove_secret)
     group.command("rotate", epilog="Example: botrunner secret rotate")(rotate_key)
+    group.command("key", epilog="Example: botrunner secret key > /etc/credstore/botrunner-key")(make_key)
     return group
 
 
