@@ -25,13 +25,17 @@ class PostgresFleet:
 
     Args:
         ears: the same that `control` tells.
+        silent_s: who has been silent for so long, while the server was up, is believed to be gone by newcomers, too.
     """
 
-    def __init__(self, control: Control, ears: Ears, clock: Clock, sql: Queries) -> None:
+    def __init__(
+        self, control: Control, ears: Ears, clock: Clock, sql: Queries, silent_s: float = HUNG_S
+    ) -> None:
         self._control = control
         self._ears = ears
         self._clock = clock
         self._sql = sql
+        self._silent_s = silent_s
 
     @property
     def daemon(self) -> int:
@@ -83,7 +87,7 @@ class PostgresFleet:
     async def _gone(self) -> list[int]:
         """Daemons whose lock is free."""
         control = self._control
-        silent_ms = int(HUNG_S * 1000)
+        silent_ms = int(self._silent_s * 1000)
         rows = await control.fetch(self._sql["gone"], control.number, control.is_steady, silent_ms)
         return [row[0] for row in rows]
 

@@ -11,9 +11,6 @@ from tests.contract.fleets.worlds import MemoryWorld, World
 @pytest.fixture(params=["memory", "postgres"])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     world: World
-    if request.param == "memory":
-        world = MemoryWorld()
-    else:
-        world = PostgresWorld(request.getfixturevalue("postgres"))
+    world = MemoryWorld() if request.param == "memory" else PostgresWorld(request.getfixturevalue("postgres"))
     yield world
     await world.close()

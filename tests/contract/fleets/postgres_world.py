@@ -6,6 +6,7 @@ from dataclasses import replace
 from runner.clock import SystemClock
 from runner.ports.fleet import Fleet
 from runner.ports.stores import Store
+from runner.store.postgres.address import address_of
 from runner.store.postgres.migration import Migration
 from runner.store.postgres.store import PostgresStore
 from runner.testing.postgres_server import PostgresServer
@@ -54,11 +55,10 @@ class PostgresWorld:
 
 def daemon_at(url: str, name: str, steps: tuple[Migration, ...] | None = None) -> PostgresStore:
     """A store by that name, which knows these schema steps; not opened."""
-    store = PostgresStore(url, SystemClock())
-    control = store._control
-    control._grace_s = GRACE_S
-    store._migrations = steps or store._migrations
-    control._about = replace(control._about, name=name, schema=store._migrations[-1].version)
+    store = PostgresStore(address_of(url), SystemClock(), name=name, grace_s=GRACE_S)
+    if steps is not None:
+        store._migrations = steps
+        store._control._about = replace(store._control._about, schema=steps[-1].version)
     return store
 
 
