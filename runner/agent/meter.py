@@ -308,17 +308,21 @@ class Meter:
         A reply whose place is taken (an attempt that the turn had given up came back) ends without it: the
         money's end matters more. So does one of a turn that is another daemon's by now.
         """
+        lost = False
         while True:
             try:
                 return await call.through.settle(settlement)
             except LaneLost:
-                call.through = self._store
+                lost, call.through = True, self._store
                 settlement = replace(settlement, step=None)
             except StoreError as error:
                 self._observer.note(Fault("settle", str(error), call.attempt.bot, call.attempt.turn))
                 await self._clock.sleep(STORE_RETRY_S)
             except Exception as error:  # noqa: BLE001 - IllegalStep or our own fault: told, and ends no other turn
-                self._observer.note(Fault("settle", repr(error), call.attempt.bot, call.attempt.turn, error))
+                trace = (
+                    None if lost else error
+                )  # of a lane that was lost, another daemon may have ended the hold
+                self._observer.note(Fault("settle", repr(error), call.attempt.bot, call.attempt.turn, trace))
                 if settlement.step is None:
                     return Settled(call.held.amount, {})
                 settlement = replace(settlement, step=None)

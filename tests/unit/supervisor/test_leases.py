@@ -24,7 +24,9 @@ class Daemon:
         self.member: MemoryMember = fleet.join(name)
         self.clock = clock
         self.observer = RecordingObserver()
-        self.leases = Leases(self.member, self.member.fleet, clock, self.observer)
+        assert self.member.fleet is not None
+        self.fleet = self.member.fleet
+        self.leases = Leases(self.member, self.fleet, clock, self.observer)
         self.begun = 0
         self.at_work = 0
         self.waited = 0
@@ -42,7 +44,7 @@ class Daemon:
         self.waited += 1
 
     async def hear(self) -> None:
-        async for news in self.member.fleet.listen():
+        async for news in self.fleet.listen():
             if news.kind is NewsKind.DAEMONS:
                 self.leases.look()
 
@@ -123,7 +125,7 @@ async def test_what_ends_by_itself_is_not_begun_again_here(house: House) -> None
 async def test_a_killed_holder_is_followed_as_soon_as_it_is_buried(house: House) -> None:
     async with house.living("one", "two", "three") as (one, two, three):
         house.fleet.kill(one.member)
-        await two.member.fleet.bury()
+        await two.fleet.bury()
         two.leases.look()  # a daemon does not hear its own news
         await house.until(lambda: two.at_work or three.at_work)
         await house.pass_s(10)
@@ -149,7 +151,7 @@ async def test_who_cannot_renew_ends_its_work_before_another_may_begin(house: Ho
 
 async def test_a_lease_that_another_has_had_is_lost_even_if_it_is_ours_again(house: House) -> None:
     async with house.living("one") as (one,):
-        holder = str(one.member.fleet.daemon)
+        holder = str(one.fleet.daemon)
         await one.member.release(NAME, holder)
         taken = await one.member.lease(NAME, "somebody", TTL_MS, house.clock.now_ms())
         assert taken is not None
@@ -161,14 +163,14 @@ async def test_a_lease_that_another_has_had_is_lost_even_if_it_is_ours_again(hou
 
 async def test_who_was_buried_while_it_hung_begins_anew_under_its_new_number(house: House) -> None:
     async with house.living("one", "two") as (one, two):
-        before = one.member.fleet.daemon
+        before = one.fleet.daemon
         house.fleet.hang(one.member)
-        await two.member.fleet.bury()
+        await two.fleet.bury()
         two.leases.look()
         await house.until(lambda: two.at_work)
         await house.pass_s(RENEW_S)
         await house.until(lambda: not one.at_work)
-        assert one.member.fleet.daemon != before
+        assert one.fleet.daemon != before
         two.over.set()
         await house.until(lambda: one.at_work)
 
