@@ -1,11 +1,14 @@
 """What holds for all tests."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from runner.clock import SystemClock
+from runner.testing.postgres_server import PostgresServer
 from tests.steady_loop import SteadyLoop
 
 settings.register_profile(  # two busy cores say nothing about an example
@@ -17,6 +20,38 @@ settings.load_profile("botrunner")
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], SteadyLoop]]:
     """Run all tests on a loop whose time limits count no stall of the machine."""
     return {"steady": SteadyLoop}
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A real server, started when the first test asks for it. Where there is none, that is an error."""
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
+    server.start()
+    yield server
+    server.stop("immediate")
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: PostgresServer) -> str:
+    """A database with our tables and nothing in them."""
+    name = postgres.fresh()
+
+    async def migrated() -> None:
+        from runner.store.postgres.outside import values_at  # noqa: PLC0415 - only who uses a server needs it
+
+        async with values_at(postgres.url(name), SystemClock(), begin=True):
+            return
+
+    asyncio.run(migrated())
+    return name
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer, postgres_template: str) -> Iterator[str]:
+    """The address of a database of the test's own, with our tables."""
+    name = postgres.fresh(postgres_template)
+    yield postgres.url(name)
+    postgres.run_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.hookimpl(trylast=True)

@@ -67,16 +67,10 @@ else:
 class Connection(_Plain):
     """One session. `fetch`, `fetchrow`, `fetchval`, `execute` and `transaction` are asyncpg's."""
 
-    __slots__ = ("asked",)
-
-    def __init__(self, *args: Any, **named: Any) -> None:  # noqa: ANN401 - asyncpg makes it
-        super().__init__(*args, **named)
-        self.asked = 0
-        """Round trips so far, without those that prepare a statement."""
+    __slots__ = ()
 
     async def _execute(self, query: str, args: Sequence[object], *rest: Any, **named: Any) -> Any:  # noqa: ANN401 - as asyncpg's
         """The one way of every query with values."""
-        self.asked += 1
         return await super()._execute(query, [keepable(value) for value in args], *rest, **named)  # type: ignore[misc]
 
 

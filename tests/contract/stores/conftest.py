@@ -13,12 +13,15 @@ Again = Callable[[], Store]
 """The same store, as a later process finds it; not opened."""
 
 
-@pytest.fixture(params=["memory:", "sqlite:store.db"])
+@pytest.fixture(params=["memory:", "sqlite:store.db", "postgresql:"])
 def again(request: pytest.FixtureRequest, tmp_path: Path) -> Again:
-    if request.param == "memory:":
-        only = open_store(request.param, tmp_path, SystemClock())
+    address = request.param
+    if address == "postgresql:":
+        address = request.getfixturevalue("postgres_url")
+    if address == "memory:":
+        only = open_store(address, tmp_path, SystemClock())
         return lambda: only
-    return lambda: open_store(request.param, tmp_path, SystemClock())
+    return lambda: open_store(address, tmp_path, SystemClock())
 
 
 @pytest.fixture

@@ -1,0 +1,98 @@
+"""The lanes that a writer holds, by advisory locks of its session.
+
+Rules: a lane is entered and left on the session that does all of its writes; after the session broke, each is locked
+again on the next one, and is ours still only where nobody else has had it in between: the lock was free, its oldest
+message is the one that we work on, and nobody held money for that turn meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from runner.clock import Clock
+from runner.store.postgres.connection import Connection
+from runner.store.postgres.jobs import Batch, HeldLane, Kind
+from runner.store.queries import Queries
+from runner.store.rules import turn_id
+
+GRACE_S = 3.0
+"""After the connection broke, so long no new lane is entered: those who held it come first."""
+FREE_S = 3.0
+"""How long a lane's lock is waited for, that our own last session may hold still."""
+_LOOK_S = 0.1
+
+
+class LaneLocks:
+    """The lanes of one writer."""
+
+    def __init__(
+        self, sql: Queries, clock: Clock, daemon: Callable[[], int | None], grace_s: float = GRACE_S
+    ) -> None:
+        self._sql = sql
+        self._clock = clock
+        self._daemon = daemon
+        self._grace_s = grace_s
+        self._held: dict[str, HeldLane] = {}
+        self._grace_until = 0.0
+
+    def forget(self, lane: HeldLane) -> bool:
+        """It is to be left; False where it is not held."""
+        return self._held.pop(lane.name, None) is not None
+
+    async def move(self, connection: Connection, batch: Batch) -> None:
+        """Unlock the lanes that are left, lock those that are entered, where they are free."""
+        left = batch.of(Kind.LEAVE)
+        if left:
+            await connection.fetch(self._sql["unlock_lanes"], [job.asked.name for job in left])
+        entered = batch.of(Kind.ENTER)
+        if entered and self._clock.monotonic() >= self._grace_until:
+            rows = await connection.fetch(self._sql["lock_lanes"], [job.asked.name for job in entered])
+            granted = {name for name, ours in rows if ours}
+            for job in entered:
+                if job.asked.name in granted:
+                    job.result = self._held[job.asked.name] = job.asked
+        for job in (*left, *entered):
+            job.done = True
+
+    async def retake(self, connection: Connection, batch: Batch) -> None:
+        """Lock on a new session what we held on the last one; what is not ours any more is lost for good."""
+        self._grace_until = self._clock.monotonic() + self._grace_s
+        for job in batch.of(Kind.LEAVE):
+            job.done = True  # its lock went with the session
+        if not self._held:
+            return
+        locked = await self._lock(connection)
+        kept = locked - await self._had_by_others(connection, locked)
+        for name in list(self._held):
+            if name not in kept:
+                self._held.pop(name).lost = True
+        if gone := sorted(locked - kept):
+            await connection.fetch(self._sql["unlock_lanes"], gone)
+
+    async def _lock(self, connection: Connection) -> set[str]:
+        """Those that could be locked."""
+        until = self._clock.monotonic() + FREE_S
+        wanted = set(self._held)
+        locked: set[str] = set()
+        while True:
+            rows = await connection.fetch(self._sql["lock_lanes"], sorted(wanted - locked))
+            locked |= {name for name, ours in rows if ours}
+            if locked == wanted or self._clock.monotonic() > until:
+                return locked
+            await self._clock.sleep(_LOOK_S)
+
+    async def _had_by_others(self, connection: Connection, names: set[str]) -> set[str]:
+        """Those whose message was done, or whose turn was gone on with, by another daemon."""
+        working = {name: self._held[name] for name in sorted(names) if self._held[name].working is not None}
+        if not working:
+            return set()
+        heads = {row[0]: row[1] for row in await connection.fetch(self._sql["heads"], list(working))}
+        rows = await connection.fetch(
+            self._sql["foreign_rows"],
+            list(working),
+            [turn_id(lane.working or 0) for lane in working.values()],
+            self._daemon(),
+            [lane.since for lane in working.values()],
+        )
+        done = {name for name, lane in working.items() if heads[name] != lane.working}
+        return done | {row[0] for row in rows}

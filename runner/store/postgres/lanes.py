@@ -1,0 +1,116 @@
+"""Lanes on PostgreSQL: held by an advisory lock of the writer's session that does all of their writes.
+
+Rules: all lanes of a bot are one writer's, so that its turns share transactions; in this process a lane is held once
+(an advisory lock would let us in again); whoever enters a lane that is held gets None and does not wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from zlib import crc32
+
+from runner.errors import IllegalStep
+from runner.ports.books import HoldRequest, HoldResult, Settled, Settlement
+from runner.ports.mail import Filed, FinishedTurn, NewOutbound, OutboxState, StoredStep, Work
+from runner.ports.stores import LaneSession
+from runner.store.postgres.changes import changed
+from runner.store.postgres.connection import Connection
+from runner.store.postgres.jobs import AskedNext, AskedStep, HeldLane, Kind
+from runner.store.postgres.writer import Writer
+from runner.store.queries import Queries
+
+
+class PostgresLanes:
+    """The lanes that are held in this process."""
+
+    def __init__(self, writers: Sequence[Writer], sql: Queries) -> None:
+        self._writers = writers
+        self._sql = sql
+        self._held: set[str] = set()
+
+    def writer_of(self, lane: str) -> Writer:
+        """Who does all writes of a lane, or of a bot: what is before the first bar in a lane's name."""
+        return self._writers[crc32(lane.partition("|")[0].encode("utf-8", "replace")) % len(self._writers)]
+
+    @asynccontextmanager
+    async def hold(self, lane: str) -> AsyncIterator[LaneSession | None]:
+        """Hold a lane; None where it is held, here or by another daemon."""
+        if lane in self._held:
+            yield None
+            return
+        self._held.add(lane)
+        try:
+            writer = self.writer_of(lane)
+            held = await writer.enter(lane)
+            if held is None:
+                yield None
+                return
+            try:
+                yield _Session(writer, held, self._sql)
+            finally:
+                await writer.leave(held)
+        finally:
+            self._held.discard(lane)
+
+
+class _Session:
+    """A lane, held."""
+
+    __slots__ = ("_lane", "_sql", "_writer")
+
+    def __init__(self, writer: Writer, lane: HeldLane, sql: Queries) -> None:
+        self._writer = writer
+        self._lane = lane
+        self._sql = sql
+
+    async def next(self, now_ms: int) -> Work | None:
+        found: Work | None = await self._writer.ask(Kind.NEXT, AskedNext(self._lane, now_ms), lane=self._lane)
+        return found
+
+    async def save_step(
+        self,
+        turn: str,
+        step: StoredStep,
+        outbox: Sequence[NewOutbound] = (),
+        first_state: OutboxState = OutboxState.PENDING,
+    ) -> tuple[Filed, ...]:
+        asked = AskedStep(turn, step, tuple(outbox), first_state)
+        filed: tuple[Filed, ...] = await self._writer.ask(
+            Kind.SAVE_STEP, asked, (("step", turn, step.number),), self._lane
+        )
+        return filed
+
+    async def steps(self, turn: str) -> tuple[tuple[StoredStep, ...], int]:
+        found: tuple[tuple[StoredStep, ...], int] = await self._writer.ask(Kind.STEPS, turn, lane=self._lane)
+        return found
+
+    async def finish(self, turn: FinishedTurn) -> tuple[Filed, ...]:
+        keys = (("message", turn.inbox_id), ("conversation", turn.conversation.id))
+        filed: tuple[Filed, ...] = await self._writer.ask(Kind.FINISH, turn, keys, self._lane)
+        return filed
+
+    async def postpone(self, inbox_id: int, until_ms: int) -> None:
+        async def unit(connection: Connection) -> None:
+            if not changed(await connection.execute(self._sql["postpone"], inbox_id, until_ms)):
+                raise IllegalStep(f"message {inbox_id} does not wait: it is done or was never there")
+
+        await self._writer.ask(Kind.PLAIN, unit, (("message", inbox_id),), self._lane)
+
+    async def hold(self, request: HoldRequest) -> HoldResult:
+        return await hold_by(self._writer, request, self._lane)
+
+    async def settle(self, settlement: Settlement) -> Settled:
+        return await settle_by(self._writer, settlement, self._lane)
+
+
+async def hold_by(writer: Writer, request: HoldRequest, lane: HeldLane | None = None) -> HoldResult:
+    """As `MoneyStore.hold`."""
+    result: HoldResult = await writer.ask(Kind.HOLD, request, (("attempt", request.attempt.id),), lane)
+    return result
+
+
+async def settle_by(writer: Writer, settlement: Settlement, lane: HeldLane | None = None) -> Settled:
+    """As `MoneyStore.settle`."""
+    result: Settled = await writer.ask(Kind.SETTLE, settlement, (("attempt", settlement.attempt_id),), lane)
+    return result
