@@ -1,5 +1,6 @@
 """Which store an address means. The only place that knows them all; each is imported when it is chosen.
 
+postgresql://user@host/database              many daemons around one database
 sqlite:///var/lib/botrunner/botrunner.db     that file
 sqlite:botrunner.db, sqlite://botrunner.db   a file in the state folder; so is a plain path
 memory:                                      nothing is kept; for trials and tests
@@ -15,7 +16,7 @@ from runner.clock import Clock, SystemClock
 from runner.errors import StoreRefused
 from runner.ports.reading import StoreReader
 from runner.ports.stores import Store
-from runner.store.postgres.address import is_postgres
+from runner.store.postgres.address import address_of, is_postgres
 
 if TYPE_CHECKING:
     from runner.store.postgres.outside import Looked, Shared
@@ -32,6 +33,10 @@ def open_store(url: str, state_dir: Path, clock: Clock) -> Store:
         from runner.store.memory import MemoryStore  # noqa: PLC0415 - only what is chosen is loaded
 
         return MemoryStore()
+    if is_postgres(url):
+        from runner.store.postgres.store import PostgresStore  # noqa: PLC0415 - only what is chosen is loaded
+
+        return PostgresStore(address_of(url), clock)
     from runner.store.sqlite.store import SqliteStore  # noqa: PLC0415 - only what is chosen is loaded
 
     return SqliteStore(sqlite_path(url, state_dir), clock)
