@@ -46,8 +46,8 @@ async def test_a_later_answer_takes_the_place_of_an_earlier_one(store: Store) ->
 
 
 async def test_a_bot_keeps_its_latest(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("runner.store.memory.answers", "runner.store.sqlite.answers"):
-        monkeypatch.setattr(f"{module}.MOST_ANSWERS", 3)
+    for kind in ("memory", "sqlite", "postgres"):
+        monkeypatch.setattr(f"runner.store.{kind}.answers.MOST_ANSWERS", 3)
     await store.keep_answer(kept("of another", bot="bot-2", made_ms=NOON - 9))
     for number in (4, 1, 3, 2, 5):
         await store.keep_answer(kept(f"k{number}", made_ms=NOON + number))
