@@ -105,7 +105,8 @@ class HotMoney:
         if any(scope.funded for job in holds for scope in job.asked.scopes):
             paid_in = await funds(connection, self._sql)
         names = {name for job in settles for name in rows[job.asked.attempt_id].scopes}
-        names |= {scope.name for job in holds for scope in job.asked.scopes}
+        for hold in holds:
+            names.update(scope.name for scope in in_force(hold.asked.scopes, paid_in))
         ledger = Ledger(await lock_counters(connection, self._sql, names))
         for settle in settles:
             _end(settle, rows[settle.asked.attempt_id], ledger)

@@ -56,11 +56,18 @@ class PostgresStore(PostgresOffice):
 
     Args:
         name: of this daemon, for people; None: the machine's and the process's.
+        writers: sessions that write.
         grace_s: after the connection broke, so long nobody is taken for dead and no new lane is entered, seconds.
     """
 
     def __init__(
-        self, address: Address, clock: Clock, *, name: str | None = None, grace_s: float = GRACE_S
+        self,
+        address: Address,
+        clock: Clock,
+        *,
+        name: str | None = None,
+        writers: int = WRITERS,
+        grace_s: float = GRACE_S,
     ) -> None:
         sql = load_queries(_SQL)
         self._address = address
@@ -79,7 +86,7 @@ class PostgresStore(PostgresOffice):
         self._crew = Crew()
         self._beating: Task[None] | None = None
         self._writing: list[Task[None]] = []
-        self._writers = [self._writer(grace_s) for _ in range(WRITERS)]
+        self._writers = [self._writer(grace_s) for _ in range(writers)]
         self._lanes = PostgresLanes(self._writers, sql)
 
     def _writer(self, grace_s: float) -> Writer:

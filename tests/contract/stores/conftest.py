@@ -8,6 +8,8 @@ import pytest
 from runner.clock import SystemClock
 from runner.ports.stores import Store
 from runner.store.catalogue import open_store
+from runner.store.postgres.address import address_of
+from runner.store.postgres.store import PostgresStore
 
 Again = Callable[[], Store]
 """The same store, as a later process finds it; not opened."""
@@ -15,13 +17,13 @@ Again = Callable[[], Store]
 
 @pytest.fixture(params=["memory:", "sqlite:store.db", "postgresql:"])
 def again(request: pytest.FixtureRequest, tmp_path: Path) -> Again:
-    address = request.param
-    if address == "postgresql:":
-        address = request.getfixturevalue("postgres_url")
-    if address == "memory:":
-        only = open_store(address, tmp_path, SystemClock())
+    if request.param == "postgresql:":
+        address = address_of(request.getfixturevalue("postgres_url"))
+        return lambda: PostgresStore(address, SystemClock(), writers=2)
+    if request.param == "memory:":
+        only = open_store(request.param, tmp_path, SystemClock())
         return lambda: only
-    return lambda: open_store(address, tmp_path, SystemClock())
+    return lambda: open_store(request.param, tmp_path, SystemClock())
 
 
 @pytest.fixture

@@ -82,7 +82,8 @@ async def spent(store: Store, name: str, cost: int = 700, **others: Any) -> None
 
 
 def finished(work: Work, *messages: str, parts: int = 0, **others: Any) -> FinishedTurn:
-    """The end of a turn that goes on with the lane's conversation, or starts `c<inbox id>`."""
+    """The end of a turn that goes on with the lane's conversation, or starts `c<inbox id>`; each has its own place."""
+    place = f"place {work.inbox_id}"
     then = work.conversation or ConversationState(f"c{work.inbox_id}", NOON, NOON)
     plain = FinishedTurn(
         inbox_id=work.inbox_id,
@@ -95,7 +96,7 @@ def finished(work: Work, *messages: str, parts: int = 0, **others: Any) -> Finis
         stop_reason="answered",
         at_ms=NOON,
         messages=messages,
-        outbox=tuple(NewOutbound(work.bot, work.channel, "place", f"part {n}") for n in range(parts)),
+        outbox=tuple(NewOutbound(work.bot, work.channel, place, f"part {n}") for n in range(parts)),
     )
     return replace(plain, **others)
 

@@ -1,9 +1,12 @@
 """Replies out: the table of legal steps, and what a restart does."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 
 from runner.errors import IllegalStep
-from runner.ports.mail import LEGAL_OUTBOX_STEPS, OutboxState
+from runner.ports.mail import LEGAL_OUTBOX_STEPS, NewOutbound, OutboxState
 from runner.ports.stores import Recovery, Store
 from runner.store.rules import MOST_CRASHES
 from tests.contract.stores.conftest import Again
@@ -19,6 +22,18 @@ async def part_in(store: Store, state: OutboxState) -> int:
     if state in (REJECTED, LOST):
         await store.end_sending(part, state)
     return part
+
+
+@asynccontextmanager
+async def restarted(store: Store, again: Again) -> AsyncIterator[Store]:
+    """The store as the next process finds it."""
+    await store.close()
+    later = again()
+    await later.open()
+    try:
+        yield later
+    finally:
+        await later.close()
 
 
 async def state_of(store: Store, part: int) -> OutboxState:
@@ -50,7 +65,8 @@ async def test_only_steps_of_the_table_are_taken(store: Store, now: OutboxState,
 
 
 async def test_sending_begins_for_all_or_none(store: Store) -> None:
-    parts = await answer(store, inbound(), parts=3, first_state=PENDING)
+    outbox = [NewOutbound("bot-1", "telegram", place, "hello") for place in ("here", "there", "there")]
+    parts = await answer(store, inbound(), outbox=tuple(outbox), first_state=PENDING)
     await store.begin_sending(parts[:1])
     with pytest.raises(IllegalStep):
         await store.begin_sending([parts[1], parts[0]])
@@ -106,27 +122,23 @@ async def test_an_operator_sends_what_was_lost_again(store: Store) -> None:
 async def test_restarts_send_again_and_then_ask(store: Store, again: Again) -> None:
     [part] = await answer(store, inbound("e1"), parts=1)
     done = await part_in(store, SENT)
-    assert await store.recover() == Recovery(sends_again=1)
-    [found] = await store.outgoing(PENDING, 9)
-    assert (found.id, found.crashes) == (part, 1)
-    assert (await store.figures()).possibly_doubled == 1
-    assert await store.recover() == Recovery()
-
+    async with restarted(store, again) as later:
+        assert await later.recover() == Recovery(sends_again=1)
+        [found] = await later.outgoing(PENDING, 9)
+        assert (found.id, found.crashes) == (part, 1)
+        assert (await later.figures()).possibly_doubled == 1
+        assert await later.recover() == Recovery()
+        await later.begin_sending([part])
     for _ in range(MOST_CRASHES - 2):
-        await store.begin_sending([part])
-        assert await store.recover() == Recovery(sends_again=1)
-    await store.begin_sending([part])
-    await store.close()
-    later = again()
-    await later.open()
-    try:
+        async with restarted(store, again) as later:
+            assert await later.recover() == Recovery(sends_again=1)
+            await later.begin_sending([part])
+    async with restarted(store, again) as later:
         assert await later.recover() == Recovery(sends_unknown=1)
         [found] = await later.outgoing(LOST, 9)
         assert (found.id, found.crashes) == (part, MOST_CRASHES)
         assert found.why
         assert [one.id for one in await later.outgoing(SENT, 9)] == [done]
-    finally:
-        await later.close()
 
 
 async def test_figures_count_what_is_not_sent(store: Store) -> None:

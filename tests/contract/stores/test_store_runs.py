@@ -265,12 +265,13 @@ async def test_a_step_and_what_it_sends_are_one(store: Store) -> None:
         NewOutbound("bot-1", "telegram", "place", "one"),
         NewOutbound("bot-1", "telegram", "place", "two"),
     )
+    elsewhere = (NewOutbound("bot-1", "telegram", "another", "three"),)
     async with store.lane("lane-1") as session:
         assert session is not None
         ids = await session.save_step("t1", StoredStep(0, "sent"), parts)
         with pytest.raises(IllegalStep):
             await session.save_step("t1", StoredStep(0, "again"), parts)
-        [now] = await session.save_step("t1.d1", StoredStep(0, "of a part"), parts[:1], OutboxState.SENDING)
+        [now] = await session.save_step("t1.d1", StoredStep(0, "of a part"), elsewhere, OutboxState.SENDING)
         assert await session.save_step("t1", StoredStep(1, "silent")) == ()
         work = await session.next(NOON)
         assert work is not None
@@ -279,7 +280,7 @@ async def test_a_step_and_what_it_sends_are_one(store: Store) -> None:
     assert [(part.id, part.payload, part.state, part.tries) for part in found] == [
         (ids[0].id, "one", OutboxState.PENDING, 0),
         (ids[1].id, "two", OutboxState.PENDING, 0),
-        (now.id, "one", OutboxState.SENDING, 1),
+        (now.id, "three", OutboxState.SENDING, 1),
         (last.id, "part 0", OutboxState.SENDING, 1),
     ]
 
