@@ -18,6 +18,7 @@ from runner.store.postgres.address import address_of
 from runner.store.postgres.connection import QUIET, Connection, connect, hang_up
 from runner.store.postgres.desk import Desk
 from runner.store.postgres.migration import load_migrations, migrate
+from runner.store.postgres.pooling import is_direct, is_pooled
 from runner.store.postgres.values import PostgresValues
 from runner.store.queries import Queries, load_queries
 
@@ -104,7 +105,7 @@ async def look_at(url: str, clock: Clock) -> Looked:
     try:
         two = await connect(address, NAME, sql, QUIET)
         try:
-            pooled = await _is_pooled(one, two, sql)
+            pooled = not await is_direct(one, sql) and await is_pooled(one, two, sql)
         finally:
             await hang_up(two)
         return await _looked(one, sql, clock, pooled=pooled)
@@ -127,11 +128,3 @@ async def _looked(connection: Connection, sql: Queries, clock: Clock, *, pooled:
     daemons = await connection.fetchval(sql["outside_daemons"]) if begun_already else 0
     version = connection.get_server_version()
     return Looked(f"{version.major}.{version.minor}", schema, daemons, min(latencies), pooled)
-
-
-async def _is_pooled(one: Connection, two: Connection, sql: Queries) -> bool:
-    """Whether two connections of ours get at one of the server's: the second while the first says nothing."""
-    first = await one.fetchval(sql["outside_session"])
-    async with two.transaction():
-        second = await two.fetchval(sql["outside_session"])
-        return bool(first == second or first != await one.fetchval(sql["outside_session"]))

@@ -14,6 +14,3 @@ SELECT count(*) FROM daemons WHERE ended_ms IS NULL;
 
 -- name: outside_ping
 SELECT 1;
-
--- name: outside_session
-SELECT pg_backend_pid();
