@@ -9,7 +9,6 @@ from runner.ports.stores import Store
 from runner.store.postgres.address import address_of
 from runner.store.postgres.migration import Migration
 from runner.store.postgres.store import PostgresStore
-from runner.testing.postgres_server import PostgresServer
 from tests.contract.fleets.relay import Relay
 from tests.contract.fleets.worlds import PATIENCE_S
 
@@ -18,18 +17,17 @@ GRACE_S = 0.05
 
 
 class PostgresWorld:
-    """One database."""
+    """One database, at `url` on `port` of this machine."""
 
-    def __init__(self, server: PostgresServer) -> None:
-        self._server = server
-        self._database = server.fresh()
+    def __init__(self, url: str, port: int) -> None:
+        self._url = url
+        self._port = port
         self._relays: dict[Store, Relay] = {}
 
     async def join(self, name: str) -> Store:
-        relay = Relay(self._server.port)
+        relay = Relay(self._port)
         await relay.open()
-        url = self._server.url(self._database).replace(f":{self._server.port}/", f":{relay.port}/")
-        store = daemon_at(url, name)
+        store = daemon_at(self._url.replace(f":{self._port}/", f":{relay.port}/"), name)
         self._relays[store] = relay
         await store.open()
         return store

@@ -27,19 +27,22 @@ class Relay:
     def mend(self) -> None:
         self._is_cut = False
 
+    def _is_whole(self) -> bool:
+        return not self._is_cut
+
     async def close(self) -> None:
         self.cut()
         if self._server is not None:
             self._server.close()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._is_cut:
+        if not self._is_whole():
             writer.transport.abort()
             return
         there_reader, there = await asyncio.open_connection("127.0.0.1", self._target)
         wires = {writer, there}
         self._wires |= wires
-        if self._is_cut:
+        if not self._is_whole():  # cut meanwhile
             self.cut()
         try:
             async with asyncio.TaskGroup() as tasks:

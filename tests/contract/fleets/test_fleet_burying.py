@@ -10,7 +10,7 @@ from runner.money.ledger import verify
 from runner.money.reservation import ReservationState
 from runner.ports.batches import BatchState, attempt_id
 from runner.ports.fleet import Burial, News, NewsKind
-from runner.ports.mail import OutboxState
+from runner.ports.mail import NewOutbound, OutboxState
 from runner.ports.stores import Lease, Recovery, Store
 from runner.store.rules import MOST_CRASHES, WHY_AGAIN, WHY_LEFT, WHY_UNKNOWN
 from tests.contract.fleets.test_fleet_news import heard
@@ -252,15 +252,16 @@ async def test_a_killed_one_can_do_no_more(world: World) -> None:
 # ── order of what goes out ───────────────────────────────────────────────────────────────────────────────
 async def test_an_answer_waits_behind_an_earlier_one_of_its_place(world: World) -> None:
     one, two = [await world.join(name) for name in ("one", "two")]
-    [first] = await answer(one, inbound("e1"), parts=1)
-    [second] = await answer(two, inbound("e2", lane="lane-2"), parts=1)
+    part = (NewOutbound("bot-1", "telegram", "one chat", "hello"),)
+    [first] = await answer(one, inbound("e1"), outbox=part)
+    [second] = await answer(two, inbound("e2", lane="lane-2"), outbox=part)
     states = {part.id: part.state for event in (1, 2) for part in await one.answers(event)}
     assert states == {first: OutboxState.SENDING, second: OutboxState.PENDING}
     with pytest.raises(IllegalStep):
         await two.begin_sending([second])
     await one.end_sending(first, OutboxState.SENT)
     await two.begin_sending([second])
-    [third] = await answer(one, inbound("e3", lane="lane-3"), parts=1)
+    [third] = await answer(one, inbound("e3", lane="lane-3"), outbox=part)
     assert [part.state for part in await one.answers(3)] == [OutboxState.PENDING]
     await two.end_sending(second, OutboxState.SENT)
     await one.begin_sending([third])
