@@ -51,6 +51,19 @@ def inbox_of(turn: str) -> int:
     return int(turn.removeprefix("t").partition(".")[0])
 
 
+def shares(limit: int, bots: int) -> list[int]:
+    """How many lanes of each bot to look at, try after try, for `limit` in all.
+
+    First a fair share; where that is not enough although a bot has more, ever more; at last all.
+    """
+    each = max(1, limit) if bots <= 1 else limit // bots + 1
+    found = [each]
+    while each < limit:
+        each = min(4 * each, limit)
+        found.append(each)
+    return found
+
+
 # ── money ────────────────────────────────────────────────────────────────────────────────────────────────
 def scope_names(scopes: Sequence[ScopeLimit]) -> tuple[str, ...]:
     """The names of a request's scopes.

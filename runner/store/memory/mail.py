@@ -78,14 +78,15 @@ class Inbox:
     ) -> list[str]:
         """As `Store.waiting_lanes`."""
         heads = sorted((lane[0] for lane in self._lanes.values()), key=lambda letter: letter.id)
-        due = [
-            head.message.lane
-            for head in heads
-            if is_due(head.due_ms, now_ms, LONGEST_POSTPONED_MS)
-            and head.message.bot in bots
-            and head.message.lane not in exclude
-        ]
-        return due[:limit]
+        rounds: Tally[str] = Tally()
+        due: list[tuple[int, str]] = []
+        for head in heads:
+            bot, lane = head.message.bot, head.message.lane
+            if is_due(head.due_ms, now_ms, LONGEST_POSTPONED_MS) and bot in bots and lane not in exclude:
+                due.append((rounds[bot], lane))
+                rounds[bot] += 1
+        due.sort(key=lambda one: one[0])
+        return [lane for _, lane in due[:limit]]
 
     def head(self, lane: str, now_ms: int) -> Letter | None:
         """The lane's oldest open message, where it is due."""

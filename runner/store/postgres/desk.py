@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+import asyncpg
+
 from runner.clock import Clock
 from runner.errors import StoreError
 from runner.store.postgres.connection import Connection, hang_up
@@ -73,14 +75,23 @@ class Desk:
             await self._clock.sleep(_AGAIN_S * 2**number)
         raise AssertionError("the last try has returned or raised")
 
+    async def fetch(self, query: str, *args: object) -> list[asyncpg.Record]:
+        """Rows of one statement that only reads, which needs no transaction. Raises StoreError."""
+        return await self._reading(lambda connection: connection.fetch(query, *args))
+
     async def read(self, unit: Unit[T]) -> T:
         """Run a unit that only reads, all of it as of one moment. Raises StoreError."""
+
+        async def snapshot(connection: Connection) -> T:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                return await unit(connection)
+
+        return await self._reading(snapshot)
+
+    async def _reading(self, unit: Unit[T]) -> T:
         for number in range(TRIES):
             try:
-                async with (
-                    self._connection() as connection,
-                    connection.transaction(isolation="repeatable_read", readonly=True),
-                ):
+                async with self._connection() as connection:
                     return await unit(connection)
             except StoreError:
                 raise  # there is no connection to be had

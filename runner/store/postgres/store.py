@@ -45,7 +45,7 @@ from runner.store.postgres.run_rows import RunRows
 from runner.store.postgres.work import Work
 from runner.store.postgres.writer import Writer
 from runner.store.queries import load_queries
-from runner.store.rules import LONGEST_POSTPONED_MS
+from runner.store.rules import LONGEST_POSTPONED_MS, shares
 
 WRITERS = 4
 _SQL = Path(__file__).parent / "sql"
@@ -175,7 +175,10 @@ class PostgresStore(PostgresOffice):
     ) -> list[str]:
         """As the port says."""
         asked = (list(bots), list(exclude), limit, now_ms, now_ms + LONGEST_POSTPONED_MS)
-        rows = await self._desk.read(lambda c: c.fetch(self._sql["waiting_lanes"], *asked))
+        for each in shares(limit, len(bots)):
+            rows = await self._desk.fetch(self._sql["waiting_lanes"], *asked, each)
+            if len(rows) == limit or all(row[1] < each for row in rows):
+                break
         return [row[0] for row in rows]
 
     def lane(self, lane: str) -> AbstractAsyncContextManager[LaneSession | None]:

@@ -18,7 +18,7 @@ from runner.ports.mail import (
     StoredStep,
     Work,
 )
-from runner.store.rules import LONGEST_POSTPONED_MS, turn_id
+from runner.store.rules import LONGEST_POSTPONED_MS, shares, turn_id
 from runner.store.sqlite.queries import Queries
 
 
@@ -72,7 +72,11 @@ class InboxRows:
             "now_ms": now_ms,
             "too_late_ms": now_ms + LONGEST_POSTPONED_MS,
         }
-        return [row[0] for row in connection.execute(self._sql["waiting_lanes"], asked)]
+        for each in shares(limit, len(bots)):
+            rows = connection.execute(self._sql["waiting_lanes"], {**asked, "each": each}).fetchall()
+            if len(rows) == limit or all(number < each for _, number in rows):
+                break
+        return [lane for lane, _ in rows]
 
     def next(self, connection: sqlite3.Connection, lane: str, now_ms: int) -> Work | None:
         """As `LaneSession.next`."""

@@ -128,6 +128,19 @@ async def test_waiting_lanes_come_oldest_first(store: Store) -> None:
     assert await store.waiting_lanes(["bot-1"], {"a", "b", "c"}, 2, NOON) == []
 
 
+async def test_bots_have_their_turn(store: Store) -> None:
+    for number in range(5):
+        await store.accept(inbound(f"e{number}", lane=f"busy {number}", bot="busy"))
+    for bot in ("late", "later"):
+        for number in range(2):
+            await store.accept(inbound(f"e{number}", lane=f"{bot} {number}", bot=bot))
+    asked = ["later", "busy", "late"]
+    wanted = ["busy 0", "late 0", "later 0", "busy 1", "late 1", "later 1", "busy 2", "busy 3", "busy 4"]
+    assert await store.waiting_lanes(asked, NOBODY, 10, NOON) == wanted
+    assert await store.waiting_lanes(asked, NOBODY, 4, NOON) == wanted[:4]
+    assert await store.waiting_lanes(asked, {"busy 0"}, 2, NOON) == ["busy 1", "late 0"]
+
+
 async def test_waiting_lanes_are_those_of_the_bots_asked_for(store: Store) -> None:
     await store.accept(inbound("e1", lane="a", bot="bot-1"))
     await store.accept(inbound("e2", lane="b", bot="bot-2"))

@@ -99,7 +99,7 @@ def test_no_hot_query_reads_a_whole_table(connection: sqlite3.Connection, name: 
     ("name", "index"),
     [
         ("head", "inbox_open"),
-        ("waiting_lanes", "inbox_open_by_age"),
+        ("waiting_lanes", "inbox_open_of_bot"),
         ("waiting_by_bot", "inbox_open"),
         ("recent", "inbox_by_channel"),
         ("unsent", "outbox_unsent"),

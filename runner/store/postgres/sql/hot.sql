@@ -85,15 +85,15 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
 JOIN inbox AS i USING (bot, channel, account, event_id);
 
 -- name: waiting_lanes
--- A lane is due when its oldest open message is; the bots by turns.
+-- A lane is due when its oldest open message is. Of each bot no more than $6, then the bots by turns.
 WITH held AS MATERIALIZED (
     SELECT (l.classid::bigint << 32) | l.objid::bigint AS key
     FROM pg_locks AS l
     WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
       AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
 )
-SELECT found.lane
-FROM unnest($1::text[]) AS asked (bot)
+SELECT found.lane, found.round
+FROM (SELECT DISTINCT bot FROM unnest($1::text[]) AS given (bot)) AS asked
 CROSS JOIN LATERAL (
     SELECT head.lane, head.id, row_number() OVER (ORDER BY head.id) AS round
     FROM inbox AS head
@@ -105,7 +105,7 @@ CROSS JOIN LATERAL (
       )
       AND head.lane_key NOT IN (SELECT held.key FROM held)
     ORDER BY head.id
-    LIMIT $3
+    LIMIT $6
 ) AS found
 ORDER BY found.round, found.id
 LIMIT $3;

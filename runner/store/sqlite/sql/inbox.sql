@@ -24,17 +24,25 @@ WHERE id IN (
 ORDER BY id;
 
 -- name: waiting_lanes
--- A lane is due when its oldest open message is. The age index is walked until enough lanes are found.
-SELECT lane FROM inbox AS head INDEXED BY inbox_open_by_age
-WHERE finished_ms IS NULL
-  AND (due_ms <= :now_ms OR due_ms > :too_late_ms)
-  AND bot IN (SELECT value FROM json_each(:bots))
-  AND lane NOT IN (SELECT value FROM json_each(:exclude))
-  AND NOT EXISTS (
-      SELECT 1 FROM inbox AS older
-      WHERE older.lane = head.lane AND older.finished_ms IS NULL AND older.id < head.id
-  )
-ORDER BY id
+-- A lane is due when its oldest open message is. Of each bot no more than :each, then the bots by turns.
+SELECT lane, round FROM (
+    SELECT head.id, head.lane, row_number() OVER (PARTITION BY head.bot ORDER BY head.id) AS round
+    FROM (SELECT DISTINCT value AS bot FROM json_each(:bots)) AS asked
+    CROSS JOIN inbox AS head
+    WHERE head.id IN (
+        SELECT waiting.id FROM inbox AS waiting INDEXED BY inbox_open_of_bot
+        WHERE waiting.bot = asked.bot AND waiting.finished_ms IS NULL
+          AND (waiting.due_ms <= :now_ms OR waiting.due_ms > :too_late_ms)
+          AND waiting.lane NOT IN (SELECT value FROM json_each(:exclude))
+          AND NOT EXISTS (
+              SELECT 1 FROM inbox AS older
+              WHERE older.lane = waiting.lane AND older.finished_ms IS NULL AND older.id < waiting.id
+          )
+        ORDER BY waiting.id
+        LIMIT :each
+    )
+)
+ORDER BY round, id
 LIMIT :limit;
 
 -- name: head
