@@ -32,6 +32,7 @@ from runner.supervisor.facts import ConnectionFacts, DaemonFacts
 from runner.supervisor.fleet_watch import FleetWatch, Hear, Routes
 from runner.supervisor.leases import Leases
 from runner.telemetry.alerts import Alerts
+from runner.telemetry.standing import NOTHING_HELD, Held
 
 BATCHES, SCHEDULES, ALERTS, UPKEEP = "work batches", "work schedules", "work alerts", "work upkeep"
 DUTIES = (BATCHES, SCHEDULES, ALERTS, UPKEEP)
@@ -57,6 +58,24 @@ async def held(part: FleetPart | None, name: str, work: Work) -> None:
         await work()
     else:
         await part.leases.run_under(name, work)
+
+
+def held_by(daemon: Daemon) -> Held:
+    """What this daemon holds now of what only one of its fleet may have."""
+    part = daemon.fleet
+    if part is None:
+        return NOTHING_HELD
+    holds = part.leases.holds
+    leases = {name: holds(name) for name in DUTIES}
+    elsewhere = []
+    for bot in daemon.roster.bot_ids():
+        for one in daemon.roster.connections(bot):
+            adapter = daemon.roster.adapter(bot, one.channel)
+            if adapter is not None and adapter.capabilities.exclusive:
+                name = lease_name(bot, one.channel)
+                leases[name] = holds(name)
+                elsewhere += [] if leases[name] else [(bot, one.channel)]
+    return Held(leases, frozenset(elsewhere))
 
 
 async def alerting(part: FleetPart | None, alerts: Alerts) -> None:
@@ -136,6 +155,7 @@ class _Facts:
             lag_ms=0 if part.lag is None else round(part.lag.worst_ms),
             url=part.url,
             config=self._config(),
+            stopping=part.stopping,
         )
 
     def _connections(self, bot: str) -> list[ConnectionFacts]:

@@ -84,6 +84,7 @@ class FleetPart:
 
     Attributes:
         url, lag: where it serves HTTP and how late its loop is, once it does.
+        stopping: whether it has begun to stop.
     """
 
     watch: FleetWatch
@@ -91,6 +92,7 @@ class FleetPart:
     collecting: Collecting
     url: str = ""
     lag: LoopLag | None = None
+    stopping: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -297,6 +297,10 @@ async def stop(daemon: Daemon) -> None:
 
 async def _hand_over(daemon: Daemon, timeout_s: float) -> None:
     """End the scheduled work; on a fleet another daemon goes on with it at once."""
+    part = daemon.fleet
+    if part is not None:
+        part.stopping = True
+        await part.watch.report()
     await daemon.desk.stop(timeout_s)
-    if daemon.fleet is not None:
-        await daemon.fleet.leases.stop()
+    if part is not None:
+        await part.leases.stop()

@@ -226,12 +226,16 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class DaemonGone:
-    """Another daemon of the fleet is gone, and what it left was ended: its holds are unknown, its sends go again."""
+    """Another daemon of the fleet is gone, and what it left was ended: its holds are unknown, its sends go again.
+
+    `stopped`: it had said that it stops.
+    """
 
     daemon: int
     name: str
     holds_unknown: int = 0
     sends_again: int = 0
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

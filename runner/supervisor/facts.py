@@ -45,6 +45,7 @@ class DaemonFacts:
         lag_ms: how late its event loop is.
         url: where it serves HTTP; empty: nowhere.
         config: a digest of its bots.yaml: the same on daemons that have the same bots.
+        stopping: whether it takes nothing more in and ends what it has begun.
     """
 
     connections: tuple[ConnectionFacts, ...] = ()
@@ -55,6 +56,7 @@ class DaemonFacts:
     lag_ms: int = 0
     url: str = ""
     config: str = ""
+    stopping: bool = False
 
     def to_json(self) -> str:
         """As `runner.ports.fleet.DaemonLine.facts` has it."""
@@ -95,6 +97,7 @@ _LISTS = frozenset({"connections", "duties"})
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "str": str,
     "int": int,
+    "bool": bool,
     "bool | None": (bool, type(None)),
 }
 

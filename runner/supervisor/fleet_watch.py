@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from runner.clock import Clock
 from runner.errors import StoreError
 from runner.ports.fleet import Burial, Fleet, News, NewsKind
 from runner.ports.observer import BoundBroken, DaemonGone, DaemonRenamed, Event, Fault, Observer
-from runner.supervisor.facts import DaemonFacts
+from runner.supervisor.facts import DaemonFacts, from_json
 
 BURY_S = 0.4
 REPORT_S = 1.0
@@ -48,6 +49,8 @@ class FleetWatch:
         self._clock = clock
         self._observer = observer
         self._routes = Routes()
+        self._facts: Callable[[], DaemonFacts] = DaemonFacts
+        self._said: tuple[int, str] | None = None
         self._models = asyncio.Event()
         self._models_here = asyncio.Event()
 
@@ -62,12 +65,12 @@ class FleetWatch:
 
     async def run(self, routes: Routes, facts: Callable[[], DaemonFacts]) -> None:
         """Until cancelled, or until the store is closed."""
-        self._routes = routes
+        self._routes, self._facts = routes, facts
         async with asyncio.TaskGroup() as group:
             for name, work in (
                 ("heard", self._listen()),
                 ("dead daemons buried", self._bury_all()),
-                ("facts reported", self._report_all(facts)),
+                ("facts reported", self._report_all()),
                 ("models told", self._tell_models()),
                 ("models learned", self._learn_models()),
             ):
@@ -114,24 +117,26 @@ class FleetWatch:
     async def _buried(self, burial: Burial) -> None:
         """All look again, then it is told; the figures of several that died at once stand with the first."""
         self._pass_on(NewsKind.DAEMONS, "")
-        names = {line.id: line.name for line in await self._fleet.daemons()}
+        lines = {line.id: line for line in await self._fleet.daemons()}
         first = burial.daemons[0]
         for daemon in burial.daemons:
             holds, sends = (burial.holds_unknown, burial.sends_again) if daemon == first else (0, 0)
-            self._observer.note(DaemonGone(daemon, names.get(daemon, ""), holds, sends))
+            line = lines.get(daemon)
+            name, facts = ("", "{}") if line is None else (line.name, line.facts)
+            self._observer.note(DaemonGone(daemon, name, holds, sends, from_json(facts).stopping))
 
     # ── mouth ────────────────────────────────────────────────────────────────────────────────────────────
-    async def _report_all(self, facts: Callable[[], DaemonFacts]) -> None:
-        said: tuple[int, str] | None = None
+    async def report(self) -> None:
+        """Say how we are, if it has changed; a store that fails is told by whoever looks for the dead."""
+        saying = (self._fleet.daemon, self._facts().to_json())
+        if saying != self._said:
+            with suppress(StoreError):
+                await self._fleet.report(saying[1])
+                self._said = saying
+
+    async def _report_all(self) -> None:
         while True:
-            saying = (self._fleet.daemon, facts().to_json())
-            if saying != said:
-                try:
-                    await self._fleet.report(saying[1])
-                except StoreError:
-                    pass  # whoever looks for the dead tells of it
-                else:
-                    said = saying
+            await self.report()
             await self._clock.sleep(REPORT_S)
 
     async def _tell_models(self) -> None:

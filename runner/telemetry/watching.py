@@ -189,8 +189,10 @@ class Watching:
                 now=event.now,
             )
             return
-        self._log.warning(
-            "a daemon is gone: what it left was ended",
+        ended_well = event.stopped and not event.holds_unknown and not event.sends_again
+        write = self._log.info if ended_well else self._log.warning
+        write(
+            "a daemon has stopped" if ended_well else "a daemon is gone: what it left was ended",
             daemon=event.daemon,
             name=event.name,
             holds_unknown=event.holds_unknown,

@@ -11,7 +11,6 @@ from adapters.messages import NotSent, OutboundMessage, SendResult, Sent
 from adapters.testing.fake import FakeAdapter
 from runner.bots import Bot
 from runner.dispatch import lanes, outbox
-from runner.dispatch.collecting import LOOK_AGAIN_S
 from runner.ports.books import LedgerFilter
 from runner.ports.mail import OutboxState
 from runner.ports.observer import DaemonGone, Fault, SendEnded, TurnFinished
@@ -155,10 +154,7 @@ async def test_a_message_that_comes_to_both_is_answered_once_on_each(house: Hous
         assert (first.state, again.state) == (DeliveryState.ACCEPTED, DeliveryState.DUPLICATE)
         house.clock.advance(5)
         await house.until(lambda: one.adapter.sent)
-        house.clock.advance(LOOK_AGAIN_S)
-        await house.until(lambda: two.adapter.sent)
-        house.clock.advance(LOOK_AGAIN_S)
-        await house.until(lambda: house.clock.sleeping)
+        await house.until(lambda: two.adapter.sent, step_s=0.1)
         assert (texts(one), texts(two)) == (["only"], ["only"])
         assert len(house.provider.calls) == 1
         assert finished(one) + finished(two) == ["t1"]

@@ -9,7 +9,7 @@ import pytest
 from adapters.contract import Capabilities
 from adapters.testing.fake import FakeAdapter
 from runner.dispatch import collecting
-from runner.dispatch.collecting import LOOK_AGAIN_S, PATIENCE_S, Collecting
+from runner.dispatch.collecting import LOOK_AGAIN_S, PATIENCE_S, SOON_S, Collecting
 from runner.errors import StoreError
 from runner.money.amounts import Money
 from runner.ports.fleet import News, NewsKind
@@ -52,16 +52,16 @@ class Desk:
             await self.changed.wait()
         return self.asked
 
-    def accept(self, *ids: int, bot: str = "bot") -> None:
+    def accept(self, *ids: int, bot: str = "bot", fresh: bool = True) -> None:
         for inbox_id in ids:
-            self.collecting.note(MessageAccepted(bot, "chat", f"t{inbox_id}", fresh=True))
+            self.collecting.note(MessageAccepted(bot, "chat", f"t{inbox_id}", fresh))
 
     def finish(self, turn: str, bot: str = "bot") -> None:
         self.collecting.note(TurnFinished(bot, "chat", "c", turn, "answered", 1, 0, Money(0), 5))
 
-    async def looks(self) -> None:
+    async def looks(self, seconds: float = LOOK_AGAIN_S) -> None:
         await self.clock.asleep()
-        self.clock.advance(LOOK_AGAIN_S)
+        self.clock.advance(seconds)
         for _ in range(5):
             await self.clock.sleep(0)
         await self.clock.asleep()
@@ -114,6 +114,15 @@ async def test_what_takes_long_is_looked_for_until_nobody_can_wait_any_more(desk
     await desk.looks()
     assert desk.asked == [1] * 3
     assert desk.collecting.awaited == 0
+
+
+async def test_what_came_a_second_time_is_looked_for_soon(desk: Desk) -> None:
+    desk.accept(1)
+    desk.accept(2, fresh=False)
+    await desk.looks(SOON_S)
+    assert desk.asked == [2]
+    await desk.looks(2 * SOON_S)
+    assert desk.asked == [2, 2]
 
 
 async def test_channels_that_collect_nothing_are_not_minded(desk: Desk) -> None:

@@ -110,6 +110,15 @@ async def test_a_dead_daemon_is_buried_told_and_makes_all_look(place: Place) -> 
         assert gone == DaemonGone(2, "two")
 
 
+async def test_who_said_that_it_stops_is_known_to_have_stopped(place: Place) -> None:
+    async with place.watching():
+        await place.two.report(DaemonFacts(stopping=True).to_json())
+        await place.second.close()
+        place.clock.advance(BURY_S)
+        [gone] = await place.observer.until(DaemonGone)
+        assert gone == DaemonGone(2, "two", stopped=True)
+
+
 async def test_a_store_that_fails_is_told_once_until_it_works_again(place: Place) -> None:
     async with place.watching():
         for _ in range(2):
@@ -178,7 +187,15 @@ def a_connection(number: int = 1, state: str = "up", *, held: bool | None = None
 
 def test_facts_come_back_as_they_were_told() -> None:
     facts = DaemonFacts(
-        (a_connection(held=True), a_connection(2, "down")), 3, ("work batches",), 4, 5, 6, "http://x", "abc"
+        (a_connection(held=True), a_connection(2, "down")),
+        3,
+        ("work batches",),
+        4,
+        5,
+        6,
+        "x",
+        "abc",
+        stopping=True,
     )
     assert from_json(facts.to_json()) == facts
 

@@ -72,6 +72,7 @@ EXAMPLES: list[tuple[Event, str]] = [
     (ErrandsOwed("shop", "t1", 2), "debug"),
     (ErrandBegun("shop", "web", "t2", "rt1"), "debug"),
     (DaemonGone(2, "there/7", 1, 2), "warning"),
+    (DaemonGone(2, "there/7", stopped=True), "info"),
     (DaemonRenamed(1, 3), "warning"),
     (HandoffAsked("shop", "web", "ht1.ask", "rt1"), "warning"),
     (HandoffDecided("shop", "web", "ht1.ask", "approved"), "info"),
