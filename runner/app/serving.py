@@ -12,7 +12,7 @@ from functools import partial
 from runner.app.batching import schedules_of
 from runner.app.defining import definitions_of
 from runner.app.file_watch import FileWatch
-from runner.app.fleet import SCHEDULES, clear, held
+from runner.app.fleet import SCHEDULES, clear, held, held_by
 from runner.app.making import providers_used
 from runner.app.parts import Daemon
 from runner.app.shared_watch import SharedWatch
@@ -53,7 +53,13 @@ async def serving(daemon: Daemon, notifier: Notifier) -> AsyncIterator[str]:
         handoffs=daemon.handoffs,
         lag=lag,
         probes=Probes(
-            daemon.store, daemon.roster, lag, lambda: daemon.reloader.state, clock, f"{os.getpid()}"
+            daemon.store,
+            daemon.roster,
+            lag,
+            lambda: daemon.reloader.state,
+            clock,
+            f"{os.getpid()}",
+            partial(held_by, daemon),
         ),
         reloads=daemon.reloader,
         tally=daemon.tally,

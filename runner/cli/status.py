@@ -40,6 +40,10 @@ def status(config: Config = UNSAID, as_json: AsJson = False) -> None:
         Column("why"),
     )
     show_table(console, columns, [row for bot in answer["bots"] for row in bot_rows(console, bot)])
+    if answer.get("fleet"):
+        from runner.cli.status_fleet import show_fleet
+
+        show_fleet(console, answer["fleet"])
     console.print(closing_line(daemon.note.url, answer))
     for line in (*tool_lines(answer), *health_lines(answer), *config_lines(answer)):
         console.print(line)
@@ -103,10 +107,16 @@ def bot_rows(console: Console, bot: Mapping[str, Any]) -> list[list[str | Text]]
                 Text(state, _STYLES.get(state, "dim")),
                 *(money if first else ("", "", "")),
                 str(bot["waiting"]) if first else "",
-                printable(connection["why"]),
+                printable(_told(connection)),
             ]
         )
     return rows
+
+
+def _told(connection: Mapping[str, Any]) -> str:
+    """Why it is so, and which daemon of a fleet holds it."""
+    holder = connection.get("held_by")
+    return "; ".join(filter(None, (connection["why"], f"on {holder}" if holder else "")))
 
 
 def spend(console: Console, bot: Mapping[str, Any]) -> Sequence[str]:

@@ -5,13 +5,14 @@
     ready       everything is as it should be                                                 200
 
 Rules: the store is really written to, durably, at most once in `EVERY_S` however many ask; one that does not answer
-in time counts as one that fails; a daemon without connections (bots for the HTTP API only) needs none to be up.
+in time counts as one that fails; a daemon without connections (bots for the HTTP API only) needs none to be up, and
+one of a fleet needs none of those that another daemon holds.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -30,6 +31,8 @@ PROBE = "health probe"
 _WORKING = frozenset({ConnectionState.UP, ConnectionState.DEGRADED})
 _TROUBLED = frozenset({ConnectionState.DEGRADED, ConnectionState.DOWN, ConnectionState.REFUSED})
 
+Place = tuple[str, str]
+"""A bot and one of its channels."""
 Verdict = Literal["ready", "degraded", "failing"]
 
 
@@ -79,7 +82,7 @@ class StoreCheck:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionHealth:
-    """One connection; `age_ms`: for how long it has been in this state."""
+    """One connection; `age_ms`: for how long it has been in this state; `elsewhere`: another daemon's to hold."""
 
     bot: str
     channel: str
@@ -87,6 +90,7 @@ class ConnectionHealth:
     state: ConnectionState
     why: str
     age_ms: int
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,11 @@ class Health:
     def working(self) -> int:
         """How many connections carry messages."""
         return sum(one.state in _WORKING for one in self.connections)
+
+    @property
+    def connected(self) -> bool:
+        """Whether it has a connection that works, or needs none."""
+        return bool(self.working) or all(one.elsewhere for one in self.connections)
 
     @property
     def troubled(self) -> tuple[str, ...]:
@@ -160,8 +169,9 @@ def judged(
     config: ConfigState,
     started_ms: UnixMs,
     now_ms: UnixMs,
+    elsewhere: Collection[Place] = (),
 ) -> Health:
-    """What the facts mean. Pure."""
+    """What the facts mean. Pure. `elsewhere`: connections that are another daemon's to hold."""
     connections = tuple(
         ConnectionHealth(
             link.bot,
@@ -170,6 +180,7 @@ def judged(
             link.state,
             link.why,
             max(0, now_ms - (link.since_ms or started_ms)),
+            (link.bot, link.channel) in elsewhere,
         )
         for link in links
     )
@@ -178,6 +189,6 @@ def judged(
 
 
 def _verdict(found: Health) -> Verdict:
-    if not (found.loop_ok and found.store.ok) or (found.connections and not found.working):
+    if not (found.loop_ok and found.store.ok and found.connected):
         return "failing"
     return "degraded" if found.troubled or found.config.fault is not None else "ready"

@@ -141,6 +141,20 @@ SPECS: Mapping[str, Spec] = {
         "Changes of a connection, by its new state.",
         "connection_changes",
     ),
+    # ── the fleet, where daemons share a store
+    "botrunner_fleet_daemons": Spec(
+        "gauge",
+        ("state",),
+        "Daemons of the store: alive, and gone in the last hour. None where it has one only.",
+    ),
+    "botrunner_lease_held": Spec(
+        "gauge",
+        ("name",),
+        "1 for each connection and each piece of scheduled work that this daemon holds, 0 for another's to hold.",
+    ),
+    "botrunner_buried": Spec(
+        "counter", (), "Daemons that were found gone by this one, and whose work it ended.", "buried"
+    ),
     # ── the daemon
     "botrunner_loop_lag_seconds": Spec(
         "gauge", (), "The worst delay of the event loop in the last ten seconds."

@@ -66,7 +66,9 @@ class DaemonCollector(Collector):
                 case "counter":
                     counter = CounterMetricFamily(name, spec.meaning, labels=spec.labels)
                     divisor = PICO_PER_USD if spec.family in _MONEY else 1
-                    for labels, number in self._counted.numbers[spec.family].items():
+                    # One without labels is there from the start on: nothing is a figure, too.
+                    numbers = self._counted.numbers[spec.family] or ({} if spec.labels else {(): 0})
+                    for labels, number in numbers.items():
                         counter.add_metric(labels, number / divisor)
                     yield counter
                 case "histogram":
@@ -101,12 +103,13 @@ def gauges_of(counted: Counted, standing: Standing) -> dict[str, list[Sample]]:
         "botrunner_config_needs_restart": [((), float(len(standing.config.needs_restart)))],
         "botrunner_config_loaded_timestamp_seconds": [((), standing.config.loaded_at / 1000)],
         "botrunner_build_info": [((runner.__version__,), 1.0)],
+        "botrunner_lease_held": [((name,), float(held)) for name, held in standing.held.leases.items()],
         **_connections(standing),
     }
     if standing.store is not None:
         bots = {link.bot for link in standing.connections} | {limit.bot for limit in standing.store.limits}
         gauges |= _limits(standing.store.limits) | _wallet(standing.store)
-        gauges |= _queues(standing.store, sorted(bots), standing.now_ms)
+        gauges |= _queues(standing.store, sorted(bots), standing.now_ms) | _fleet(standing.store)
     return gauges
 
 
@@ -158,6 +161,13 @@ def _wallet(store: StoreNow) -> dict[str, list[Sample]]:
         "botrunner_wallet_balance_usd": [((), wallet.balance / PICO_PER_USD)],
         "botrunner_wallet_held_usd": [((), wallet.counter.held / PICO_PER_USD)],
     }
+
+
+def _fleet(store: StoreNow) -> dict[str, list[Sample]]:
+    fleet = store.fleet
+    if fleet is None:
+        return {}
+    return {"botrunner_fleet_daemons": [(("alive",), float(fleet.alive)), (("gone",), float(fleet.gone))]}
 
 
 def _queues(store: StoreNow, bots: Iterable[str], now_ms: int) -> dict[str, list[Sample]]:

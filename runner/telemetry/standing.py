@@ -11,8 +11,8 @@ of it; all of it is read anew each time, with counts that the store keeps, and n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from runner.bots import Bot
@@ -25,7 +25,7 @@ from runner.money.scopes import Period
 from runner.money.terms import Per, WalletTerms
 from runner.ports.reloads import ConfigState
 from runner.ports.stores import Store, StoreFigures
-from runner.telemetry.health import Health, Link, StoreProbe, judged
+from runner.telemetry.health import Health, Link, Place, StoreProbe, judged
 from runner.telemetry.lag import LoopLag
 
 
@@ -72,12 +72,37 @@ class WalletNow:
 
 
 @dataclass(frozen=True, slots=True)
+class FleetNow:
+    """How many daemons there are, and how many ended in the last hour."""
+
+    alive: int
+    gone: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What only one daemon may have at a time.
+
+    Attributes:
+        leases: by name, whether this daemon holds it.
+        elsewhere: connections that it does not hold.
+    """
+
+    leases: Mapping[str, bool] = field(default_factory=dict)
+    elsewhere: frozenset[Place] = frozenset()
+
+
+NOTHING_HELD = Held()
+
+
+@dataclass(frozen=True, slots=True)
 class StoreNow:
-    """What the store told."""
+    """What the store told. `fleet` None: it has one daemon."""
 
     figures: StoreFigures
     limits: tuple[LimitNow, ...]
     wallet: WalletNow | None
+    fleet: FleetNow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +115,7 @@ class Standing:
     connections: tuple[Link, ...]
     config: ConfigState
     store: StoreNow | None
+    held: Held = NOTHING_HELD
 
 
 class Probes:
@@ -98,6 +124,7 @@ class Probes:
     Args:
         config: how it stands with bots.yaml now.
         holder: this daemon's name in leases.
+        held: what it holds now of what only one daemon of a fleet may have.
     """
 
     def __init__(
@@ -108,6 +135,7 @@ class Probes:
         config: Callable[[], ConfigState],
         clock: Clock,
         holder: str,
+        held: Callable[[], Held] = lambda: NOTHING_HELD,
     ) -> None:
         self._store = store
         self._roster = roster
@@ -116,12 +144,19 @@ class Probes:
         self._clock = clock
         self._started = clock.now_ms()
         self._probe = StoreProbe(store, clock, holder)
+        self._held = held
 
     async def health(self) -> Health:
         """Whether it can work: the store is written to, at most once a second."""
         check = await self._probe.check()
         return judged(
-            self._lag.worst_ms, check, self._links(), self._config(), self._started, self._clock.now_ms()
+            self._lag.worst_ms,
+            check,
+            self._links(),
+            self._config(),
+            self._started,
+            self._clock.now_ms(),
+            self._held().elsewhere,
         )
 
     async def standing(self) -> Standing:
@@ -131,7 +166,13 @@ class Probes:
         except StoreError:
             store = None
         return Standing(
-            self._clock.now_ms(), self._started, self._lag.worst_ms, self._links(), self._config(), store
+            self._clock.now_ms(),
+            self._started,
+            self._lag.worst_ms,
+            self._links(),
+            self._config(),
+            store,
+            self._held(),
         )
 
     def _links(self) -> tuple[Link, ...]:
@@ -147,7 +188,14 @@ class Probes:
         if deposits or self._roster.wallet() is not None:
             purchased = Money(sum(deposit.amount for deposit in deposits))
             wallet = WalletNow(purchased, counters.get(scopes.WALLET, Counter()))
-        return StoreNow(figures, tuple(_counted(limits, counters.get)), wallet)
+        return StoreNow(figures, tuple(_counted(limits, counters.get)), wallet, await self._fleet())
+
+    async def _fleet(self) -> FleetNow | None:
+        """Raises StoreError."""
+        if self._store.fleet is None:
+            return None
+        ended = [line.ended_ms is not None for line in await self._store.fleet.daemons()]
+        return FleetNow(ended.count(False), ended.count(True))
 
     def _limits(self, now_ms: int) -> list[tuple[str, LimitNow]]:
         """Each bot's own limits, by the name of their scope; its lifetime's is told though it has none."""

@@ -151,6 +151,7 @@ class Tally:
         "connection_changes": ("bot", "channel", "state"),
         "reloads": ("result",),
         "faults": ("place",),
+        "buried": (),
     }
     TIMES: Mapping[str, Labels] = {"turn_times": ("bot",), "call_times": ("provider", "model")}
 
@@ -199,7 +200,9 @@ class Tally:
                 add("faults", event.where)
             case ErrandsOwed() | ErrandBegun() | HandoffAsked() | HandoffDecided():
                 pass  # what waits is counted in the store
-            case DaemonGone() | DaemonRenamed():
+            case DaemonGone():
+                add("buried")
+            case DaemonRenamed():
                 pass  # the fleet is asked when it is shown
             case LimitUsed() | LimitChanged() | SummaryMissed() | ToolServerChanged() | ToolServerSaid():
                 pass  # limits are read from the store when they are shown; a summary is for the log

@@ -99,7 +99,7 @@ def health_shown(health: Health) -> HealthShown:
         loop=LoopShown(ok=health.loop_ok, lag_ms=round(health.lag_ms, 1), limit_ms=LAG_LIMIT_MS),
         store=StoreShown(ok=health.store.ok, took_ms=round(health.store.took_ms, 1), why=health.store.why),
         connections=LinksShown(
-            ok=bool(health.working) or not health.connections,
+            ok=health.connected,
             working=health.working,
             troubled=list(health.troubled),
             all=[_link_shown(one) for one in health.connections],

@@ -38,7 +38,7 @@ class LinkShown(Shown):
 class LinksShown(Shown):
     """All connections. `working`: how many carry messages; `troubled`: bots with one that does not do so well.
 
-    `ok`: one works at least, or there are none.
+    `ok`: one works at least, or there are none that are not another daemon's to hold.
     """
 
     ok: bool

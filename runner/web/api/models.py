@@ -83,7 +83,11 @@ class BotList(Shown):
 
 
 class ConnectionLine(Shown):
-    """How one channel is connected."""
+    """How one channel is connected.
+
+    Where several daemons share the store: how it is on all of them together; `held_by`: the daemon that holds it, null
+    where each has a connection of its own.
+    """
 
     bot: str
     channel: str
@@ -92,6 +96,7 @@ class ConnectionLine(Shown):
     why: str
     since_ms: int
     since: str
+    held_by: str | None = None
 
 
 class ToolServerLine(Shown):
@@ -110,8 +115,44 @@ class BotNow(BotLine):
     waiting: int
 
 
+class DaemonLine(Shown):
+    """One of the daemons that share the store, as it said of itself a second ago.
+
+    `name`: its machine and process. `here`: it gave this answer. `ended_at`: when it left or was found gone; such a one
+    is told of for an hour. `holds`: what it alone does: connections as `bot/channel`, scheduled work as `work …`.
+    `lanes`: conversations that it works on; `waiting`: messages that it knows to wait.
+    """
+
+    id: int
+    name: str
+    version: str
+    state: Literal["alive", "gone"]
+    here: bool
+    started_at: str
+    seen_at: str
+    ended_at: str | None
+    url: str
+    connections: int
+    connections_up: int
+    holds: list[str]
+    lanes: int
+    waiting: int
+    lag_ms: int
+    config: str
+
+
+class FleetStatus(Shown):
+    """The daemons that share the store. `files`: how many different bots.yaml they have in force: 1, if all is well."""
+
+    daemons: list[DaemonLine]
+    files: int
+
+
 class DaemonStatus(Shown):
-    """The daemon and all its bots. `loop_lag_ms`: the longest that anything had to wait for its turn lately."""
+    """The daemon and all its bots. `loop_lag_ms`: the longest that anything had to wait for its turn lately.
+
+    `fleet`: all daemons that share the store; null where the store has one only.
+    """
 
     pid: int
     started_at: str
@@ -120,6 +161,7 @@ class DaemonStatus(Shown):
     possibly_doubled: int
     loop_lag_ms: float
     health: HealthShown
+    fleet: FleetStatus | None = None
 
 
 class Switched(Shown):

@@ -12,6 +12,7 @@ from runner.clock import UnixMs, iso
 from runner.money.amounts import PICO_PER_CENT, Money, to_usd
 from runner.money.budget import Counter
 from runner.ports.reports import BotFacts
+from runner.web.fleet import FleetNow, joined
 from runner.web.parts import WebParts
 
 _WORST_FIRST = (
@@ -28,12 +29,14 @@ class Showing:
     def __init__(self, parts: WebParts) -> None:
         self._parts = parts
 
-    async def lines(self, bots: Collection[Bot]) -> list[dict[str, Any]]:
-        """Each of these bots as `models.BotLine`."""
+    async def lines(self, bots: Collection[Bot], fleet: FleetNow | None = None) -> list[dict[str, Any]]:
+        """Each of these bots as `models.BotLine`; with a fleet as all daemons have it."""
         counters = await self._parts.store.counters([f"bot:{bot.id}" for bot in bots])
         facts = await self._facts([bot.id for bot in bots])
         return [
-            self._line(bot, counters.get(f"bot:{bot.id}", Counter()), facts.get(bot.id, BotFacts(bot.id)))
+            self._line(
+                bot, counters.get(f"bot:{bot.id}", Counter()), facts.get(bot.id, BotFacts(bot.id)), fleet
+            )
             for bot in bots
         ]
 
@@ -41,11 +44,11 @@ class Showing:
         """One bot."""
         return (await self.lines([bot]))[0]
 
-    def connections(self, bot_id: str) -> list[dict[str, Any]]:
-        """Each of the bot's channels as `models.ConnectionLine`."""
+    def connections(self, bot_id: str, fleet: FleetNow | None = None) -> list[dict[str, Any]]:
+        """Each of the bot's channels as `models.ConnectionLine`; with a fleet as all daemons have it."""
         return [
-            {**asdict(one), "since": iso(UnixMs(one.since_ms))}
-            for one in self._parts.roster.connections(bot_id)
+            {**asdict(one), "since": iso(UnixMs(one.since_ms)), "held_by": holder or None}
+            for one, holder in joined(self._parts.roster.connections(bot_id), fleet)
         ]
 
     def tool_servers(self, bot_id: str) -> list[dict[str, Any]]:
@@ -55,19 +58,21 @@ class Showing:
             for source in self._parts.roster.tool_sources(bot_id)
         ]
 
-    def worst(self, bot: Bot) -> ConnectionState | None:
+    def worst(self, bot: Bot, fleet: FleetNow | None = None) -> ConnectionState | None:
         """The state of the channel that is worst off; None where the bot is off."""
         if self._parts.roster.bot(bot.id) is None:
             return None
-        states = {connection.state for connection in self._parts.roster.connections(bot.id)}
+        states = {one.state for one, _ in joined(self._parts.roster.connections(bot.id), fleet)}
         return next((state for state in _WORST_FIRST if state in states), ConnectionState.UP)
 
     async def _facts(self, bot_ids: Collection[str]) -> Mapping[str, BotFacts]:
         """What the store knows of these bots."""
         return await self._parts.store.bot_facts(bot_ids)
 
-    def _line(self, bot: Bot, counter: Counter, facts: BotFacts) -> dict[str, Any]:
-        connection = self.worst(bot)
+    def _line(
+        self, bot: Bot, counter: Counter, facts: BotFacts, fleet: FleetNow | None = None
+    ) -> dict[str, Any]:
+        connection = self.worst(bot, fleet)
         cap = bot.cap if connection is None else self._parts.roster.cap(bot.id)
         return {
             "id": bot.id,

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from runner.cli.status import bot_rows, closing_line, spend
+from runner.cli.status_fleet import fleet_rows
 from tests.unit.cli.admin import HELLO, AdminDouble
 from tests.unit.cli.desk import Desk
 
@@ -47,6 +49,46 @@ def test_a_table(desk: Desk, admin: AdminDouble) -> None:
         lines[2]
         == f"daemon at {admin.url}, pid 7, since 2026-11-22T10:00:00.000Z, 2 answers unknown, 1 possibly sent twice"
     )
+
+
+def a_daemon(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "one/7",
+        "version": "1.0",
+        "state": "alive",
+        "here": False,
+        "started_at": "10:00",
+        "ended_at": None,
+        "connections": 3,
+        "connections_up": 2,
+        "holds": ["hello/telegram", "work batches"],
+        "lanes": 4,
+        "waiting": 5,
+        "lag_ms": 6,
+        **changes,
+    }
+
+
+def test_daemons_of_a_fleet(desk: Desk, admin: AdminDouble) -> None:
+    gone = a_daemon(name="two/8", state="gone", ended_at="11:00")
+    fleet = {"daemons": [a_daemon(here=True), gone], "files": 2}
+    held = {**HELLO, "connections": [{**FIRST, "held_by": "one/7"}]}
+    admin.answers["GET", "/api/status"] = (200, {**STATUS, "bots": [held], "fleet": fleet})
+    lines = desk.type("status").out.splitlines()
+    assert lines[1].endswith("on one/7")
+    assert lines[3].split() == ["daemon", "version", "state", "up", "turns", "waiting", "lag", "holds"]
+    assert lines[4].split() == [
+        *("one/7", "(here)", "1.0", "since", "10:00", "2/3", "4", "5", "6", "ms"),
+        *("hello/telegram,", "work", "batches"),
+    ]
+    assert lines[5].split() == ["two/8", "1.0", "gone", "since", "11:00"]
+    assert lines[6].startswith("the daemons have 2 different bots.yaml in force")
+
+
+def test_who_is_gone_is_dim() -> None:
+    [alive, gone] = fleet_rows({"daemons": [a_daemon(), a_daemon(state="gone", ended_at="11:00")]})
+    assert {cell.style for cell in alive if isinstance(cell, Text)} == {""}
+    assert {cell.style for cell in gone if isinstance(cell, Text)} == {"dim"}
 
 
 def test_tools_that_are_off_are_told(desk: Desk, admin: AdminDouble) -> None:

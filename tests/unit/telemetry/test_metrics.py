@@ -46,7 +46,7 @@ from runner.ports.reloads import ConfigState, Reloaded
 from runner.ports.stores import StoreFigures
 from runner.telemetry.metric_names import PROCESS, SPECS, told_names
 from runner.telemetry.metrics import OPEN_METRICS, TEXT, exposition
-from runner.telemetry.standing import LimitNow, Standing, StoreNow, WalletNow
+from runner.telemetry.standing import FleetNow, Held, LimitNow, Standing, StoreNow, WalletNow
 from runner.telemetry.tally import BOUNDS_MS, MOST_MODELS, MOST_SERIES, OTHER, TOKEN_KINDS, Tally, tokens_of
 
 NOW = 1_800_000_000_000
@@ -157,6 +157,7 @@ COUNTED = [
     ("botrunner_connection_changes_total", {("shop", "telegram", "down"): 1}),
     ("botrunner_config_reloads_total", {("taken",): 1, ("refused",): 1}),
     ("botrunner_faults_total", {("settle",): 1}),
+    ("botrunner_buried_total", {(): 1}),
 ]
 
 
@@ -167,6 +168,10 @@ def test_there_is_an_example_of_each_event() -> None:
 @pytest.mark.parametrize(("name", "expected"), COUNTED, ids=[name for name, _ in COUNTED])
 def test_an_event_is_counted_where_it_belongs(name: str, expected: dict[tuple[str, ...], float]) -> None:
     assert Figures().note(*EVENTS).of(name) == expected
+
+
+def test_a_counter_without_labels_is_there_from_the_start() -> None:
+    assert Figures().of("botrunner_buried_total") == {(): 0}
 
 
 def test_each_counter_is_tried() -> None:
@@ -270,7 +275,8 @@ def standing(**changes: object) -> Standing:
             Telegraph(ConnectionState.DOWN, channel="slack", platform="slack", since_ms=0),
         ),
         config=ConfigState(UnixMs(NOW - 5_000), ("line 3",), ("server.port",)),
-        store=StoreNow(figures, limits, wallet),
+        store=StoreNow(figures, limits, wallet, FleetNow(alive=2, gone=1)),
+        held=Held({"work upkeep": True, "connection shop/telegram": False}),
     )
     return replace(whole, **changes)  # type: ignore[arg-type]
 
@@ -304,6 +310,8 @@ STANDS = [
         "botrunner_connection_age_seconds",
         {("shop", "telegram", "telegram"): 90, ("shop", "slack", "slack"): 100},
     ),
+    ("botrunner_fleet_daemons", {("alive",): 2, ("gone",): 1}),
+    ("botrunner_lease_held", {("work upkeep",): 1, ("connection shop/telegram",): 0}),
     ("botrunner_loop_lag_seconds", {(): 0.25}),
     ("botrunner_store_up", {(): 1}),
     ("botrunner_config_fault", {(): 1}),

@@ -1,5 +1,7 @@
 """How the daemon stands, as it is read from its parts."""
 
+from collections.abc import Callable
+
 from adapters.testing.fake import FakeAdapter
 from runner.agent.tools import EmptyToolbox
 from runner.bots import Bot, Channel
@@ -12,15 +14,21 @@ from runner.money.terms import Cap, Per, WalletTerms
 from runner.ports.books import Deposit
 from runner.ports.reloads import ConfigState
 from runner.store.memory import MemoryStore
+from runner.store.memory.fleet import MemoryFleet
 from runner.supervisor import LiveBot, LiveRoster
 from runner.telemetry.lag import LoopLag
-from runner.telemetry.standing import Probes, WalletNow
+from runner.telemetry.standing import NOTHING_HELD, FleetNow, Held, Probes, WalletNow
 from runner.testing.clock import ManualClock
 from runner.testing.observer import RecordingObserver
 from runner.testing.scenes import a_bot
 
 
-async def probes(store: MemoryStore, *bots: Bot, wallet: WalletTerms | None = None) -> Probes:
+async def probes(
+    store: MemoryStore,
+    *bots: Bot,
+    wallet: WalletTerms | None = None,
+    held: Callable[[], Held] = lambda: NOTHING_HELD,
+) -> Probes:
     clock = ManualClock()
     live = [
         LiveBot(bot, {channel.name: FakeAdapter() for channel in bot.channels}, EmptyToolbox())
@@ -28,7 +36,7 @@ async def probes(store: MemoryStore, *bots: Bot, wallet: WalletTerms | None = No
     ]
     roster = LiveRoster(live, FakeAdapter(), clock, RecordingObserver(), wallet)
     await store.open()
-    return Probes(store, roster, LoopLag(clock), lambda: ConfigState(UnixMs(1)), clock, "1")
+    return Probes(store, roster, LoopLag(clock), lambda: ConfigState(UnixMs(1)), clock, "1", held)
 
 
 async def test_a_bots_own_limits_are_read_each_once_with_the_stricter_amount() -> None:
@@ -46,6 +54,35 @@ async def test_a_bots_own_limits_are_read_each_once_with_the_stricter_amount() -
         ("shop", Period.DAY, 7),
         ("desk", Period.LIFETIME, None),
     ]
+
+
+async def test_the_daemons_of_a_fleet_are_counted() -> None:
+    clock = ManualClock()
+    fleet = MemoryFleet(clock)
+    here, there, gone = (fleet.join(name) for name in ("here", "there", "gone"))
+    await there.open()
+    await gone.open()
+    looking = await probes(here)
+    fleet.kill(gone)
+    assert here.fleet is not None
+    await here.fleet.bury()
+    found = (await looking.standing()).store
+    assert found is not None
+    assert found.fleet == FleetNow(alive=2, gone=1)
+
+
+async def test_a_connection_that_another_daemon_holds_is_not_missed() -> None:
+    clock = ManualClock()
+    bot = a_bot("shop", channels=(Channel("telegram", "telegram", {}), Channel("slack", "slack", {})))
+    held: set[tuple[str, str]] = set()
+    looking = await probes(MemoryStore(), bot, held=lambda: Held(elsewhere=frozenset(held)))
+    assert (await looking.health()).verdict == "failing"  # both are only connecting
+    held.add(("shop", "telegram"))
+    clock.advance(1)
+    assert (await looking.health()).verdict == "failing"
+    held.add(("shop", "slack"))
+    health = await looking.health()
+    assert (health.verdict, health.connected, health.working) == ("ready", True, 0)
 
 
 async def test_a_wallet_is_told_where_there_is_one() -> None:
