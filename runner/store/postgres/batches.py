@@ -1,14 +1,15 @@
 """The tables `batches`, `batch_lines` and `schedules`.
 
 Rules: a batch of ten thousand lines is written in one transaction, in a statement a table, for all of it is held or
-nothing; its own row comes first and the counters next, so that of two batches of one key the second waits for the
-first before it holds anything.
+nothing; its own row comes first, so that of two batches of one key the second waits for the first before it holds
+anything, and the counters last, for all who spend from them wait until it is done.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from runner.errors import IllegalStep
 from runner.money.amounts import Money
@@ -41,6 +42,11 @@ from runner.store.postgres.connection import Connection
 from runner.store.postgres.desk import Desk
 from runner.store.queries import Queries
 from runner.store.rules import check_new_batch, in_force, scope_names, take_all
+
+T = TypeVar("T")
+
+LINES_AT_ONCE = 1000
+"""Lines in one statement: turning more of them into columns would hold up the loop."""
 
 
 class _Refused(Exception):
@@ -85,16 +91,17 @@ class PostgresBatches:
             if known is None:
                 raise IllegalStep(f"batch {batch.id} exists already")
             return Kept(_batch_from(known), fresh=False)  # of another daemon, a moment ago
+        for some in _chunks(lines):
+            await connection.execute(
+                self._sql["add_batch_lines"],
+                b.id,
+                [line.number for line in some],
+                [line.custom_id for line in some],
+                [line.request for line in some],
+                [line.max_output_tokens for line in some],
+            )
         held = await self._hold_all(connection, holds)
         await connection.execute(self._sql["batch_holds"], b.id, sum(each.amount for each in held))
-        await connection.execute(
-            self._sql["add_batch_lines"],
-            b.id,
-            [line.number for line in lines],
-            [line.custom_id for line in lines],
-            [line.request for line in lines],
-            [line.max_output_tokens for line in lines],
-        )
         return Kept(await self._known(connection, b.id), fresh=True)
 
     async def _hold_all(self, connection: Connection, requests: Sequence[HoldRequest]) -> list[Held]:
@@ -103,15 +110,18 @@ class PostgresBatches:
         scopes = [in_force(request.scopes, paid_in) for request in requests]
         names = [scope_names(each) for each in scopes]
         counters = await lock_counters(connection, self._sql, (name for each in names for name in each))
-        result, after = take_all(requests, scopes, counters)
+        result, after = await asyncio.to_thread(take_all, requests, scopes, counters)
         if not isinstance(result, list):
             raise _Refused(result)
         rows = [
             (request.attempt, each, held) for request, each, held in zip(requests, names, result, strict=True)
         ]
-        added = await add_holds(connection, self._sql, rows, None)  # whoever is there then learns its fate
-        if len(added) != len(rows):
-            raise IllegalStep("an attempt of that name exists already")
+        for some in _chunks(rows):
+            added = await add_holds(
+                connection, self._sql, some, None
+            )  # whoever is there then learns its fate
+            if len(added) != len(some):
+                raise IllegalStep("an attempt of that name exists already")
         await save_counters(connection, self._sql, after)
         return result
 
@@ -245,6 +255,10 @@ class PostgresBatches:
         if found is None:
             raise IllegalStep(f"there is no batch {batch_id}")
         return found
+
+
+def _chunks(rows: Sequence[T]) -> Iterable[Sequence[T]]:
+    return (rows[start : start + LINES_AT_ONCE] for start in range(0, len(rows), LINES_AT_ONCE))
 
 
 def _batch_from(row: Iterable[Any]) -> Batch:
