@@ -132,9 +132,11 @@ class Control:
                     await self._lost.wait()
             if self._lost.is_set():
                 await self._come_back()
-            else:
-                with suppress(StoreError):
-                    await self._do(self._beat)
+                continue
+            try:
+                await self._do(self._beat)
+            except Exception:  # noqa: BLE001 - whatever it is, a new session is the answer to it
+                self._lose(self._session)
 
     async def session(self) -> Connection:
         """A new connection that may write in our name (`number`) for as long as it lasts.
@@ -237,7 +239,7 @@ class Control:
         while True:
             try:
                 await self._begin()
-            except StoreError:
+            except Exception:  # noqa: BLE001 - it must not end while the store is open
                 await self._clock.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT_S)
             else:
