@@ -26,16 +26,10 @@ from runner.store.queries import Queries
 
 
 class PostgresOffice(PostgresReports):
-    """Rare writes, batches, runs, shared values, rates.
+    """Rare writes, batches, runs, shared values, rates. `desk` is for what is written, too."""
 
-    Args:
-        desk: for what is written and for small reads.
-        reads: for reports, which may take long.
-    """
-
-    def __init__(self, desk: Desk, reads: Desk, sql: Queries) -> None:
-        super().__init__(reads, sql)
-        self._desk = desk
+    def __init__(self, desk: Desk, reports: Desk, sql: Queries) -> None:
+        super().__init__(desk, reports, sql)
         self._corrections = Corrections(sql, self._ledger)
         self._answers = AnswerRows(sql)
         self._upkeep = Upkeep(sql, self._answers)

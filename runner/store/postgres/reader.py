@@ -50,8 +50,8 @@ class PostgresReader(PostgresReports):
         self._newest = newest
         self._sql = sql
         self._database = DatabaseReads(sql)
-        self._desk = Desk(self._session, clock, _CONNECTIONS)
-        super().__init__(self._desk, sql)
+        desk = Desk(self._session, clock, _CONNECTIONS)
+        super().__init__(desk, desk, sql)
 
     async def _session(self) -> Connection:
         return await connect(self._address, NAME, self._sql, QUIET)

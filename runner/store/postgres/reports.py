@@ -24,10 +24,16 @@ from runner.store.queries import Queries
 
 
 class PostgresReports:
-    """Reads. `desk`: whose connections they use."""
+    """Reads.
 
-    def __init__(self, desk: Desk, sql: Queries) -> None:
-        self._reads = desk
+    Args:
+        desk: for what is small, and asked for by who cannot wait.
+        reports: for what may take long.
+    """
+
+    def __init__(self, desk: Desk, reports: Desk, sql: Queries) -> None:
+        self._desk = desk
+        self._reports = reports
         self._ledger = LedgerReads(sql)
         self._usage = UsageReads(sql)
         self._traffic = TrafficReads(sql)
@@ -40,24 +46,25 @@ class PostgresReports:
     # ── money ────────────────────────────────────────────────────────────────────────────────────────────
     async def counters(self, scopes: Collection[str] | None = None) -> dict[str, Counter]:
         """As the port says."""
-        return await self._reads.read(lambda c: self._ledger.counters(c, scopes))
+        desk = self._reports if scopes is None else self._desk
+        return await desk.read(lambda c: self._ledger.counters(c, scopes))
 
     async def ledger(self, which: LedgerFilter) -> AsyncIterator[LedgerEntry]:
         """As the port says."""
         if which.turn is not None:
-            for entry in await self._reads.read(lambda c: self._ledger.of_turn(c, which)):
+            for entry in await self._reports.read(lambda c: self._ledger.of_turn(c, which)):
                 yield entry
             return
         after, more = before_all(which), True
         while more:
-            page, after = await self._reads.read(lambda c, place=after: self._ledger.page(c, which, place))  # type: ignore[misc]
+            page, after = await self._reports.read(lambda c, place=after: self._ledger.page(c, which, place))  # type: ignore[misc]
             for entry in page:
                 yield entry
             more = bool(page)
 
     async def usage(self, which: LedgerFilter, by: Sequence[str], limit: int | None = None) -> list[UsageSum]:
         """As the port says. Raises ValueError for a grouping that there is not."""
-        return await self._reads.read(lambda c: self._usage.usage(c, which, by, limit))
+        return await self._reports.read(lambda c: self._usage.usage(c, which, by, limit))
 
     async def top_users(self, which: LedgerFilter, limit: int) -> list[UsageSum]:
         """As the port says."""
@@ -65,68 +72,68 @@ class PostgresReports:
 
     async def verify_books(self) -> list[Difference]:
         """Each scope whose counter is not the sum of its rows."""
-        return await self._reads.read(self._ledger.differences)
+        return await self._reports.read(self._ledger.differences)
 
     async def deposits(self) -> list[Deposit]:
         """As the port says."""
-        return await self._reads.read(self._deposits.deposits)
+        return await self._desk.read(self._deposits.deposits)
 
     async def quarantined(self) -> list[Quarantine]:
         """As the port says."""
-        return await self._reads.read(self._quarantine.all)
+        return await self._desk.read(self._quarantine.all)
 
     async def alerts(self, limit: int) -> list[Alert]:
         """As the port says."""
-        return await self._reads.read(lambda c: self._alerts.latest(c, limit))
+        return await self._desk.read(lambda c: self._alerts.latest(c, limit))
 
     async def waiting_alerts(self, limit: int) -> list[WaitingAlert]:
         """As the port says."""
-        return await self._reads.read(lambda c: self._alerts.waiting(c, limit))
+        return await self._desk.read(lambda c: self._alerts.waiting(c, limit))
 
     # ── traffic and conversations ────────────────────────────────────────────────────────────────────────
     async def bot_facts(self, bots: Collection[str]) -> dict[str, BotFacts]:
         """As the port says."""
-        return await self._reads.read(lambda c: self._traffic.facts(c, bots))
+        return await self._reports.read(lambda c: self._traffic.facts(c, bots))
 
     async def traffic(self, bot: str | None, first_day: str, last_day: str) -> list[DayTraffic]:
         """As the port says. Raises ValueError for a text that is no day."""
-        return await self._reads.read(lambda c: self._traffic.by_day(c, bot, first_day, last_day))
+        return await self._reports.read(lambda c: self._traffic.by_day(c, bot, first_day, last_day))
 
     async def unique_users(self, bot: str | None, first_day: str, last_day: str) -> int:
         """As the port says. Raises ValueError for a text that is no day."""
-        return await self._reads.read(lambda c: self._traffic.users(c, bot, first_day, last_day))
+        return await self._reports.read(lambda c: self._traffic.users(c, bot, first_day, last_day))
 
     async def conversations(
         self, bot: str | None, limit: int, before: tuple[int, str] | None = None, user: str | None = None
     ) -> list[ConversationLine]:
         """As the port says."""
-        return await self._reads.read(lambda c: self._talks.page(c, bot, user, limit, before))
+        return await self._reports.read(lambda c: self._talks.page(c, bot, user, limit, before))
 
     async def transcript(self, conversation: str, latest: int = MOST_TURNS) -> Transcript | None:
         """As the port says."""
-        return await self._reads.read(lambda c: self._talks.transcript(c, conversation, latest))
+        return await self._reports.read(lambda c: self._talks.transcript(c, conversation, latest))
 
     async def turn(self, turn: str) -> TurnRecord | None:
         """As the port says."""
-        return await self._reads.read(lambda c: self._talks.turn(c, turn))
+        return await self._desk.read(lambda c: self._talks.turn(c, turn))
 
     # ── mail ─────────────────────────────────────────────────────────────────────────────────────────────
     async def recent(self, bot: str, channel: str, limit: int) -> list[str]:
         """As the port says."""
-        return await self._reads.read(lambda c: self._mail.recent(c, bot, channel, limit))
+        return await self._desk.read(lambda c: self._mail.recent(c, bot, channel, limit))
 
     async def outgoing(self, state: OutboxState, limit: int, after_id: int = 0) -> list[Outgoing]:
         """As the port says."""
-        return await self._reads.read(lambda c: self._mail.outgoing(c, state, limit, after_id))
+        return await self._desk.read(lambda c: self._mail.outgoing(c, state, limit, after_id))
 
     async def answers(self, inbox_id: int) -> list[Outgoing]:
         """As the port says."""
-        return await self._reads.read(lambda c: self._mail.answers(c, inbox_id))
+        return await self._desk.read(lambda c: self._mail.answers(c, inbox_id))
 
     async def figures(self) -> StoreFigures:
         """As the port says."""
-        return await self._reads.read(self._mail.figures)
+        return await self._desk.read(self._mail.figures)
 
     async def latest_ms(self) -> int | None:
         """When the latest message was accepted, Unix ms; None: none is kept."""
-        return await self._reads.read(self._mail.latest_ms)
+        return await self._desk.read(self._mail.latest_ms)

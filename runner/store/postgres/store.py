@@ -1,7 +1,8 @@
 """The store of many daemons: `runner.ports.stores.Store` on a PostgreSQL database.
 
     messages, turns, money, sends ──▶ writers (4 sessions, group commit, lanes)
-    rare work, reads              ──▶ desk (up to 4 sessions), one transaction each
+    rare work, small reads        ──▶ desk (up to 4 sessions), one transaction each
+    reports                       ──▶ a desk of their own (up to 2), for they may take long
     alive, news, burials, leases  ──▶ control (1 session)
 
 Rule: the sessions are opened and left in one order: control, which says who we are, first, and last.
@@ -48,6 +49,8 @@ from runner.store.queries import load_queries
 from runner.store.rules import LONGEST_POSTPONED_MS, shares
 
 WRITERS = 4
+REPORTS = 2
+"""Sessions for reports, which may take long: nothing else waits behind them."""
 _SQL = Path(__file__).parent / "sql"
 
 
@@ -79,7 +82,7 @@ class PostgresStore(PostgresOffice):
         about = About(called, runner.__version__, self._migrations[-1].version)
         self._control = Control(lambda: self._connect(TALKATIVE), clock, sql, about, ears, grace_s)
         desk = Desk(lambda: self._connect(QUIET), clock)
-        super().__init__(desk, desk, sql)
+        super().__init__(desk, Desk(lambda: self._connect(QUIET), clock, REPORTS), sql)
         self._leases = LeaseRows(sql)
         self.fleet = PostgresFleet(self._control, ears, clock, sql)
         self._known = OpenHolds()
@@ -111,6 +114,7 @@ class PostgresStore(PostgresOffice):
             await self._control.open()
             self._beating = self._crew.start(self._control.run(), "store-control")
             await self._desk.open()
+            await self._reports.open()
             for number, writer in enumerate(self._writers, 1):
                 connection = await writer.open()
                 self._writing.append(self._crew.start(writer.run(connection), f"store-writer-{number}"))
@@ -126,6 +130,7 @@ class PostgresStore(PostgresOffice):
         if writing:
             await wait(writing)
         await self._desk.close()
+        await self._reports.close()
         if self._beating is not None:
             self._beating.cancel()
             self._beating = None

@@ -19,7 +19,9 @@ from runner.ports.books import Alert, Correction, Deposit, Held, LedgerFilter, Q
 from runner.ports.mail import OutboxState, PreparedHead
 from runner.ports.runs import Decision
 from runner.ports.stores import Store
-from runner.store.catalogue import open_reader, open_store
+from runner.store.catalogue import open_reader
+from runner.store.postgres.address import address_of
+from runner.store.postgres.store import PostgresStore
 from tests.contract.stores.examples import (
     NOON,
     UNKNOWN,
@@ -40,9 +42,9 @@ Two = tuple[Store, Store]
 
 
 @pytest.fixture
-async def two(postgres_url: str, tmp_path: Path) -> AsyncIterator[Two]:
+async def two(postgres_url: str) -> AsyncIterator[Two]:
     async with AsyncExitStack() as stack:
-        stores = [open_store(postgres_url, tmp_path, SystemClock()) for _ in range(2)]
+        stores = [PostgresStore(address_of(postgres_url), SystemClock(), writers=2) for _ in range(2)]
         for store in stores:
             await store.open()
             stack.push_async_callback(store.close)
