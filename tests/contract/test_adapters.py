@@ -184,6 +184,39 @@ async def test_what_is_acknowledged_never_comes_again(world: World, daemon: Daem
     assert len(await world.heard(2)) == 2
 
 
+EXCLUSIVE = {"discord", "telegram"}
+"""Worlds whose platform gives each message to one connection only."""
+
+
+async def test_of_which_platforms_one_daemon_may_hold_a_connection(world: World) -> None:
+    name = next(name for name, kind in WORLDS.items() if isinstance(world, kind))  # type: ignore[arg-type]
+    assert world.adapter.capabilities.exclusive is (name in EXCLUSIVE)
+
+
+async def test_an_adapter_that_never_ran_sends_what_another_took_in(world: World) -> None:
+    if world.adapter.capabilities.collects:
+        return  # nothing is sent: who took it in hands it out
+    heard: asyncio.Queue[InboundMessage] = asyncio.Queue()
+
+    async def deliver(message: InboundMessage) -> Delivery:
+        heard.put_nowait(message)
+        return ACCEPTED
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        world.serve(deliver)
+        taker = world.adapter
+        taking = tasks.create_task(taker.run(deliver, Daemon(world).report))
+        world.say("hello")
+        message = await heard.get()
+        sender = world.connect()
+        answer = OutboundMessage("k", message.chat, "re: hello", message.event_id, message.details)
+        assert isinstance(await sender.send(answer), Sent)
+        assert await world.heard(1) == ["re: hello"]
+        taking.cancel()
+    await taker.close()
+    await sender.close()
+
+
 async def test_its_states_are_legal_and_end_up(world: World, daemon: Daemon) -> None:
     world.say("hello")
     await world.heard(1)
@@ -249,8 +282,9 @@ async def test_it_says_who_it_is_and_hides_its_secret(world: World) -> None:
 async def test_its_capabilities_are_those_of_the_registry(world: World) -> None:
     assert isinstance(world.adapter.capabilities, Capabilities)
     can = world.adapter.capabilities
-    # A config may choose how answers go out; nothing else about a platform is its choice.
-    assert replace(capabilities(world.platform), collects=can.collects, drafts=can.drafts) == can
+    # A config may choose how messages come in and answers go out; nothing else about a platform is its choice.
+    known = capabilities(world.platform)
+    assert replace(known, collects=can.collects, drafts=can.drafts, exclusive=can.exclusive) == can
 
 
 async def test_its_config_is_closed(world: World) -> None:

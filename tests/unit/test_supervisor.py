@@ -18,8 +18,10 @@ from runner.ports.mail import NewInbound
 from runner.ports.observer import ConnectionChanged, Fault
 from runner.ports.stores import Lease
 from runner.store.memory import MemoryStore
+from runner.store.memory.fleet import MemoryFleet
 from runner.supervisor import LiveBot, LiveRoster, Supervisor
-from runner.supervisor.connections import FIRST_WAIT_S, LONGEST_WAIT_S, readable
+from runner.supervisor.connections import ELSEWHERE, FIRST_WAIT_S, LONGEST_WAIT_S, readable
+from runner.supervisor.leases import Leases as FleetLeases
 from runner.testing.clock import ManualClock
 from runner.testing.observer import RecordingObserver
 from runner.testing.scenes import a_bot, a_message
@@ -321,3 +323,33 @@ def test_who_is_on_the_roster() -> None:
     assert roster.cap("bot") == from_cents(7)
     assert roster.cap("nobody") is None
     assert list(roster.toolbox("bot").specs) == []
+
+
+async def test_on_a_fleet_only_what_is_exclusive_waits_for_a_lease() -> None:
+    clock = ManualClock()
+    fleet = MemoryFleet(clock)
+    one, two = fleet.join("one"), fleet.join("two")
+    polling, posted = FakeAdapter(Capabilities(exclusive=True)), FakeAdapter()
+    house = House(one, polling=polling, posted=posted)
+    house.clock = clock
+    await one.open()
+    await two.open()
+    assert one.fleet is not None
+    assert two.fleet is not None
+    holder = str(two.fleet.daemon)
+    assert await two.lease("connection polling/chat", holder, 6000, two.fleet.now_ms()) is not None
+    leases = FleetLeases(one, one.fleet, clock, house.observer)
+    supervisor = Supervisor(house.roster, house, one, clock, house.observer, "me", leases)
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(supervisor.run())
+        await posted.inject(a_message())
+        await clock.asleep()
+        [waiting] = house.roster.connections("polling")
+        assert (waiting.state, waiting.why, polling.connects) == (S.CONNECTING, ELSEWHERE, 0)
+        await two.release("connection polling/chat", holder)
+        clock.advance(FIRST_WAIT_S)
+        await polling.inject(a_message())
+        assert house.roster.connections("polling")[0].state is S.UP
+        await leases.stop()
+        assert (polling.connected, posted.connected) == (0, 1)
+        running.cancel()

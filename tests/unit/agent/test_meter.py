@@ -8,7 +8,7 @@ import pytest
 
 from runner.agent.asks import Failed, Metered, Refused
 from runner.bots import Secret
-from runner.errors import StoreError
+from runner.errors import LaneLost, StoreError
 from runner.money.budget import Counter
 from runner.money.prices import PriceBook
 from runner.money.reservation import ReservationState
@@ -252,6 +252,50 @@ async def test_a_reply_whose_place_is_taken_still_ends_its_hold(world: World) ->
         await session.save_step(turn, StoredStep(0, "taken"))
     assert isinstance(await world.call(turn=turn), Metered)
     assert await world.counter() == Counter(settled=COST)
+
+
+async def test_what_a_lost_turn_still_calls_is_paid_and_leaves_no_step(world: World) -> None:
+    await world.store.accept(NewInbound("bot", "chat", "", "e1", "lane", "{}", 0))
+    world.provider.script(Say("late", latency_s=5, usage=Usage(100, 10)))
+    calling = world.tasks.create_task(world.call(step_number=0), name="call")
+    await world.clock.asleep()
+    world.meter.lost("t2")
+    world.meter.lost("t1")
+    world.clock.advance(5)
+    await calling
+    await world.meter.settled("t1")
+    assert [row.state for row in await world.rows()] == [ReservationState.SETTLED]
+    assert await steps_of_t1(world) == ()
+    assert not world.observer.of(Faulty)
+
+
+async def test_a_lane_that_is_lost_while_it_settles_is_settled_by_the_store(world: World) -> None:
+    await world.store.accept(NewInbound("bot", "chat", "", "e1", "lane", "{}", 0))
+
+    class Lost:
+        """A lane that somebody else has had between the hold and the settlement."""
+
+        async def hold(self, request: HoldRequest) -> HoldResult:
+            return await world.store.hold(request)
+
+        async def settle(self, settlement: Settlement) -> Settled:
+            raise LaneLost("another daemon has had the lane")
+
+    result = await world.meter.call(world.ask(step_number=0), Lost())
+    await world.meter.settled("t1")
+    assert isinstance(result, Metered)
+    assert [row.state for row in await world.rows()] == [ReservationState.SETTLED]
+    assert await steps_of_t1(world) == ()
+    assert not world.observer.of(Faulty)
+    assert world.clock.sleeps == []
+
+
+async def steps_of_t1(world: World) -> tuple[StoredStep, ...]:
+    async with world.store.lane("lane") as session:
+        assert session is not None
+        work = await session.next(0)
+    assert work is not None
+    return work.steps
 
 
 async def test_a_cost_above_its_hold_is_the_truth_and_quarantines_the_model(world: World) -> None:

@@ -92,6 +92,27 @@ def used(percent: int, gone: str, scope: str = "bot:support", limit: Money = LIM
     return LimitUsed("support", scope, percent, limit, from_usd(gone))
 
 
+async def test_on_a_fleet_whoever_delivers_looks_for_what_others_raised() -> None:
+    store, desk, clock = MemoryStore(), Desk(), Rushing()
+    await store.open()
+    one, two = (
+        Alerts(store, clock, RecordingObserver(), desk.post, lambda: HOOK, lambda: None, shared=True)
+        for _ in range(2)
+    )
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(one.tell_all()), tasks.create_task(two.tell_all())]
+        running.append(tasks.create_task(two.deliver_all()))
+        two.note(used(50, "2.5"))
+        one.note(used(50, "2.6"))
+        one.note(used(80, "4"))
+        while len(desk.posted) < 2:
+            desk.arrived.clear()
+            await desk.arrived.wait()
+        for task in running:
+            task.cancel()
+    assert sorted(json.loads(body)["percent"] for _, body, _ in desk.posted) == [50, 80]
+
+
 async def test_each_percentage_is_told_once() -> None:
     async with world() as one:
         for event in (used(50, "2.5"), used(50, "2.6"), used(80, "4"), used(80, "4.1"), used(100, "5")):
