@@ -57,7 +57,7 @@ async def gather(config: Path, environ: Mapping[str, str], clock: Clock, *, onli
     folder = state_dir(environ)
     seen = folder_facts(folder)
     running = await asyncio.to_thread(daemon_facts, config, folder)
-    unreadable = await asyncio.to_thread(secrets_fault, folder, environ)
+    unreadable = await asyncio.to_thread(secrets_fault, config, folder, environ)
     try:
         loaded = load_file(config)
     except OperatorError as error:
@@ -113,16 +113,18 @@ def _free(folder: Path) -> int:
     return shutil.disk_usage(place).free
 
 
-def secrets_fault(folder: Path, environ: Mapping[str, str]) -> str:
-    """Why not every secret of the encrypted store can be opened; empty: each of them can."""
+def secrets_fault(config: Path, folder: Path, environ: Mapping[str, str]) -> str:
+    """Why not every secret of the encrypted store, or of the fleet's, can be opened; empty: each of them can."""
+    from runner.cli.fleet import FleetSecrets, fleet_of
     from runner.config.secret_store import SecretStore
     from runner.config.secrets import SecretsUnreadable
 
-    secrets = SecretStore(folder, environ)
     try:
+        url = fleet_of(config)
+        secrets = SecretStore(folder, environ) if url is None else FleetSecrets(url).at_hand()
         for name in secrets.names():
             secrets.lookup(name)
-    except SecretsUnreadable as error:
+    except (SecretsUnreadable, OperatorError, StoreError) as error:
         return str(error)
     return ""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runner.bots import Bot
     from runner.config.secret_tokens import Kept, NoNewKey, Rotation
     from runner.config.settings import Settings
-    from runner.config.shared_secrets import SharedSecrets
+    from runner.config.shared_secrets import SharedSecrets, TokenSecrets
 
 T = TypeVar("T")
 
@@ -76,6 +76,12 @@ class FleetSecrets:
     def entries(self) -> list[Kept]:
         """All that are kept, by name."""
         return self._asked(lambda secrets: secrets.entries())
+
+    def at_hand(self) -> TokenSecrets:
+        """All of them, to be opened one by one."""
+        from runner.config.shared_secrets import TokenSecrets
+
+        return TokenSecrets(self._asked(lambda secrets: secrets.tokens()), os.environ)
 
     def set(self, name: str, text: str) -> None:
         """Keep one. Raises ValueError for what cannot be kept."""

@@ -46,6 +46,10 @@ class TokenSecrets:
     tokens: Mapping[str, str] = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
 
+    def names(self) -> list[str]:
+        """The names, in order."""
+        return sorted(self.tokens)
+
     def lookup(self, name: str) -> str | None:
         """The secret, or None where there is none of that name. Raises SecretsUnreadable."""
         token = self.tokens.get(name)

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import os
 import re
 
 import pytest
 from cryptography.fernet import Fernet
 
+from runner.cli.doctor_gathering import secrets_fault
 from runner.clock import SystemClock
 from runner.config.secret_keys import KEY_VARIABLE
 from runner.config.secret_store import SecretStore
@@ -157,3 +159,17 @@ def test_check_looks_at_the_address_and_online_at_the_database(desk: Desk, postg
     store = told["online"][0]
     assert (store["channel"], store["ok"]) == ("store", True)
     assert re.fullmatch(r"PostgreSQL [\d.]+, schema \d+, [\d.]+ ms, 0 daemons", store["answer"])
+
+
+def test_doctor_opens_each_secret_of_all_daemons(desk: Desk, key: str, postgres_url: str) -> None:
+    def fault() -> str:
+        return secrets_fault(desk.bots_yaml, desk.state, os.environ)
+
+    write(desk, postgres_url, USING)
+    assert desk.type("secret", "set", "prompt", "--from-stdin", stdin=HUSH).code == 0
+    assert fault() == ""
+    desk.monkeypatch.setenv(KEY_VARIABLE, Fernet.generate_key().decode())
+    assert fault() == "prompt was encrypted with another key"
+    desk.monkeypatch.setenv(KEY_VARIABLE, key)
+    write(desk, "postgresql://bot:hush@127.0.0.1:1/chats", USING)
+    assert fault() == "127.0.0.1:1/chats cannot be reached (ConnectionRefusedError)"
