@@ -27,8 +27,11 @@ from runner.ports.books import (
 from runner.ports.stores import Store
 from runner.store.days import text_of
 from runner.store.memory import MemoryStore
+from runner.store.postgres.address import address_of
+from runner.store.postgres.store import PostgresStore
 from runner.store.rules import dearest_first
 from runner.store.sqlite.store import SqliteStore
+from runner.testing.postgres_server import PostgresServer
 
 DAY = 86_400_000
 FIRST = 20_500
@@ -188,3 +191,13 @@ def test_sums_by_day_are_the_sums_of_the_rows(made: list[Call], asked: Asked) ->
 @given(st.lists(calls, max_size=12), asking)
 def test_so_they_are_in_memory(made: list[Call], asked: Asked) -> None:
     asyncio.run(live(MemoryStore(), made, asked))
+
+
+@settings(max_examples=5, deadline=None)
+@given(made=st.lists(calls, max_size=12), asked=asking)
+def test_so_they_are_in_postgresql(
+    postgres: PostgresServer, postgres_database: str, made: list[Call], asked: Asked
+) -> None:
+    postgres.run_sql("SELECT cleaned()", postgres_database)
+    address = address_of(postgres.url(postgres_database))
+    asyncio.run(live(PostgresStore(address, SystemClock(), writers=2), made, asked))
