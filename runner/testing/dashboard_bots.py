@@ -12,6 +12,7 @@ from runner.money.amounts import PICO_PER_CENT, Money, from_usd
 from runner.money.savings import Savings
 from runner.testing.dashboard_flows import workflow_card
 from runner.web.dashboard.figures import Breakdown, CacheFigures, Cap, Days, Figures, Series, Share, Spend
+from runner.web.dashboard.fleet_view import DaemonRow
 from runner.web.dashboard.views import (
     BotCard,
     BotPage,
@@ -236,6 +237,39 @@ def overview() -> Overview:
         _usd("0.0423"),
         saved=Savings(_usd("61.20311"), _usd("4.11"), _usd("1.871"), 412),
         advice=advices(),
+    )
+
+
+def daemon_rows() -> tuple[DaemonRow, ...]:
+    """Three that run, one of them slow, and one that was killed."""
+    return (
+        DaemonRow(
+            "botrunner-7d9c6b5f4-k2x8p/1",
+            "1.0.0",
+            NOW - 3 * DAY,
+            here=True,
+            up=4,
+            connections=4,
+            turns=6,
+            waiting=9,
+            lag_ms=3,
+            holds=("support/telegram", "homework/telegram", "work schedules"),
+        ),
+        DaemonRow(
+            "botrunner-7d9c6b5f4-q5v7t/1",
+            "1.0.0",
+            NOW - 2 * HOUR,
+            up=3,
+            connections=4,
+            turns=4,
+            waiting=9,
+            lag_ms=5,
+            holds=("shop/discord", "work batches", "work alerts", "work upkeep"),
+        ),
+        DaemonRow(
+            "botrunner-7d9c6b5f4-z8m2n/1", "1.0.0", NOW - HOUR, up=2, connections=2, turns=31, lag_ms=1_840
+        ),
+        DaemonRow("botrunner-6f8b7c9d5-w4j6h/1", "0.9.2", NOW - 20 * MINUTE, gone=True),
     )
 
 

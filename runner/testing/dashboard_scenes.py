@@ -6,6 +6,7 @@ Rule: always the same; the days' figures come from a fixed sequence and not from
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from runner.money.amounts import Money, from_usd
 from runner.testing.dashboard_bots import (
@@ -14,6 +15,7 @@ from runner.testing.dashboard_bots import (
     bot_cards,
     bot_page,
     conversation_rows,
+    daemon_rows,
     daily,
     frame,
     overview,
@@ -217,6 +219,7 @@ def pages() -> dict[str, tuple[Frame, PageView]]:
     return {
         "overview": (frame(), overview()),
         "overview-fault": (frame(config_fault=fault), overview()),
+        "overview-fleet": (frame(), replace(overview(), daemons=daemon_rows())),
         "bot": (frame(), bot_page()),
         "conversations": (frame(), Conversations("support", "Support", rows, "1795341600000,c4698")),
         "transcript": (frame(), Transcript(rows[0], "support", "Support", talk(), 6)),

@@ -28,6 +28,7 @@ from runner.web.dashboard.figures import (
     Share,
     Spend,
 )
+from runner.web.dashboard.fleet_view import DaemonRow
 from runner.web.dashboard.flow_view import WorkflowCard
 from runner.web.dashboard.wallet_view import WalletPage
 
@@ -133,7 +134,7 @@ class BotCard:
 class Overview:
     """`/`. `spend`: today, 7 days, 30 days. `days`: by bot. `config_path`: where bots are defined.
 
-    `saved`: in the last of `spend`. `advice`: warnings first.
+    `saved`: in the last of `spend`. `advice`: warnings first. `daemons`: where several share the store.
     """
 
     spend: tuple[Spend, ...]
@@ -144,6 +145,7 @@ class Overview:
     config_path: str = "bots.yaml"
     saved: Savings = NOTHING_SAVED
     advice: tuple[Advice, ...] = ()
+    daemons: tuple[DaemonRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from runner.web.dashboard.wording import count, days_until, usd
 from runner.web.dashboard_pages.advising import Advising
 from runner.web.dashboard_pages.desk import Desk, Visit, address, after, no_bot, not_written
 from runner.web.dashboard_pages.flowing import workflow_card
+from runner.web.fleet import look
 
 PERIODS = (30, 7, 90, 365)
 """The first one where none is asked for."""
@@ -128,7 +129,7 @@ class BotPages:
             bot.choice.provider,
             bot.choice.model,
             bot.enabled,
-            desk.connections(bot.id),
+            desk.connections(bot.id, await look(store)),
             desk.cap(bot, await store.counters([f"bot:{bot.id}"])),
             last_error=desk.last_error(bot.id),
         )

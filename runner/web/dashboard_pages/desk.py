@@ -19,6 +19,7 @@ from runner.web.dashboard.filling import cap_of
 from runner.web.dashboard.reads import DashboardHandoffs
 from runner.web.dashboard.views import Connection, LastError, Notice, PageView
 from runner.web.entry import Doorkeeper
+from runner.web.fleet import FleetNow, joined
 from runner.web.pages import Pages
 from runner.web.parts import WebParts
 from runner.web.sessions import Session
@@ -111,11 +112,11 @@ class Desk:
         limit: Money | None = bot.cap if roster.bot(bot.id) is None else roster.cap(bot.id)
         return cap_of(counters.get(f"bot:{bot.id}", Counter()), limit)
 
-    def connections(self, bot_id: str) -> tuple[Connection, ...]:
-        """How its channels are connected."""
+    def connections(self, bot_id: str, fleet: FleetNow | None) -> tuple[Connection, ...]:
+        """How its channels are connected; with a fleet as all daemons together have them."""
         return tuple(
-            Connection(one.channel, one.state, one.why, one.since_ms or None)
-            for one in self.parts.roster.connections(bot_id)
+            Connection(one.channel, one.state, one.why or (holder and f"on {holder}"), one.since_ms or None)
+            for one, holder in joined(self.parts.roster.connections(bot_id), fleet)
         )
 
     def last_error(self, bot_id: str) -> LastError | None:

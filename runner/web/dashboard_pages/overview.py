@@ -15,11 +15,13 @@ from runner.ports.books import UsageSum
 from runner.web.api.reports import whole_days
 from runner.web.dashboard.figures import Spend
 from runner.web.dashboard.filling import spend_days
-from runner.web.dashboard.views import BotCard, Notice, Overview
+from runner.web.dashboard.fleet_view import DaemonRow
+from runner.web.dashboard.views import BotCard, Connection, Notice, Overview
 from runner.web.dashboard.wording import counted, days_until, usd
 from runner.web.dashboard_pages.advising import Advising
 from runner.web.dashboard_pages.desk import Desk, Visit
 from runner.web.dashboard_pages.wallet import PATH as WALLET_PAGE
+from runner.web.fleet import DaemonNow, FleetNow, look
 
 SHOWN_DAYS = 30
 SPARK_DAYS = 14
@@ -45,8 +47,16 @@ class OverviewPage:
         shown = days[-SHOWN_DAYS:]
         names = {bot.id: bot.name for bot in bots}
         sparks = _sparks(sums, days[-SPARK_DAYS:])
+        fleet = await look(store)
         cards = tuple(
-            self._card(bot, counters, received.get(bot.id, 0), waiting.get(bot.id, 0), sparks.get(bot.id, ()))
+            self._card(
+                bot,
+                desk.connections(bot.id, fleet),
+                counters,
+                received.get(bot.id, 0),
+                waiting.get(bot.id, 0),
+                sparks.get(bot.id, ()),
+            )
             for bot in bots
         )
         chart = spend_days(
@@ -58,12 +68,25 @@ class OverviewPage:
         ).saved
         advice = await self._advising.of(bots)
         view = Overview(
-            _spend(sums, days), chart, cards, sum(received.values()), held, saved=saved, advice=advice
+            _spend(sums, days),
+            chart,
+            cards,
+            sum(received.values()),
+            held,
+            saved=saved,
+            advice=advice,
+            daemons=() if fleet is None else tuple(map(_daemon, fleet.daemons)),
         )
-        return await desk.show(visit, view, standing=await self._odd(counters))
+        return await desk.show(visit, view, standing=[*await self._odd(counters), *_odd_fleet(fleet)])
 
     def _card(
-        self, bot: Bot, counters: dict[str, Counter], received: int, waiting: int, spark: tuple[int, ...]
+        self,
+        bot: Bot,
+        connections: tuple[Connection, ...],
+        counters: dict[str, Counter],
+        received: int,
+        waiting: int,
+        spark: tuple[int, ...],
     ) -> BotCard:
         desk = self._desk
         return BotCard(
@@ -72,7 +95,7 @@ class OverviewPage:
             bot.choice.provider,
             bot.choice.model,
             bot.enabled,
-            desk.connections(bot.id),
+            connections,
             desk.cap(bot, counters),
             received,
             waiting,
@@ -93,6 +116,32 @@ class OverviewPage:
             text = f"{counted(len(aside), 'model')} set aside after charging more than the price allows: {names}."
             odd.append(Notice("warning", text, WALLET_PAGE, "Look at them"))
         return odd
+
+
+def _daemon(one: DaemonNow) -> DaemonRow:
+    line, facts = one.line, one.facts
+    return DaemonRow(
+        line.name,
+        line.version,
+        line.started_ms if line.ended_ms is None else line.ended_ms,
+        one.is_gone,
+        one.here,
+        one.up,
+        one.connections,
+        facts.lanes,
+        facts.waiting,
+        facts.lag_ms,
+        one.holds,
+    )
+
+
+def _odd_fleet(fleet: FleetNow | None) -> list[Notice]:
+    if fleet is None or fleet.files <= 1:
+        return []
+    text = (
+        f"The daemons have {fleet.files} different bots.yaml in force: deploy the same file to all of them."
+    )
+    return [Notice("warning", text)]
 
 
 def _sparks(sums: Collection[UsageSum], days: Sequence[str]) -> dict[str, tuple[int, ...]]:
