@@ -19,7 +19,7 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from bench.fleet.fleet import run
@@ -76,8 +76,11 @@ def _given(arguments: Sequence[str] | None) -> argparse.Namespace:
 def read_costs(file: Path) -> Costs:
     """Costs as `--calibrate` prints them; what is not in it is as in `MEASURED`."""
     found = json.loads(file.read_text(encoding="utf-8"))
-    rows = {**MEASURED.rows, **{Kind[name.upper()]: cost for name, cost in found.pop("rows", {}).items()}}
-    return Costs(**{**asdict(MEASURED), **found, "rows": rows})
+    rows, first = (
+        {**known, **{Kind[name.upper()]: cost for name, cost in found.pop(part, {}).items()}}
+        for part, known in (("rows", MEASURED.rows), ("first", MEASURED.first))
+    )
+    return replace(MEASURED, **found, rows=rows, first=first)
 
 
 def show(costs: Costs, server: Server, seed: int, *, quick: bool) -> int:

@@ -112,8 +112,8 @@ class Transaction:
     """
 
     __slots__ = (
-        "_changed", "_due", "_effects", "_ending", "_names", "_parked", "_session", "_taken", "_view", "committing",
-        "ended", "units",
+        "_changed", "_due", "_effects", "_ending", "_money", "_names", "_parked", "_session", "_taken", "_view",
+        "committing", "ended", "units",
     )  # fmt: skip
 
     def __init__(self, session: Session, units: list[Unit]) -> None:
@@ -124,6 +124,7 @@ class Transaction:
         self._names: list[str] = []
         self._taken: list[str] = []
         self._due = 0
+        self._money = 0.0
         self._view: dict[str, Counter] = {}
         self._ending: set[str] = set()
         self._changed: dict[str, Counter] = {}
@@ -132,8 +133,16 @@ class Transaction:
 
     def begin(self) -> None:
         costs, database = self._session.fleet.scenario.costs, self._session.fleet.database
-        cpu = costs.batch + sum(costs.rows[unit.kind] for unit in self.units if unit.kind not in MONEY)
-        database.work(cpu, costs.trip * costs.trips_before, self._step, self._read)
+        plain, self._money, last = costs.batch, 0.0, None
+        for unit in self.units:
+            kind = unit.kind
+            cpu = costs.rows[kind] if kind is last else costs.rows[kind] + costs.first[kind]
+            last = kind
+            if kind in MONEY:
+                self._money += cpu
+            else:
+                plain += cpu
+        database.work(plain, costs.trip * costs.trips_before, self._step, self._read)
 
     def thaw(self) -> None:
         """The daemon goes on: with the statement that it was about to send."""
@@ -172,9 +181,14 @@ class Transaction:
                 unit.answer = fleet.enter(message.lane, session)
             elif unit.kind is Kind.NEXT:
                 unit.answer = fleet.world.head(message.lane)
-        self._names = sorted(self._scopes())
-        self._due = 0
-        self._take()
+        if self._money:
+            self._names = sorted(self._scopes())
+            self._due = 0
+            self._take()
+        elif all(unit.kind in READS for unit in self.units):
+            self._commit()
+        else:
+            self._write()
 
     def _scopes(self) -> set[str]:
         held = self._session.fleet.database.held
@@ -202,24 +216,17 @@ class Transaction:
         fleet, costs = self._session.fleet, self._session.fleet.scenario.costs
         counters = fleet.database.counters
         self._view = {name: counters.get(name, Counter()) for name in self._names}
-        cpu, money, writes = 0.0, 0, False
+        money = 0
         for unit in self.units:
-            writes = writes or unit.kind not in READS
             if isinstance(unit.body, HoldRequest):
                 unit.answer = self._hold(unit.body, unit.message)
             elif isinstance(unit.body, Settlement):
                 unit.answer = self._settle(unit.body)
             else:
                 continue
-            cpu += costs.rows[unit.kind]
             money += 1
-        if not writes:
-            self._commit()
-        elif money:
-            later = costs.trip * costs.trips_locked + costs.decide * money
-            fleet.database.work(cpu, later, self._step, self._write)
-        else:
-            self._write()
+        later = costs.trip * costs.trips_locked + costs.decide * money
+        fleet.database.work(self._money, later, self._step, self._write)
 
     def _hold(self, request: HoldRequest, message: Message) -> HoldResult:
         result, after = take(request, request.scopes, self._view)

@@ -36,8 +36,9 @@ class Costs:
     """What things take.
 
     Attributes:
-        rows: of each kind, one unit more in a batch.
-        batch: a batch however small: its statements are parsed, planned and answered, and it commits.
+        rows: of each kind, one unit more in a batch; `first`: what the first of its kind takes beside that, for the
+            statements that all of them share.
+        batch: a transaction with nothing in it.
         fsync: the log reaches the disk; whoever commits meanwhile waits for the next one, all together.
         trip: from a daemon to the database and back. Assumed: two machines of one zone.
         trips_before, trips_locked: statements of a batch before it takes rows, and from then to its commit.
@@ -51,6 +52,7 @@ class Costs:
     """
 
     rows: Mapping[Kind, float]
+    first: Mapping[Kind, float]
     batch: float
     fsync: float
     look: float
@@ -80,7 +82,17 @@ MEASURED = Costs(
         Kind.HOLD: 0.00006,
         Kind.SETTLE: 0.00015,
     },
-    batch=0.0004,
+    first={
+        Kind.ACCEPT: 0.00016,
+        Kind.ENTER: 0.00003,
+        Kind.NEXT: 0.00009,
+        Kind.FINISH: 0.0005,
+        Kind.SENT: 0.00016,
+        Kind.LEAVE: 0.00003,
+        Kind.HOLD: 0.0004,
+        Kind.SETTLE: 0.0003,
+    },
+    batch=0.00004,
     fsync=0.0003,
     look=0.0002,
     look_lock=0.000001,
