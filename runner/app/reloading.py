@@ -72,6 +72,7 @@ class Reloader:
 
     Attributes:
         mark: the file's state before it was read the last time.
+        store_was_away: the last reload needed the store, and could not reach it: worth another try.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Reloader:
         self._renewals: Waiting = []
         self._stopped = False
         self.mark = mark
+        self.store_was_away = False
         self.state = ConfigState(clock.now_ms())
 
     @property
@@ -157,12 +159,14 @@ class Reloader:
     async def _reloaded(self, reason: str) -> Reloaded | Unusable:
         path = self._reading.path
         try:
+            self.store_was_away = False
             self.mark = await asyncio.to_thread(mark_of, path)
             loaded = await asyncio.to_thread(self._reading.load)
             if isinstance(loaded, Problems):
                 return self._refused(tuple(map(str, loaded.problems)))
             return await self._taken(loaded, reason)
         except (OperatorError, StoreError) as error:
+            self.store_was_away = isinstance(error, StoreError)
             return self._refused((f"{path}: {error}",))
         except Exception as error:  # noqa: BLE001 - our own fault with one state of the file must not end the daemon
             self._observer.note(Fault("reload", repr(error), error=error))

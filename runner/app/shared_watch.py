@@ -30,6 +30,10 @@ _OURS = (hand_caps.PREFIX, shared_secrets.PREFIX)
 class Renewing(Protocol):
     """Who puts things in force: a `reloading.Reloader`."""
 
+    @property
+    def store_was_away(self) -> bool:
+        """Whether the file was read and its secrets could not be."""
+
     def ask(self, reason: str) -> None:
         """Read the file as soon as may be."""
 
@@ -85,9 +89,8 @@ class SharedWatch:
         except StoreError as error:
             self._tell(str(error))
             return
-        was_away = self._fault != ""
         self._tell("")
-        if secrets != self._secrets or was_away:  # a file that was read meanwhile may have wanted them
+        if secrets != self._secrets or self._renewing.store_was_away:
             self._secrets = secrets
             if self._in_force.settings.reload:
                 self._renewing.ask(SECRETS)
