@@ -10,8 +10,12 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Self
 
+import asyncpg
+
 from runner.testing.postgres_server import PostgresServer
 from tests.faults.daemon_process import Daemon
+
+HOLDER = "SELECT d.name FROM leases JOIN daemons AS d ON d.id::text = leases.holder WHERE leases.name = $1"
 
 
 class Fleet:
@@ -36,6 +40,20 @@ class Fleet:
         for daemon in self.daemons:
             await daemon.start()
             await daemon.ready()
+
+    async def holder(self, lease: str) -> Daemon:
+        """Who holds that lease; waits until somebody does who runs."""
+        async with asyncio.timeout(60):
+            while True:
+                connection = await asyncpg.connect(self.database)
+                try:
+                    name = await connection.fetchval(HOLDER, lease)
+                finally:
+                    await connection.close()
+                for daemon in self.up():
+                    if name is not None and name.endswith(f"/{daemon.pid}"):
+                        return daemon
+                await asyncio.sleep(0.1)
 
     async def again(self, daemon: Daemon) -> None:
         """Start one that was killed."""

@@ -11,6 +11,7 @@ import os
 import random
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -179,4 +180,8 @@ async def test_a_daemon_that_is_cut_off_loses_its_work_to_the_others_and_comes_b
     print(f"{sum(map(len, clients.said.values()))} said, the longest wait {clients.longest_s:.1f} s")
     check_order(clients.said, clients.read)
     assert all(len(turns) == 1 for turns in clients.turns.values()), "each word is one turn"
+    turns = Counter(row.attempt.turn for row in rows)
+    for row in rows:
+        if turns[row.attempt.turn] > 1:
+            print(row.attempt.id, row.state, row.attempt.time_ms, row.latency_ms, row.why)
     check_bill(rows, model)

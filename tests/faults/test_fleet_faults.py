@@ -153,13 +153,13 @@ async def go_wrong(house: Fleet, place: Town, writers: Writers, rng: random.Rand
     """One thing after another."""
     for _ in range(ROUNDS):
         await asyncio.sleep(CALM_S)
-        victim = rng.choice(house.daemons)
+        victim = await house.holder("connection tele/telegram")
         victim.kill()
         await poll_goes_on(place, "kill -9")
         await answered_elsewhere(writers, "kill -9")
         await house.again(victim)
         await asyncio.sleep(CALM_S)
-        victim = rng.choice(house.daemons)
+        victim = await house.holder("connection tele/telegram")
         house.freeze(victim)
         begun = time.monotonic()
         await poll_goes_on(place, "SIGSTOP")

@@ -45,7 +45,7 @@ bots:
 def at_length(body: Mapping[str, Any]) -> Say:
     """Answers of very different lengths, so that holds and costs differ."""
     word = str(body["messages"][-1]["content"])
-    return Say(text="word " * (1 + sum(map(ord, word)) % 250), latency_s=0.05)
+    return Say(text="word " * (1 + sum(map(ord, word)) % 250), latency_s=0.6)
 
 
 async def ask_all(house: Fleet, session: aiohttp.ClientSession) -> Counter[int]:

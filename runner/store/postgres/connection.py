@@ -43,11 +43,13 @@ TALKATIVE = {
 """For a session that must be heard of each second."""
 QUIET = {
     "idle_session_timeout": "0",
-    "idle_in_transaction_session_timeout": "60s",
+    "idle_in_transaction_session_timeout": "8s",
     "lock_timeout": "10s",
     "statement_timeout": "120s",
 }
-"""For rare work and long reads."""
+"""For rare work. Who stops in the middle of it may hold what others wait for, or what tells that it is gone."""
+READING = {**QUIET, "idle_in_transaction_session_timeout": "60s"}
+"""For long reads, which hold nobody up."""
 _ALWAYS = {
     "synchronous_commit": "on",
     "client_connection_check_interval": "500ms",
@@ -56,6 +58,7 @@ _ALWAYS = {
     "tcp_keepalives_idle": "2",
     "tcp_keepalives_interval": "1",
     "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "6s",
 }
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 from runner.clock import Clock
 from runner.errors import StoreRefused
 from runner.store.postgres.address import Address, address_of
-from runner.store.postgres.connection import QUIET, Connection, connect
+from runner.store.postgres.connection import READING, Connection, connect
 from runner.store.postgres.desk import Desk
 from runner.store.postgres.migration import check_known, load_migrations, schema_of
 from runner.store.postgres.reports import PostgresReports
@@ -54,7 +54,7 @@ class PostgresReader(PostgresReports):
         super().__init__(desk, desk, sql)
 
     async def _session(self) -> Connection:
-        return await connect(self._address, NAME, self._sql, QUIET)
+        return await connect(self._address, NAME, self._sql, READING)
 
     async def open(self, *, any_schema: bool = False) -> None:
         """Connect, and look whether our daemons would understand it.

@@ -28,7 +28,7 @@ from runner.ports.stores import LaneSession, Lease, Recovery
 from runner.store.hearing import Ears
 from runner.store.postgres.address import Address
 from runner.store.postgres.committing import Committer
-from runner.store.postgres.connection import QUIET, TALKATIVE, Connection, connect, hang_up
+from runner.store.postgres.connection import QUIET, READING, TALKATIVE, Connection, connect, hang_up
 from runner.store.postgres.control import About, Control
 from runner.store.postgres.crew import Crew
 from runner.store.postgres.desk import Desk
@@ -82,7 +82,7 @@ class PostgresStore(PostgresOffice):
         about = About(called, runner.__version__, self._migrations[-1].version)
         self._control = Control(lambda: self._connect(TALKATIVE), clock, sql, about, ears, grace_s)
         desk = Desk(lambda: self._connect(QUIET), clock)
-        super().__init__(desk, Desk(lambda: self._connect(QUIET), clock, REPORTS), sql)
+        super().__init__(desk, Desk(lambda: self._connect(READING), clock, REPORTS), sql)
         self._leases = LeaseRows(sql)
         self.fleet = PostgresFleet(self._control, ears, clock, sql)
         self._known = OpenHolds()
