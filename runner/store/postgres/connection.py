@@ -48,8 +48,8 @@ QUIET = {
     "statement_timeout": "120s",
 }
 """For rare work. Who stops in the middle of it may hold what others wait for, or what tells that it is gone."""
-READING = {**QUIET, "idle_in_transaction_session_timeout": "60s"}
-"""For long reads, which hold nobody up."""
+READING = {**QUIET, "idle_in_transaction_session_timeout": "60s", "work_mem": "32MB"}
+"""For long reads, which hold nobody up, and sort a year's users in memory."""
 _ALWAYS = {
     "synchronous_commit": "on",
     "client_connection_check_interval": "500ms",
