@@ -16,7 +16,7 @@ from runner.config.problems import Problem, Problems
 from runner.config.reload import Difference
 from runner.config.reload import in_force as merged
 from runner.config.settings import Loaded, Settings
-from runner.errors import OperatorError
+from runner.errors import OperatorError, StoreError
 from runner.money.amounts import Money, from_cents
 from runner.ports.observer import ConfigRefused, ConfigReloaded, Fault
 from runner.ports.reloads import Reloaded, Unusable
@@ -180,6 +180,16 @@ async def test_what_cannot_be_had_is_a_fault_of_the_file(world: World) -> None:
         assert await reloader.reload("a test") == Unusable((f"{world.file}: no such thing",))
         world.apply_fault = None
         assert await reloader.reload("a test") == Reloaded(changed=("ada",))
+
+
+async def test_a_store_that_is_away_is_told_apart_from_a_fault_of_the_file(world: World) -> None:
+    world.content = StoreError("db:5432/x cannot be reached")
+    async with world.running() as reloader:
+        assert await reloader.reload("a test") == Unusable((f"{world.file}: db:5432/x cannot be reached",))
+        assert reloader.store_was_away
+        world.content = FAULTY
+        await reloader.reload("a test")
+        assert not reloader.store_was_away
 
 
 async def test_a_fault_of_our_own_ends_nothing(world: World) -> None:
