@@ -30,7 +30,7 @@ from runner.cli.prices import prices
 from runner.cli.reload import reload
 from runner.cli.routes import routes
 from runner.cli.run import run
-from runner.cli.secret import list_secrets, make_key, remove_secret, rotate_key, set_secret
+from runner.cli.secret import copy_secrets, list_secrets, make_key, remove_secret, rotate_key, set_secret
 from runner.cli.service import install_service, uninstall_service
 from runner.cli.status import status
 from runner.cli.tokens import token
@@ -171,6 +171,7 @@ def _secrets() -> typer.Typer:
     group.command("list", epilog="Example: botrunner secret list")(list_secrets)
     group.command("rm", epilog="Example: botrunner secret rm openai")(remove_secret)
     group.command("rotate", epilog="Example: botrunner secret rotate")(rotate_key)
+    group.command("copy", epilog="Example: botrunner secret copy")(copy_secrets)
     group.command("key", epilog="Example: botrunner secret key > /etc/credstore/botrunner-key")(make_key)
     return group
 

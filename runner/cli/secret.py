@@ -106,6 +106,37 @@ def remove_secret(
     typer.echo(f"{name} is forgotten")
 
 
+def copy_secrets(
+    config: Config = UNSAID,
+    force: Annotated[bool, typer.Option("--force", help="Replace what other secrets are there.")] = False,
+) -> None:
+    """Copy the secrets of this machine's state folder to the store that several daemons share."""
+    from runner.cli.fleet import FleetSecrets
+    from runner.config.loader import state_dir
+    from runner.config.shared_secrets import texts_of
+
+    url = _fleet(config)
+    if url is None:
+        raise OperatorError(f"the store of {config} is not shared", "Set store.url to postgresql://… first.")
+    with _store(None):
+        texts = texts_of(state_dir(os.environ), os.environ)
+    with _store(url):
+        store = FleetSecrets(url)
+        kept = store.at_hand()
+        there = {name: kept.lookup(name) for name in kept.names()}
+        others = [name for name, text in texts.items() if there.get(name, text) != text]
+        if others and not force:
+            raise OperatorError(
+                f"the daemons have other secrets of these names: {', '.join(others)}",
+                "Nothing was copied; --force replaces them.",
+            )
+        fresh = {name: text for name, text in texts.items() if there.get(name) != text}
+        for name, text in fresh.items():
+            store.set(name, text)
+    count = "1 secret is" if len(fresh) == 1 else f"{len(fresh)} secrets are"
+    typer.echo(f"{count} copied; {_ALL}. Those of the state folder are still there")
+
+
 def make_key() -> None:
     """Print a new key, for $BOTRUNNER_SECRETS_KEY or the credential botrunner-key. It is kept nowhere."""
     from runner.config.secret_tokens import new_key

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from runner.config.secret_keys import CREDENTIAL, KEY_VARIABLE, Keys, keys_from_outside
+from runner.config.secret_store import SecretStore
 from runner.config.secret_tokens import (
     Kept,
     NoNewKey,
@@ -28,6 +30,7 @@ from runner.config.secrets import SecretsUnreadable
 from runner.ports.sharing import SharedValues
 
 PREFIX = "secret/"
+_GIVEN = (KEY_VARIABLE, "CREDENTIALS_DIRECTORY")
 KEY_MISSING = (
     f"there is no key: the daemons of a fleet are all given one, in ${KEY_VARIABLE} or as the credential {CREDENTIAL};"
     " `botrunner secret key` makes one"
@@ -106,6 +109,24 @@ class SharedSecrets:
             if latest is not None:
                 await self._values.put(PREFIX + name, cipher.rotate(latest).decode(), self._now_ms())
         return Rotation(len(tokens), keys.source, len(keys.texts) - 1)
+
+
+def texts_of(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """What a state folder keeps, opened: with the keys that were given, or else with the folder's own. By name.
+
+    Raises:
+        SecretsUnreadable: neither opens all of them.
+    """
+    try:
+        return _opened(SecretStore(folder, environ))
+    except SecretsUnreadable:
+        own = {name: value for name, value in environ.items() if name not in _GIVEN}
+        return _opened(SecretStore(folder, own))
+
+
+def _opened(store: SecretStore) -> dict[str, str]:
+    found = {name: store.lookup(name) for name in store.names()}
+    return {name: text for name, text in found.items() if text is not None}
 
 
 def needed_keys(environ: Mapping[str, str]) -> Keys:

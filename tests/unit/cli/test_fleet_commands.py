@@ -173,3 +173,25 @@ def test_doctor_opens_each_secret_of_all_daemons(desk: Desk, key: str, postgres_
     desk.monkeypatch.setenv(KEY_VARIABLE, key)
     write(desk, "postgresql://bot:hush@127.0.0.1:1/chats", USING)
     assert fault() == "127.0.0.1:1/chats cannot be reached (ConnectionRefusedError)"
+
+
+@pytest.mark.parametrize("own_key", [True, False])
+def test_who_moves_takes_the_secrets_along(desk: Desk, postgres_url: str, own_key: bool) -> None:  # noqa: FBT001 - a case
+    """The folder's secrets are under a key of its own, or under the one that all daemons are given."""
+    made = Fernet.generate_key().decode()
+    kept = SecretStore(desk.state, {} if own_key else {KEY_VARIABLE: made})
+    kept.set("prompt", HUSH)
+    kept.set("other", "o")
+    desk.monkeypatch.setenv(KEY_VARIABLE, made)
+    desk.write(USING)
+    alone = desk.type("secret", "copy")
+    assert (alone.code, "is not shared" in alone.err) == (1, True)
+    write(desk, postgres_url, USING)
+    assert desk.type("secret", "copy").out.startswith("2 secrets are copied; all daemons read it")
+    assert desk.type("check").code == 0
+    assert desk.type("secret", "copy").out.startswith("0 secrets are copied")
+    assert desk.type("secret", "set", "other", "--from-stdin", stdin="another").code == 0
+    refused = desk.type("secret", "copy")
+    assert (refused.code, "other secrets of these names: other" in refused.err) == (1, True)
+    assert desk.type("secret", "copy", "--force").out.startswith("1 secret is copied")
+    assert kept.names() == ["other", "prompt"]
