@@ -88,7 +88,8 @@ async def test_what_is_set_once_holds_at_both(
     tmp_path: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(KEY_VARIABLE, Fernet.generate_key().decode())
-    async with fleet(tmp_path, postgres, CONFIG, 2) as house, aiohttp.ClientSession() as http:
+    address = postgres.url(postgres.fresh()).replace("botrunner@", "botrunner:a-word-for-the-base@")
+    async with fleet(tmp_path, postgres, CONFIG, 2, address) as house, aiohttp.ClientSession() as http:
         await asyncio.to_thread(command, house, "secret", "set", "door", "--from-stdin", stdin="first-word")
         await house.start()
         token = (await asyncio.to_thread(command, house, "token", "--scope", "admin")).strip()
@@ -102,7 +103,7 @@ async def test_what_is_set_once_holds_at_both(
         assert [daemon.config.read_text() for daemon in house.daemons] == files
         await house.stop()
     logs = "".join(daemon.log.read_text() for daemon in house.daemons)
-    assert "word" not in logs
+    assert "word" not in logs, "no secret, nor the database's password"
 
 
 async def a_cap_holds_at_both(house: Fleet, caller: Caller) -> None:
