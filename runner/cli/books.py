@@ -1,4 +1,4 @@
-"""The store as commands have it: read beside a running daemon or without one, written while no daemon runs."""
+"""The store as commands have it: read beside running daemons or without one, a file written while no daemon runs."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.config.settings import Settings
+    from runner.ports.reading import StoreReader
     from runner.ports.stores import Store
-    from runner.store.sqlite.reader import SqliteReader
 
 
 @asynccontextmanager
-async def open_books(settings: Settings) -> AsyncIterator[SqliteReader]:
+async def open_books(settings: Settings) -> AsyncIterator[StoreReader]:
     """The store's reader, open.
 
     Raises:
         OperatorError: the store is one that keeps nothing.
         StoreError: there is none yet, or it cannot be read.
     """
-    from runner.store.sqlite.migration import load_migrations
-    from runner.store.sqlite.queries import load_queries
-    from runner.store.sqlite.reader import SqliteReader
+    from runner.store.catalogue import open_reader
+    from runner.store.postgres.address import is_postgres
 
-    path = store_file(settings)
-    if not path.exists():
-        raise StoreRefused(f"there is no store at {path}: has the daemon run yet?")
-    reader = SqliteReader(path, load_queries(), load_migrations()[-1].version)
+    if not is_postgres(settings.store_url):
+        path = store_file(settings)
+        if not path.exists():
+            raise StoreRefused(f"there is no store at {path}: has the daemon run yet?")
+    reader = open_reader(settings.store_url, settings.state_dir)
     await reader.open()
     try:
         yield reader
@@ -41,7 +41,7 @@ async def open_books(settings: Settings) -> AsyncIterator[SqliteReader]:
 
 @asynccontextmanager
 async def open_store_here(settings: Settings) -> AsyncIterator[Store]:
-    """The store itself, open, while no daemon has it.
+    """The store itself, open, while no daemon has it; one in PostgreSQL beside its daemons, as one of them.
 
     Raises:
         OperatorError: the store is one that keeps nothing.
@@ -49,8 +49,10 @@ async def open_store_here(settings: Settings) -> AsyncIterator[Store]:
     """
     from runner.clock import SystemClock
     from runner.store.catalogue import open_store
+    from runner.store.postgres.address import is_postgres
 
-    store_file(settings)
+    if not is_postgres(settings.store_url):
+        store_file(settings)
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = open_store(settings.store_url, settings.state_dir, SystemClock())
     await store.open()
@@ -65,7 +67,7 @@ def store_file(settings: Settings) -> Path:
 
     Raises:
         OperatorError: it is one that keeps nothing.
-        StoreRefused: the address means no file.
+        StoreRefused: the address means no file, but a database.
     """
     from runner.store.catalogue import sqlite_path
 

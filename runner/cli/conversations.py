@@ -22,9 +22,9 @@ from runner.cli.options import UNSAID, AsJson, Config
 from runner.errors import OperatorError
 
 if TYPE_CHECKING:
+    from runner.ports.reading import StoreReader
     from runner.ports.reports import ConversationLine, Transcript
     from runner.ports.stores import Store
-    from runner.store.sqlite.reader import SqliteReader
 
 PAGE = 200
 ALL_TURNS = 2**31
@@ -128,7 +128,7 @@ def export_conversations(
     asyncio.run(_with_books(config, lambda books: _export(books, bot, user)))
 
 
-async def _with_books(config: Path, read: Callable[[SqliteReader], Awaitable[Any]]) -> Any:  # noqa: ANN401 - what `read` gives
+async def _with_books(config: Path, read: Callable[[StoreReader], Awaitable[Any]]) -> Any:  # noqa: ANN401 - what `read` gives
     from runner.cli.books import open_books
     from runner.cli.files import load_settings
 
@@ -136,9 +136,7 @@ async def _with_books(config: Path, read: Callable[[SqliteReader], Awaitable[Any
         return await read(books)
 
 
-async def _lines(
-    books: SqliteReader, bot: str | None, user: str | None, limit: int
-) -> list[ConversationLine]:
+async def _lines(books: StoreReader, bot: str | None, user: str | None, limit: int) -> list[ConversationLine]:
     lines: list[ConversationLine] = []
     async with aclosing(_pages(books, bot, user, limit)) as pages:
         async for page in pages:
@@ -149,7 +147,7 @@ async def _lines(
 
 
 async def _pages(
-    books: SqliteReader, bot: str | None, user: str | None, limit: int = PAGE
+    books: StoreReader, bot: str | None, user: str | None, limit: int = PAGE
 ) -> AsyncGenerator[list[ConversationLine], None]:
     before = None
     while page := await books.conversations(bot, min(limit, PAGE), before, user):
@@ -157,7 +155,7 @@ async def _pages(
         before = (page[-1].last_ms, page[-1].id)
 
 
-async def _export(books: SqliteReader, bot: str | None, user: str) -> None:
+async def _export(books: StoreReader, bot: str | None, user: str) -> None:
     async with aclosing(_pages(books, bot, user)) as pages:
         async for page in pages:
             for line in page:

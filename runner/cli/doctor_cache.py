@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.agent.caching import CHARS_PER_TOKEN, DEFAULT_MIN_CACHEABLE
@@ -47,21 +46,20 @@ class _Sum:
         self.latest[row.attempt.conversation] = row.attempt.time_ms
 
 
-async def cache_facts(path: Path, settings: Settings, now: UnixMs) -> tuple[CacheFacts, ...]:
+async def cache_facts(settings: Settings, now: UnixMs) -> tuple[CacheFacts, ...]:
     """Of each enabled bot whose model has a price for what comes from the cache."""
+    from runner.cli.books import open_books
     from runner.ports.books import LedgerFilter
-    from runner.store.sqlite.reader import reader_of
 
     bots = {bot.id: (bot, price) for bot in settings.bots if (price := _cached_price(settings, bot))}
     sums: dict[str, _Sum] = {name: _Sum() for name in bots}
-    books = reader_of(path)
-    await books.open()
     seen = 0
-    async for row in books.ledger(LedgerFilter(from_ms=now - DAYS * MS_PER_DAY)):
-        seen += 1
-        if seen > MOST_ROWS:
-            break
-        _count(row, bots, sums)
+    async with open_books(settings) as books:
+        async for row in books.ledger(LedgerFilter(from_ms=now - DAYS * MS_PER_DAY)):
+            seen += 1
+            if seen > MOST_ROWS:
+                break
+            _count(row, bots, sums)
     return tuple(_facts(*bots[name], found) for name, found in sums.items())
 
 

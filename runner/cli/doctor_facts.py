@@ -31,7 +31,10 @@ class StuckSend:
 
 @dataclass(frozen=True, slots=True)
 class StoreFacts:
-    """The store. `fault`: why it cannot be used, or what is wrong with it; `latest_ms`: its latest message."""
+    """The store. `fault`: why it cannot be used, or what is wrong with it; `latest_ms`: its latest message.
+
+    `is_database`: it is no file, but a database that daemons share.
+    """
 
     path: str
     size: int = 0
@@ -42,6 +45,7 @@ class StoreFacts:
     unknown_usd: str = "0.00"
     aside: tuple[str, ...] = ()
     latest_ms: int | None = None
+    is_database: bool = False
 
 
 @dataclass(frozen=True, slots=True)

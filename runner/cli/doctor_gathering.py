@@ -26,13 +26,13 @@ from runner.cli.doctor_facts import (
     FolderFacts,
     HostTime,
     LinkFacts,
-    StoreFacts,
-    StuckSend,
 )
+from runner.cli.doctor_store import database_facts, store_facts
 from runner.clock import Clock, UnixMs
 from runner.config.loader import state_dir
 from runner.config.problems import Problems
 from runner.errors import BotrunnerError, OperatorError, StoreError, StoreRefused
+from runner.store.postgres.address import is_postgres
 
 if TYPE_CHECKING:
     from runner.config.settings import Settings
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 _USUAL_STORE = "botrunner.db"
 """Looked at where bots.yaml does not tell another."""
-STUCK_MS = 15 * 60_000
-MOST_SENDS = 50
 HOST_WITHIN_S = 5.0
 _PRIVATE_FILES = ("secrets.json", "secrets.key", "jwt.secret")
 _USUAL_HOSTS = {"openai": "https://api.openai.com", "anthropic": "https://api.anthropic.com"}
@@ -69,9 +67,12 @@ async def gather(config: Path, environ: Mapping[str, str], clock: Clock, *, onli
         store = await store_facts(folder / _USUAL_STORE, now)
         return Facts(str(config), now, seen, problems, (), unreadable, store=store, daemon=running)
     settings = loaded.settings
-    path = _store_path(settings)
-    store = None if path is None else await store_facts(path, now)
-    usable = path is not None and store is not None and not (store.fault or store.behind)
+    if is_postgres(settings.store_url):
+        store = await database_facts(settings.store_url, now, clock)
+    else:
+        path = _store_path(settings)
+        store = None if path is None else await store_facts(path, now)
+    usable = store is not None and not (store.fault or store.behind)
     return Facts(
         file=str(config),
         now_ms=now,
@@ -82,7 +83,7 @@ async def gather(config: Path, environ: Mapping[str, str], clock: Clock, *, onli
         book_age_days=_book_age(settings.prices, now),
         store=store,
         daemon=running,
-        caches=await cache_facts(path, settings, now) if usable and path is not None else (),
+        caches=await cache_facts(settings, now) if usable else (),
         hosts=await _host_times(settings, clock) if online else (),
         platforms=tuple(
             (one.bot, one.channel, one.answer)
@@ -127,55 +128,6 @@ def secrets_fault(config: Path, folder: Path, environ: Mapping[str, str]) -> str
     except (SecretsUnreadable, OperatorError, StoreError) as error:
         return str(error)
     return ""
-
-
-async def store_facts(path: Path, now: UnixMs) -> StoreFacts | None:
-    """The store, looked through; None: there is none yet."""
-    from runner.store.sqlite.examining import examine
-    from runner.store.sqlite.migration import load_migrations
-    from runner.store.sqlite.queries import load_queries
-
-    if not _holds_something(path):
-        return None
-    newest = load_migrations()[-1].version
-    try:
-        found = await asyncio.to_thread(examine, path, load_queries(), newest)
-        if not found.is_good or found.schema < newest:
-            return StoreFacts(str(path), found.size, found.fault, newest - found.schema)
-        return await _what_is_open(path, found.size, now)
-    except StoreError as error:
-        return StoreFacts(str(path), fault=str(error))
-
-
-def _holds_something(path: Path) -> bool:
-    return path.exists() and path.stat().st_size > 0
-
-
-async def _what_is_open(path: Path, size: int, now: UnixMs) -> StoreFacts:
-    from runner.money.amounts import Money, to_usd
-    from runner.money.reservation import ReservationState
-    from runner.ports.books import LedgerFilter
-    from runner.store.sqlite.reader import reader_of
-    from runner.store.sqlite.tending import unsent
-
-    books = reader_of(path)
-    await books.open()
-    sends = [
-        StuckSend(one.outbox, one.bot, one.channel, one.state, one.why, now - one.since_ms)
-        for one in await asyncio.to_thread(unsent, path, MOST_SENDS)
-    ]
-    rows = [row async for row in books.ledger(LedgerFilter(state=ReservationState.UNKNOWN))]
-    righted = {row.corrects for row in rows}
-    unknown = [row for row in rows if not row.corrects and row.attempt.id not in righted]
-    return StoreFacts(
-        path=str(path),
-        size=size,
-        sends=tuple(one for one in sends if one.state == "unknown" or one.late_ms > STUCK_MS),
-        unknown_calls=len(unknown),
-        unknown_usd=to_usd(Money(sum(row.cost for row in unknown))),
-        aside=tuple(f"{one.provider}/{one.model}" for one in await books.quarantined()),
-        latest_ms=await books.latest_ms(),
-    )
 
 
 def daemon_facts(config: Path, folder: Path) -> DaemonFacts:

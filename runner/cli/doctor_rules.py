@@ -108,13 +108,17 @@ def _store(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "store",
             f"{store.path}: {store.fault}",
-            "Where it is damaged: stop the daemon, then `botrunner store restore BACKUP`. Else do what it says.",
+            "Is the database up, and does `store.url` say where it is, with a user that may use it?"
+            if store.is_database
+            else "Where it is damaged: stop the daemon, then `botrunner store restore BACKUP`. Else do what it says.",
         )
     if store.behind:
         yield Finding(
             "store",
             f"{store.path} has an older schema, by {store.behind} steps",
-            "Nothing: the next start brings it up to date, after a copy; `botrunner store migrate --dry-run`.",
+            "Nothing: the next start brings it up to date; `botrunner store migrate --dry-run`."
+            if store.is_database
+            else "Nothing: the next start brings it up to date, after a copy; `botrunner store migrate --dry-run`.",
             act=False,
         )
     if store.latest_ms is not None and store.latest_ms > facts.now_ms + SKEW_MS:

@@ -1,5 +1,7 @@
 """`store`: the file that everything is remembered in: backed up, put back, brought up to date, looked at.
 
+Where it is a PostgreSQL database: `runner.cli.store_database`.
+
 Rules: `backup`, `check` and `info` are safe beside a running daemon; `restore`, `migrate` and `vacuum` need it
 stopped and say so; a backup is good before it is called one, and nothing that was there is thrown away.
 """
@@ -14,6 +16,13 @@ import typer
 
 from runner.cli.options import UNSAID, AsJson, Config
 from runner.cli.progress import progress
+from runner.cli.store_database import (
+    check_database,
+    database_of,
+    migrate_database,
+    not_here,
+    show_database,
+)
 
 if TYPE_CHECKING:
     from runner.store.sqlite.examining import Examined
@@ -30,6 +39,8 @@ def backup(
     as_json: AsJson = False,
 ) -> None:
     """Copy the store as it is at this moment; the daemon goes on meanwhile."""
+    if database_of(config) is not None:
+        not_here("backup")
     from runner.store.sqlite.backup import back_up
 
     with progress("copying", _STEPS_SHOWN_FROM) as told:
@@ -46,6 +57,8 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Put a backup in the store's place, while no daemon runs; the store that was there is kept beside it."""
+    if database_of(config) is not None:
+        not_here("restore")
     from runner.clock import SystemClock
     from runner.store.sqlite import backup as backups
 
@@ -76,6 +89,10 @@ def migrate(
     as_json: AsJson = False,
 ) -> None:
     """Bring an older store up to date, after a copy of it was kept; `run` does the same at its start."""
+    database = database_of(config)
+    if database is not None:
+        migrate_database(database, dry_run=dry_run, as_json=as_json)
+        return
     from runner.clock import SystemClock
     from runner.store.sqlite.connection import check_there
     from runner.store.sqlite.tending import due, migrate_now
@@ -101,6 +118,8 @@ def migrate(
 
 def vacuum(config: Config = UNSAID, as_json: AsJson = False) -> None:
     """Give the store's unused room back to the disk, while no daemon runs."""
+    if database_of(config) is not None:
+        not_here("vacuum")
     from runner.store.sqlite import tending
 
     before, after = tending.vacuum(_store(config))
@@ -118,6 +137,10 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Read all of the store, or of a backup, and reckon its books anew. Exit 1 where something is wrong."""
+    database = None if path is not None else database_of(config)
+    if database is not None:
+        check_database(database, as_json=as_json)
+        return
     from runner.store.sqlite.examining import examine
     from runner.store.sqlite.migration import load_migrations
     from runner.store.sqlite.queries import load_queries
@@ -138,8 +161,13 @@ def check(
 
 def info(config: Config = UNSAID, as_json: AsJson = False) -> None:
     """Show the store's size, schema and rows."""
-    from runner.cli.books import store_file
     from runner.cli.files import load_settings
+
+    database = database_of(config)
+    if database is not None:
+        show_database(database, load_settings(config).retention_days, as_json=as_json)
+        return
+    from runner.cli.books import store_file
     from runner.cli.screen import Column, screen, show_table
     from runner.store.sqlite import tending
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runner.cli.options import AsJson
+from runner.cli.store_database import shown_address
 
 if TYPE_CHECKING:
     from runner.store.moving.moving import Moved
@@ -39,13 +40,6 @@ def copy(
         show_json({"source": shown_address(source), "target": shown_address(target), **_as_record(moved)})
         return
     _show(moved, shown_address(source), shown_address(target))
-
-
-def shown_address(url: str) -> str:
-    """An address for people: without a user, a password and parameters."""
-    from runner.store.postgres.address import address_of, is_postgres
-
-    return f"postgresql://{address_of(url).shown}" if is_postgres(url) else url
 
 
 async def _copy(source: str, target: str, told: Callable[[int, int], None]) -> Moved:
@@ -77,7 +71,7 @@ def _show(moved: Moved, source: str, target: str) -> None:
     show_table(screen(), (Column("table"), Column("rows", number=True)), rows, ("all", total))
     for line in (f"{source} is copied to {target}; the two are the same, row by row.", *_remarks(moved)):
         typer.echo(line)
-    typer.echo(f"In bots.yaml: store: {{url: …}} with the address of {target}")
+    typer.echo(f"Now let `store.url` in bots.yaml be the address of {target}")
 
 
 def _remarks(moved: Moved) -> list[str]:

@@ -25,6 +25,10 @@ HUNG_S = 8.0
 """A daemon that says nothing to the store for so long is as good as dead, at the latest."""
 
 
+SAID_NOTHING = "{}"
+"""The facts of a daemon that has not reported any."""
+
+
 class NewsKind(StrEnum):
     """What news is about, and what its text is."""
 
@@ -76,7 +80,7 @@ class DaemonLine:
     schema: int
     started_ms: int
     seen_ms: int
-    facts: str = "{}"
+    facts: str = SAID_NOTHING
     ended_ms: int | None = None
 
 

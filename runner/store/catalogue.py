@@ -102,7 +102,7 @@ def sqlite_path(url: str, state_dir: Path) -> Path:
     """
     scheme, colon, rest = url.partition(":")
     if scheme in ("postgres", "postgresql"):
-        raise StoreRefused("this version keeps its store in SQLite; PostgreSQL comes with a later one")
+        raise StoreRefused("the store is a PostgreSQL database, and a file is needed here")
     if colon and scheme != "sqlite":
         raise StoreRefused(f"{scheme}: is no kind of store: write sqlite:///path/to/file.db or memory:")
     name = rest.removeprefix("//") if colon else url

@@ -23,6 +23,7 @@ from runner.money.amounts import Money
 from runner.money.budget import Counter
 from runner.money.scopes import Period
 from runner.money.terms import Per, WalletTerms
+from runner.ports.fleet import SAID_NOTHING
 from runner.ports.reloads import ConfigState
 from runner.ports.stores import Store, StoreFigures
 from runner.telemetry.health import Health, Link, Place, StoreProbe, judged
@@ -194,7 +195,11 @@ class Probes:
         """Raises StoreError."""
         if self._store.fleet is None:
             return None
-        ended = [line.ended_ms is not None for line in await self._store.fleet.daemons()]
+        ended = [
+            line.ended_ms is not None
+            for line in await self._store.fleet.daemons()
+            if line.ended_ms is None or line.facts != SAID_NOTHING  # it was a command
+        ]
         return FleetNow(ended.count(False), ended.count(True))
 
     def _limits(self, now_ms: int) -> list[tuple[str, LimitNow]]:

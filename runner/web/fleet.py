@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from adapters.contract import ConnectionState
-from runner.ports.fleet import DaemonLine
+from runner.ports.fleet import SAID_NOTHING, DaemonLine
 from runner.ports.stores import Store
 from runner.supervisor import Connection
 from runner.supervisor.facts import ConnectionFacts, DaemonFacts, from_json
@@ -116,9 +116,13 @@ async def look(store: Store) -> FleetNow | None:
 
 
 def fleet_now(lines: Iterable[DaemonLine], here: int, now_ms: int) -> FleetNow:
-    """What the daemons' lines say. Pure."""
+    """What the daemons' lines say. Pure. Who ended and had never said anything was a command."""
     daemons = sorted(
-        (DaemonNow(line, from_json(line.facts), line.id == here) for line in lines),
+        (
+            DaemonNow(line, from_json(line.facts), line.id == here)
+            for line in lines
+            if line.ended_ms is None or line.facts != SAID_NOTHING
+        ),
         key=lambda one: (one.is_gone, one.line.id),
     )
     said: dict[tuple[str, str], list[tuple[DaemonNow, ConnectionFacts]]] = {}

@@ -62,6 +62,8 @@ async def test_the_daemons_of_a_fleet_are_counted() -> None:
     here, there, gone = (fleet.join(name) for name in ("here", "there", "gone"))
     await there.open()
     await gone.open()
+    assert gone.fleet is not None
+    await gone.fleet.report('{"lanes": 1}')
     looking = await probes(here)
     fleet.kill(gone)
     assert here.fleet is not None

@@ -78,6 +78,14 @@ def test_who_is_gone_says_nothing_and_stands_last() -> None:
     ]
 
 
+def test_who_left_without_a_word_was_a_command() -> None:
+    lines = [
+        DaemonLine(1, "left/1", "1", 1, 1, 1, ended_ms=2),
+        DaemonLine(2, "begins/2", "1", 1, 1, 1),
+    ]
+    assert [one.line.name for one in fleet_now(lines, 1, 3).daemons] == ["begins/2"]
+
+
 def test_what_nobody_speaks_of_is_as_we_have_it() -> None:
     ours = Connection("shop", "slack", "slack", DOWN, "away", 3)
     other = Connection("shop", "telegram", "telegram", CONNECTING, "elsewhere", 3)
