@@ -46,11 +46,12 @@ class Desk:
         self._idle: list[Connection] = []
         self._is_open = False
 
-    async def open(self) -> None:
-        """Make the first connection. Raises StoreRefused and StoreError."""
+    async def open(self, *, at_once: bool = True) -> None:
+        """Make the first connection, or wait with it for the first work. Raises StoreRefused and StoreError."""
         self._is_open = True
-        async with self._connection():
-            return
+        if at_once:
+            async with self._connection():
+                return
 
     async def close(self) -> None:
         """Let the connections go; what is under way ends by itself. Again: does nothing."""

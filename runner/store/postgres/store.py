@@ -114,7 +114,7 @@ class PostgresStore(PostgresOffice):
             await self._control.open()
             self._beating = self._crew.start(self._control.run(), "store-control")
             await self._desk.open()
-            await self._reports.open()
+            await self._reports.open(at_once=False)
             for number, writer in enumerate(self._writers, 1):
                 connection = await writer.open()
                 self._writing.append(self._crew.start(writer.run(connection), f"store-writer-{number}"))
