@@ -5,7 +5,7 @@ rows; a row that has ended is never another; no scope is above what it was grant
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +29,9 @@ from runner.money.usage import Usage
 from runner.ports.books import Correction, Deposit, HoldRequest, LedgerFilter, Settlement
 from runner.ports.stores import Store
 from runner.store.catalogue import open_reader, open_store
+from runner.store.postgres.address import address_of
+from runner.store.postgres.store import PostgresStore
+from runner.testing.postgres_server import PostgresServer
 from tests.properties.money_model import HELD, RELEASED, SETTLED, UNKNOWN, Books
 
 T = TypeVar("T")
@@ -294,6 +297,19 @@ class OnSqlite(MoneyMachine):
         super().teardown()
 
 
+class OnPostgresql(OnSqlite):
+    """The same on a database. One session writes, so that what is asked for at once is decided in that order."""
+
+    clean: Callable[[], None]
+
+    def __init__(self) -> None:
+        type(self).clean()
+        super().__init__()
+
+    def another(self) -> Store:
+        return PostgresStore(address_of(self.url), SystemClock(), writers=1)
+
+
 def one_of(these: Sequence[T], number: int) -> Sequence[T]:
     """One of them in a row of its own; of none, none."""
     return [these[number % len(these)]] if these else []
@@ -307,3 +323,13 @@ TestOnMemory = MoneyMachine.TestCase
 TestOnMemory.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestOnSqlite = OnSqlite.TestCase
 TestOnSqlite.settings = settings(max_examples=10, stateful_step_count=40, deadline=None)
+
+
+OnPostgresql.TestCase.settings = settings(max_examples=3, stateful_step_count=25, deadline=None)
+
+
+class TestOnPostgresql(OnPostgresql.TestCase):  # type: ignore[valid-type,misc]  # the machine makes it
+    @pytest.fixture(autouse=True)
+    def _database(self, postgres: PostgresServer, postgres_database: str) -> None:
+        OnPostgresql.url = postgres.url(postgres_database)
+        OnPostgresql.clean = lambda: postgres.run_sql("SELECT cleaned()", postgres_database)
