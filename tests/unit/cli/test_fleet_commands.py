@@ -13,6 +13,7 @@ from runner.clock import SystemClock
 from runner.config.secret_keys import KEY_VARIABLE
 from runner.config.secret_store import SecretStore
 from runner.store.catalogue import open_store, open_values
+from runner.store.postgres.outside import Looked
 from runner.testing.postgres_server import PostgresServer
 from tests.unit.cli.desk import BOTS, Desk
 
@@ -195,3 +196,19 @@ def test_who_moves_takes_the_secrets_along(desk: Desk, postgres_url: str, own_ke
     assert (refused.code, "other secrets of these names: other" in refused.err) == (1, True)
     assert desk.type("secret", "copy", "--force").out.startswith("1 secret is copied")
     assert kept.names() == ["other", "prompt"]
+
+
+def test_a_pooler_that_gives_sessions_away_fails_the_check(desk: Desk) -> None:
+    async def looked(url: str, clock: object) -> Looked:
+        assert url.startswith("postgresql://pooler")
+        assert clock
+        return Looked("17.2", None, 1, 0.25, pooled=True)
+
+    desk.monkeypatch.setattr("runner.store.catalogue.look_at", looked)
+    write(desk, "postgresql://pooler:6432/chats")
+    done = desk.type("check", "--online", "--json")
+    store = json.loads(done.out)["online"][0]
+    assert (done.code, store["ok"]) == (1, False)
+    assert store["answer"].startswith(
+        "PostgreSQL 17.2, no tables yet, 0.2 ms, 1 daemon, behind a pooler in transaction"
+    )
