@@ -70,12 +70,15 @@ async def add_holds(
     sql: Queries,
     holds: Sequence[tuple[Attempt, Sequence[str], Held]],
     daemon: int | None,
-) -> set[str]:
-    """Write ledger rows as `held`, with the names of their scopes; the ids of those that were not there before."""
+) -> dict[str, str]:
+    """Write ledger rows as `held`, with the names of their scopes.
+
+    The ids of those that were not there before, each with the transaction's number.
+    """
     if not holds:
-        return set()
+        return {}
     rows = await connection.fetch(sql["add_holds"], *hold_columns(holds), daemon)
-    return {row[0] for row in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 async def reservations(
@@ -93,11 +96,11 @@ async def reservations(
     }
 
 
-async def end_holds(connection: Connection, sql: Queries, ends: Sequence[tuple[Settlement, End]]) -> set[str]:
-    """Write how holds have ended; the ids of those that were held until now."""
+async def end_holds(connection: Connection, sql: Queries, ends: Sequence[tuple[Settlement, End]]) -> dict[str, str]:
+    """Write how holds have ended; the ids of those that were held until now, each with the transaction's number."""
     if not ends:
-        return set()
-    return {row[0] for row in await connection.fetch(sql["end_holds"], *end_columns(ends))}
+        return {}
+    return {row[0]: row[1] for row in await connection.fetch(sql["end_holds"], *end_columns(ends))}
 
 
 async def settle_all(

@@ -123,6 +123,8 @@ class HotMoney:
             [(job.asked.attempt, names, held) for job, names, held in ledger.held],
             daemon,
         )
+        for number in (*ended.values(), *added.values()):
+            batch.wrote(number)
         refused = False
         for job, _ in ledger.ended:
             if job.asked.attempt_id not in ended:

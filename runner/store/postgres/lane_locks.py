@@ -17,8 +17,6 @@ from runner.store.rules import turn_id
 
 GRACE_S = 3.0
 """After the connection broke, so long no new lane is entered: those who held it come first."""
-FREE_S = 3.0
-"""How long a lane's lock is waited for, that our own last session may hold still."""
 _LOOK_S = 0.1
 
 
@@ -54,14 +52,17 @@ class LaneLocks:
         for job in (*left, *entered):
             job.done = True
 
-    async def retake(self, connection: Connection, batch: Batch) -> None:
-        """Lock on a new session what we held on the last one; what is not ours any more is lost for good."""
+    async def retake(self, connection: Connection, batch: Batch, wait_s: float) -> None:
+        """Lock on a new session what we held on the last one; what is not ours any more is lost for good.
+
+        `wait_s`: how long a lock is waited for.
+        """
         self._grace_until = self._clock.monotonic() + self._grace_s
         for job in batch.of(Kind.LEAVE):
             job.done = True  # its lock went with the session
         if not self._held:
             return
-        locked = await self._lock(connection)
+        locked = await self._lock(connection, wait_s)
         kept = locked - await self._had_by_others(connection, locked)
         for name in list(self._held):
             if name not in kept:
@@ -69,15 +70,15 @@ class LaneLocks:
         if gone := sorted(locked - kept):
             await connection.fetch(self._sql["unlock_lanes"], gone)
 
-    async def _lock(self, connection: Connection) -> set[str]:
+    async def _lock(self, connection: Connection, wait_s: float) -> set[str]:
         """Those that could be locked."""
-        until = self._clock.monotonic() + FREE_S
+        until = self._clock.monotonic() + wait_s
         wanted = set(self._held)
         locked: set[str] = set()
         while True:
             rows = await connection.fetch(self._sql["lock_lanes"], sorted(wanted - locked))
             locked |= {name for name, ours in rows if ours}
-            if locked == wanted or self._clock.monotonic() > until:
+            if locked == wanted or self._clock.monotonic() >= until:
                 return locked
             await self._clock.sleep(_LOOK_S)
 

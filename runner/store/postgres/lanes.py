@@ -39,19 +39,24 @@ class PostgresLanes:
         if lane in self._held:
             yield None
             return
+        writer = self.writer_of(lane)
+        held = None
         self._held.add(lane)
         try:
-            writer = self.writer_of(lane)
             held = await writer.enter(lane)
-            if held is None:
-                yield None
-                return
-            try:
-                yield _Session(writer, held, self._sql)
-            finally:
-                await writer.leave(held)
         finally:
-            self._held.discard(lane)
+            if held is None:
+                self._held.discard(lane)
+        if held is None:
+            yield None
+            return
+        try:
+            yield _Session(writer, held, self._sql)
+        finally:
+            try:
+                await writer.leave(held)
+            finally:
+                self._held.discard(lane)
 
 
 class _Session:

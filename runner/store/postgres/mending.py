@@ -29,6 +29,8 @@ from runner.store.queries import Queries
 WHY_RELEASED = "the connection with the store broke before the call"
 _COMMITTED, _UNDER_WAY = "committed", "in progress"
 _LOOK_S = 0.05
+FREE_S = 3.0
+"""How long a lane's lock is waited for, where our own last session was still there."""
 
 
 class Mender:
@@ -48,14 +50,13 @@ class Mender:
 
     async def mend(self, connection: Connection, jobs: Sequence[Job[Any]]) -> None:
         """Go on where the last connection broke. Raises asyncpg's errors: nothing is settled yet."""
-        if self._last is not None:
-            await connection.fetch(self._sql["end_old_session"], *self._last)
+        ended = self._last and await connection.fetch(self._sql["end_old_session"], *self._last)
         doubt = self._committer.doubt
         if doubt is not None:
             if await self._was_committed(connection, doubt):
                 self._committer.committed(doubt)
             self._committer.doubt = None
-        await self._lanes.retake(connection, Batch(jobs))
+        await self._lanes.retake(connection, Batch(jobs), wait_s=FREE_S if ended else 0.0)
         await self._release(connection, [job for job in jobs if _is_granted(job)])
         await self.know(connection)
 

@@ -31,7 +31,7 @@ FROM unnest(
 )
 ORDER BY h.place
 ON CONFLICT (id) DO NOTHING
-RETURNING id;
+RETURNING id, pg_current_xact_id()::text;
 
 -- name: reservations
 SELECT id, state, hold, hold_tokens, scopes, turn FROM ledger WHERE id = ANY($1::text[]);
@@ -57,4 +57,4 @@ FROM unnest(
     cache_write_1h_tokens, reasoning_tokens, request_id, stop_reason, latency_ms, why
 )
 WHERE ledger.id = e.id AND ledger.state = 'held'
-RETURNING ledger.id;
+RETURNING ledger.id, pg_current_xact_id()::text;

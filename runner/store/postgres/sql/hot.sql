@@ -113,8 +113,8 @@ LIMIT $3;
 -- name: next
 -- With how far the ledger's numbers are: rows of the turn that others write later tell that it is theirs.
 SELECT
-    asked.place, (SELECT last_value FROM ledger_seq_seq), head.id, head.bot, head.channel, head.payload,
-    head.accepted_ms,
+    asked.place, (SELECT CASE WHEN s.is_called THEN s.last_value ELSE 0 END FROM ledger_seq_seq AS s),
+    head.id, head.bot, head.channel, head.payload, head.accepted_ms,
     (SELECT count(*) FROM ledger WHERE ledger.turn = 't' || head.id),
     ARRAY(SELECT s.number FROM steps AS s WHERE s.turn = 't' || head.id ORDER BY s.number),
     ARRAY(SELECT s.payload FROM steps AS s WHERE s.turn = 't' || head.id ORDER BY s.number),
