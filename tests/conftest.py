@@ -42,10 +42,18 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], SteadyLoop]]:
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """A real server, started when the first test asks for it. Where there is none, that is an error."""
+    """A real server, started when the first test asks for it. Where there is none, that is an error.
+
+    From then on it has patience with sessions of this process: a machine that stalls is no daemon that hangs.
+    """
+    from runner.store.postgres.connection import TALKATIVE  # noqa: PLC0415 - only who uses a server needs it
+
     server = PostgresServer(tmp_path_factory.mktemp("postgres"))
     server.start()
-    yield server
+    with pytest.MonkeyPatch.context() as patch:
+        for setting in (setting for setting in TALKATIVE if setting.startswith("idle_")):
+            patch.setitem(TALKATIVE, setting, "60s")
+        yield server
     server.stop("immediate")
 
 

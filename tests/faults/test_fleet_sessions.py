@@ -130,7 +130,7 @@ async def test_after_the_server_was_away_nobody_is_buried_who_lives(tmp_path: Pa
             relay.mend()
             await store.close()
             await relay.close()
-        await asyncio.to_thread(server.stop, "immediate")
+        server.stop("immediate")
 
 
 async def outlive(
@@ -144,7 +144,7 @@ async def outlive(
     ears = [store.fleet.listen() for store in stores]
     for relay in relays:
         relay.cut()
-    await asyncio.to_thread(server.restart, "immediate")
+    server.restart("immediate")  # in this thread: the server goes with the one that starts it
     newcomer = daemon_at(server.url(database), "newcomer")
     newcomer._control._grace_s = newcomer.fleet._silent_s = FOR_EVER_S
     await newcomer.open()

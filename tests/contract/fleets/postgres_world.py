@@ -53,7 +53,7 @@ class PostgresWorld:
 
 def daemon_at(url: str, name: str, steps: tuple[Migration, ...] | None = None) -> PostgresStore:
     """A store by that name, which knows these schema steps; not opened."""
-    store = PostgresStore(address_of(url), SystemClock(), name=name, grace_s=GRACE_S)
+    store = PostgresStore(address_of(url), SystemClock(), name=name, grace_s=GRACE_S, writers=2)
     if steps is not None:
         store._migrations = steps
         store._control._about = replace(store._control._about, schema=steps[-1].version)
