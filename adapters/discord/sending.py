@@ -39,6 +39,8 @@ _MOST_ASKED = 1000
 _MOST_DRAFTS = 500
 _EARLIER_MS = 3000
 _YOUNG_S = 10.0
+_UNSEEN_YOUNG_S = 5.0
+"""The same for a command that we did not see come in; Discord waits three seconds for its acknowledgement."""
 _AGAIN_S = 1.0
 _NOT_FOUND, _FORBIDDEN, _UNAUTHORIZED = 404, 403, 401
 
@@ -146,10 +148,23 @@ class Outgoing:
         except Refused as refused:
             if refused.status not in (_UNAUTHORIZED, _NOT_FOUND):
                 raise
-            if asked is not None and self._timer.monotonic() - asked.begun_at < _YOUNG_S:
+            if self._is_young(message, asked):
                 return NotSent("Discord has not yet shown the placeholder", retry_after_s=_AGAIN_S)
             return await self._post(message)  # the command is too old, or was never acknowledged
         return await self._further(message, hook) if placeholder is None else placeholder
+
+    def _is_young(self, message: OutboundMessage, asked: _Asked | None) -> bool:
+        """Whether its command may still be acknowledged, by us or by another daemon that took it in."""
+        if asked is not None:
+            return self._timer.monotonic() - asked.begun_at < _YOUNG_S
+        now = self._client.now_ms()
+        try:
+            return (
+                now is not None
+                and now - wire.snowflake_ms(message.details["interaction"]) < _UNSEEN_YOUNG_S * 1000
+            )
+        except (TypeError, ValueError):
+            return False
 
     async def _placeholder(
         self, message: OutboundMessage, asked: _Asked | None, hook: str

@@ -360,7 +360,8 @@ class Outbox:
                 self._observer.note(Fault("outbox", str(error), row.bot))
                 await self._clock.sleep(FAULT_WAIT_S)
             except IllegalStep as error:
-                self._observer.note(Fault("outbox", str(error), row.bot, error=error))
+                trace = error if self._others is None else None  # we hung, and another daemon took it over
+                self._observer.note(Fault("outbox", str(error), row.bot, error=trace))
                 return
             else:
                 return

@@ -275,6 +275,18 @@ async def test_a_command_that_is_too_old_or_was_never_acknowledged_is_answered_i
         assert one.application.sent[0].way == "channel"
 
 
+async def test_a_command_that_another_daemon_took_in_waits_for_its_acknowledgement() -> None:
+    async with bot(running=False) as one:
+        asked = one.application.ask("ask", "how?")
+        details = {"interaction": asked.id, "application": "4242", "token": asked.token}
+        early = await one.send("so", details=details)
+        assert isinstance(early, NotSent)
+        assert early.retry_after_s == 1
+        one.application.acknowledge(asked.token, {"type": 5})
+        assert isinstance(await one.send("so", details=details), Sent)
+        assert [(sent.text, sent.way) for sent in one.application.sent] == [("so", "placeholder")]
+
+
 async def test_where_the_bot_is_no_member_further_parts_follow_up() -> None:
     async with bot() as one:
         _, details = await answered(one)
