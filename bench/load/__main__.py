@@ -6,6 +6,7 @@
     python -m bench.load --platform all           one bot on each platform
     python -m bench.load --platform slack --bots 1,20
     python -m bench.load --mixed 100              one daemon with twenty bots of each platform
+    python -m bench.load --daemons 1,2,4          several daemons on one PostgreSQL, beside a task queue
 
 Rules: figures are medians over rounds; what counts is the ratio to the others in the same run, for machines
 differ and are shared. No figure here is a test.
@@ -38,6 +39,9 @@ Round = Callable[[], Awaitable[Figures]]
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, then print the tables, or everything as JSON. The arguments are the process's where there are none."""
     given = _given(arguments)
+    if given.daemons:
+        several(given)
+        return
     slow_ms = max(int(part) for part in given.latency_ms.split(","))
     load = replace(QUICK if given.quick else Load(), slow_s=slow_ms / 1000)
     platforms = _platforms(given.platform, given.mixed)
@@ -62,6 +66,13 @@ def _given(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--bots", help=f"how many bots in one daemon, with commas; {TELEGRAM_BOTS} for Telegram alone, else 1"
     )
     parser.add_argument("--mixed", type=int, metavar="N", help="N idle bots of all platforms in one daemon")
+    parser.add_argument(
+        "--daemons", help="how many daemons on one PostgreSQL, with commas; nothing else then"
+    )
+    parser.add_argument("--messages", type=int, default=8000, help="of a round with --daemons")
+    parser.add_argument(
+        "--hands", type=int, default=8, help="with --daemons: messages of a producer on their way at once"
+    )
     parser.add_argument("--latency-ms", default="0,800", help="the model's: 0 and, if any, a slow one")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="one round of little")
@@ -70,6 +81,20 @@ def _given(arguments: Sequence[str] | None) -> argparse.Namespace:
     if given.mixed is not None and given.mixed < len(PLATFORMS):
         parser.error(f"--mixed: at least {len(PLATFORMS)}, one of each platform")
     return given
+
+
+def several(given: argparse.Namespace) -> None:
+    """Many daemons on one database; the table, or everything as JSON."""
+    from bench.load.fleet_tables import fleet_table, measure_fleet  # noqa: PLC0415 - it needs a PostgreSQL
+
+    daemons = sorted({int(part) for part in given.daemons.split(",")})
+    bots = sorted({int(part) for part in (given.bots or "1,100").split(",")})
+    messages, rounds = (800, 1) if given.quick else (given.messages, given.rounds)
+    figures = asyncio.run(measure_fleet(daemons, bots, messages, given.hands, rounds))
+    if given.json:
+        json.dump(figures, sys.stdout, indent=1)
+        return
+    print(fleet_table(figures))
 
 
 def _platforms(asked: str | None, mixed: int | None) -> tuple[str, ...]:
