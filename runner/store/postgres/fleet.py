@@ -1,7 +1,8 @@
 """The daemons of a PostgreSQL store. A `runner.ports.fleet.Fleet`.
 
-Rules: looking for the dead is one statement on the control session where there are none; nobody is taken for dead
-while we have only just come back ourselves (`GRACE_S`), for after the server was away all come back at once.
+Rules: looking for the dead is one statement on the control session where there are none, and looks at the next
+`NEIGHBOURS` only, so that it costs the same in a large fleet; nobody is taken for dead while we have only just come
+back ourselves (`GRACE_S`), for after the server was away all come back at once.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from runner.store.postgres.burying import bury, end_nobodys
 from runner.store.postgres.control import Control
 from runner.store.queries import Queries
 
+NEIGHBOURS = 16
+"""How many others a daemon looks after: those with the next numbers, in a ring."""
+_ALL = 2**31 - 1
 _LOOKS = 40
 _LOOK_AGAIN_S = 0.05
 
@@ -63,7 +67,7 @@ class PostgresFleet:
         """As `Store.recover`: what the dead left, and what is nobody's. Whoever has just left is waited for."""
         found = await self._control.write(lambda connection: end_nobodys(connection, self._sql))
         for _ in range(_LOOKS):
-            gone = await self._gone()
+            gone = await self._gone(_ALL)
             if not gone:
                 break
             burial = await self._bury(gone)
@@ -84,11 +88,12 @@ class PostgresFleet:
         """As the port says."""
         return self._ears.listen()
 
-    async def _gone(self) -> list[int]:
-        """Daemons whose lock is free."""
+    async def _gone(self, neighbours: int = NEIGHBOURS) -> list[int]:
+        """Of the next so many daemons those whose lock is free."""
         control = self._control
         silent_ms = int(self._silent_s * 1000)
-        rows = await control.fetch(self._sql["gone"], control.number, control.is_steady, silent_ms)
+        asked = (control.number, control.is_steady, silent_ms, neighbours)
+        rows = await control.fetch(self._sql["gone"], *asked)
         return [row[0] for row in rows]
 
     async def _bury(self, gone: list[int]) -> Burial:

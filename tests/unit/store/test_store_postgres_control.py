@@ -14,7 +14,7 @@ from runner.store.hearing import Ears
 from runner.store.postgres.address import Address, address_of
 from runner.store.postgres.connection import TALKATIVE, Connection, connect, hang_up
 from runner.store.postgres.control import About, Control, session_name
-from runner.store.postgres.fleet import PostgresFleet
+from runner.store.postgres.fleet import NEIGHBOURS, PostgresFleet
 from runner.store.queries import load_queries
 from tests.unit.store.test_store_postgres_migration import HERE
 
@@ -219,3 +219,19 @@ async def test_after_a_long_silence_the_first_look_at_the_dead_is_a_later_one(jo
     async with asyncio.timeout(PATIENCE_S):
         while (await one.fleet.bury()).daemons != (two.control.number,):
             await SystemClock().sleep(0.01)
+
+
+async def test_each_looks_after_its_neighbours_in_a_ring(join: Joining, server: Connection) -> None:
+    one, two = await join("one"), await join("two")
+    await server.execute(
+        "INSERT INTO daemons (name, version, schema, started_ms, seen_ms)"
+        " SELECT 'dead', '', 1, 1, 1 FROM generate_series(1, $1)",
+        NEIGHBOURS + 4,
+    )
+    dead = list(range(two.control.number + 1, two.control.number + NEIGHBOURS + 5))
+    assert await two.fleet._gone() == dead[:NEIGHBOURS]
+    assert await one.fleet._gone() == dead[: NEIGHBOURS - 1]  # and `two`, who lives
+    assert await two.fleet._gone(10**6) == dead
+    assert (await two.fleet.bury()).daemons == tuple(dead[:NEIGHBOURS])
+    assert (await one.fleet.bury()).daemons == tuple(dead[NEIGHBOURS:])
+    assert await two.fleet.bury() == Burial()

@@ -68,19 +68,23 @@ WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)
 SELECT pg_notify('botrunner', told.payload) FROM quick, unnest($1::text[]) AS told (payload);
 
 -- name: gone
--- Daemons whose lock is free, for the time of this statement. $2: we have been here for long enough to believe it;
--- else only of those that said that they leave, or have been silent while the server was up.
-SELECT id FROM daemons
-WHERE ended_ms IS NULL AND id <> $1
-    AND (
-        $2 OR left_ms IS NOT NULL
-        OR (
-            seen_ms < (extract(epoch FROM clock_timestamp()) * 1000)::bigint - $3
-            AND clock_timestamp() - pg_postmaster_start_time() > interval '3 s'
-        )
+-- Daemons whose lock is free, for the time of this statement, of the next $4 by number: in a large fleet each has its
+-- neighbours to look after. $2: we have been here for long enough to believe it; else only of those that said that they
+-- leave, or have been silent for $3 ms while the server was up.
+SELECT next.id
+FROM (
+    (SELECT * FROM daemons WHERE ended_ms IS NULL AND id > $1 ORDER BY id LIMIT $4)
+    UNION ALL
+    (SELECT * FROM daemons WHERE ended_ms IS NULL AND id < $1 ORDER BY id LIMIT $4)
+    LIMIT $4
+) AS next
+WHERE (
+    $2 OR next.left_ms IS NOT NULL
+    OR (
+        next.seen_ms < (extract(epoch FROM clock_timestamp()) * 1000)::bigint - $3
+        AND clock_timestamp() - pg_postmaster_start_time() > interval '3 s'
     )
-    AND CASE WHEN id <> $1 THEN pg_try_advisory_xact_lock(1651471474, id) END
-ORDER BY id;
+) AND pg_try_advisory_xact_lock(1651471474, next.id);
 
 -- name: daemons_to_bury
 -- Who is being buried by another just now, or says something, is left out.
