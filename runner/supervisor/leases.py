@@ -62,6 +62,7 @@ class Leases:
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._stopping = False
+        self._failing = False
 
     def holds(self, name: str) -> bool:
         """Whether it is ours now."""
@@ -113,17 +114,16 @@ class Leases:
 
     async def _take(self, name: str, waiting: Callable[[], None]) -> _Held | None:
         """Wait until the name is ours; None: nothing is taken any more."""
-        failed = False
         while not self._stopping:
             news = self._news
             try:
                 held = await self._asked(name)
             except StoreError as error:
-                if not failed:
+                if not self._failing:  # once for all names
                     self._observer.note(Fault("lease", f"{name}: {error}"))
-                failed = True
+                self._failing = True
             else:
-                failed = False
+                self._failing = False
                 if held is not None:
                     return held
                 waiting()

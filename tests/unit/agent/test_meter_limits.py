@@ -253,6 +253,11 @@ async def test_a_store_that_cannot_remember_it_is_told_and_the_model_not_called(
     await broken(world)
     assert [fault.where for fault in world.observer.of(Fault)] == ["quarantine"]
     assert isinstance(await world.call(turn="t2"), Failed)
+    await world.meter.open()  # as when another daemon has set one aside
+    assert isinstance(await world.call(turn="t3"), Failed)
+    await world.meter.clear(CHOICE)
+    await world.meter.open()
+    assert isinstance(await world.call(turn="t4"), Metered)
 
 
 async def test_more_tokens_than_were_held_break_the_bound_of_a_quota(world: World) -> None:
