@@ -9,7 +9,8 @@ each store is read through by itself for the comparison, and what is streamed is
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,8 +40,8 @@ class Source(Protocol):
     async def count(self, table: str) -> int:
         """Its rows."""
 
-    def pages(self, table: str, columns: Sequence[str]) -> AsyncIterator[list[Row]]:
-        """All its rows, in the order in which they came where there is one."""
+    def pages(self, table: str, columns: Sequence[str]) -> AsyncGenerator[list[Row], None]:
+        """All its rows, in the order in which they came where there is one. To be closed by whoever reads."""
 
     async def last_numbers(self) -> Mapping[str, int]:
         """The highest number that was ever given, by table; such a number never comes again."""
@@ -76,10 +77,11 @@ async def move(source: Source, target: Target, progress: Progress) -> Moved:
     counts = {name: await source.count(name) for name in columns}
     told = _Told(progress, _PASSES * sum(counts.values()))
     for name, names in columns.items():
-        async for page in source.pages(name, names):
-            rows, _ = cleaned(page)
-            await target.put(name, names, rows)
-            told.more(len(rows))
+        async with aclosing(source.pages(name, names)) as pages:
+            async for page in pages:
+                rows, _ = cleaned(page)
+                await target.put(name, names, rows)
+                told.more(len(rows))
     await target.go_on_from(await source.last_numbers())
     here, there = await _look(source, columns, told), await _look(target, columns, told)
     found = differences(here, there)
@@ -116,12 +118,13 @@ async def _look(side: Source, columns: Mapping[str, tuple[str, ...]], told: _Tol
     sums, replaced = Sums(), 0
     for name, names in columns.items():
         seen = tables[name] = Seen()
-        async for page in side.pages(name, names):
-            rows, bad = cleaned(page)
-            replaced += bad
-            seen.add(rows)
-            sums.add(name, names, rows)
-            told.more(len(rows))
+        async with aclosing(side.pages(name, names)) as pages:
+            async for page in pages:
+                rows, bad = cleaned(page)
+                replaced += bad
+                seen.add(rows)
+                sums.add(name, names, rows)
+                told.more(len(rows))
     return Look(tables, sums, replaced)
 
 

@@ -6,7 +6,7 @@ even read them); no daemon has the database. A process that is killed leaves wha
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -127,7 +127,7 @@ class PostgresSide:
         """As `moving.Source`."""
         return int(await self._connection.fetchval(self._sql["count"].format(table=table)) or 0)
 
-    async def pages(self, table: str, columns: Sequence[str]) -> AsyncIterator[list[Row]]:
+    async def pages(self, table: str, columns: Sequence[str]) -> AsyncGenerator[list[Row], None]:
         """As `moving.Source`."""
         names = ", ".join(f'"{name}"' for name in columns)
         query = self._sql["rows"].format(table=table, columns=names).rstrip(";")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,7 +121,7 @@ class SqliteSide:
         [(count,)] = await self._all(self._sql["count"].format(table=table))
         return int(count or 0)
 
-    async def pages(self, table: str, columns: Sequence[str]) -> AsyncIterator[list[Row]]:
+    async def pages(self, table: str, columns: Sequence[str]) -> AsyncGenerator[list[Row], None]:
         """As `moving.Source`."""
         query = self._sql["rows"].format(table=table, columns=await self._names(table, columns))
         with _told(), closing(await asyncio.to_thread(self._connection.execute, query)) as cursor:

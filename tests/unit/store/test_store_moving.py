@@ -1,5 +1,6 @@
 """A whole store into PostgreSQL and back: every row, every number, all or nothing."""
 
+import asyncio
 import sqlite3
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -76,11 +77,12 @@ async def test_what_work_leaves_goes_over(tmp_path: Path, postgres: PostgresServ
     numbers=st.lists(st.integers(1, 2**62), min_size=1, max_size=4),
 )
 async def test_whatever_is_in_it_goes_over_and_back(
-    postgres: PostgresServer, postgres_template: str, texts: Sequence[str], numbers: Sequence[int]
+    postgres: PostgresServer, postgres_database: str, texts: Sequence[str], numbers: Sequence[int]
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
-        folder, url = Path(name), postgres.url(postgres.fresh(postgres_template))
+        folder, url = Path(name), postgres.url(postgres_database)
         path, back = folder / "store.db", folder / "back.db"
+        await asyncio.to_thread(postgres.run_sql, "SELECT cleaned()", postgres_database)
         await worked_on(path)
         add_rows(path, texts, numbers)
         await copied(str(path), url, folder)
