@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from runner.money.reservation import ReservationState
 from runner.testing.model_script import Say
 from runner.testing.model_server import ModelServer
 from runner.testing.postgres_server import PostgresServer
@@ -33,6 +34,8 @@ AHEAD = 12
 HANG_S = 14.0
 """Longer than any time-out that a session or a lease has."""
 CALM_S = 3.0
+STALL_S = 30.0
+"""A call that a daemon had under way when it was ended began no longer before that."""
 PATIENCE = aiohttp.ClientTimeout(total=25)
 CONFIG = """
 store: {url: "STORE"}
@@ -137,7 +140,7 @@ async def poll_goes_on(place: Town, what: str) -> None:
     """Wait until somebody asks Telegram for updates again, and print how long that took."""
     begun, polls = time.monotonic(), place.tele.calls["getUpdates"]
     await place.tele.called("getUpdates", polls + 1)
-    print(f"{what}: polled again after {time.monotonic() - begun:.2f} s")
+    print(f"{what} at {time.time():.1f}: polled again after {time.monotonic() - begun:.2f} s")
 
 
 async def answered_elsewhere(writers: Writers, what: str) -> None:
@@ -146,20 +149,25 @@ async def answered_elsewhere(writers: Writers, what: str) -> None:
     word = f"probe{begun:.3f}"
     got = await writers._ask(word, word)
     assert got[0] == f"re {word}"
-    print(f"{what}: a new conversation was answered after {time.monotonic() - begun:.2f} s")
+    print(
+        f"{what} at {time.time():.1f}: a new conversation was answered after {time.monotonic() - begun:.2f} s"
+    )
 
 
-async def go_wrong(house: Fleet, place: Town, writers: Writers, rng: random.Random) -> None:
-    """One thing after another."""
+async def go_wrong(house: Fleet, place: Town, writers: Writers, rng: random.Random) -> list[float]:
+    """One thing after another; when daemons were killed or stopped, Unix seconds."""
+    ended = []
     for _ in range(ROUNDS):
         await asyncio.sleep(CALM_S)
         victim = await house.holder("connection tele/telegram")
+        ended.append(time.time())
         victim.kill()
         await poll_goes_on(place, "kill -9")
         await answered_elsewhere(writers, "kill -9")
         await house.again(victim)
         await asyncio.sleep(CALM_S)
         victim = await house.holder("connection tele/telegram")
+        ended.append(time.time())
         house.freeze(victim)
         begun = time.monotonic()
         await poll_goes_on(place, "SIGSTOP")
@@ -170,6 +178,7 @@ async def go_wrong(house: Fleet, place: Town, writers: Writers, rng: random.Rand
         await asyncio.sleep(rng.uniform(0.0, 1.5))
         await asyncio.to_thread(house.server.start)
         await answered_elsewhere(writers, "PostgreSQL restarted")
+    return ended
 
 
 @pytest.mark.faults
@@ -199,7 +208,7 @@ async def test_whatever_goes_wrong_each_message_is_answered_once_and_in_order(tm
                 writers = Writers(place, house, rng)
                 async with asyncio.TaskGroup() as group:
                     group.create_task(writers.write_all())
-                    await go_wrong(house, place, writers, rng)
+                    ended = await go_wrong(house, place, writers, rng)
                     await asyncio.sleep(CALM_S)
                     writers.over.set()
                 await until_all(writers.missing)
@@ -211,6 +220,9 @@ async def test_whatever_goes_wrong_each_message_is_answered_once_and_in_order(tm
         server.close()
         await model.stop()
     _check(writers, doubled)
+    lost = [row.attempt.time_ms / 1000 for row in rows if row.state is ReservationState.UNKNOWN]
+    print(f"{len(lost)} calls were under way in daemons that were killed or hung, and made again")
+    assert all(any(0 <= at - call + 1 < STALL_S for at in ended) for call in lost), "no restart costs a call"
     check_bill(rows, model)
 
 
