@@ -154,7 +154,10 @@ class Control:
         except BaseException as error:
             connection.terminate()
             if isinstance(error, Exception):
-                raise in_our_words(error) from error
+                told = in_our_words(error)
+                if told is error:
+                    raise
+                raise told from error
             raise
         return connection
 
@@ -210,7 +213,10 @@ class Control:
             except Exception as error:
                 if is_lost(error):
                     self._lose(session)
-                raise in_our_words(error) from error
+                told = in_our_words(error)
+                if told is error:
+                    raise
+                raise told from error
             finally:
                 alarm.cancel()
 
@@ -257,7 +263,10 @@ class Control:
         except BaseException as error:
             session.terminate()
             if isinstance(error, Exception):
-                raise in_our_words(error) from error
+                told = in_our_words(error)
+                if told is error:
+                    raise
+                raise told from error
             raise
         self._pid = session.get_server_pid()
         self._session = session

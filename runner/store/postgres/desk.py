@@ -72,7 +72,10 @@ class Desk:
                     return await unit(connection)
             except Exception as error:
                 if number == TRIES - 1 or not is_passing(error):
-                    raise in_our_words(error) from error
+                    told = in_our_words(error)
+                    if told is error:
+                        raise
+                    raise told from error
             await self._clock.sleep(_AGAIN_S * 2**number)
         raise AssertionError("the last try has returned or raised")
 
@@ -98,7 +101,10 @@ class Desk:
                 raise  # there is no connection to be had
             except Exception as error:
                 if number == TRIES - 1 or not is_lost(error):
-                    raise in_our_words(error) from error
+                    told = in_our_words(error)
+                    if told is error:
+                        raise
+                    raise told from error
         raise AssertionError("the last try has returned or raised")
 
     @asynccontextmanager

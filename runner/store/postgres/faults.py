@@ -66,6 +66,9 @@ def store_error(error: BaseException) -> StoreError:
 
 
 def in_our_words(error: Exception) -> Exception:
-    """An error out of a transaction: the database's as StoreError, a rule's (IllegalStep …) as it is."""
+    """An error out of a transaction: the database's as StoreError, a rule's (IllegalStep …) as it is.
+
+    The same error MUST NOT be raised from itself: who shows errors with their causes may not come to an end.
+    """
     theirs = asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError | OSError
     return store_error(error) if isinstance(error, theirs) else error

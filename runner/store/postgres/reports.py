@@ -6,6 +6,7 @@ Rule: between two pages of the ledger nothing is kept open.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
+from functools import partial
 
 from runner.money.budget import Counter
 from runner.money.ledger import Difference, LedgerEntry
@@ -57,7 +58,7 @@ class PostgresReports:
             return
         after, more = before_all(which), True
         while more:
-            page, after = await self._reports.read(lambda c, place=after: self._ledger.page(c, which, place))  # type: ignore[misc]
+            page, after = await self._reports.read(partial(self._ledger.page, which=which, after=after))
             for entry in page:
                 yield entry
             more = bool(page)

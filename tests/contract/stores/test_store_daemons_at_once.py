@@ -275,3 +275,10 @@ async def work_on_nothing(store: Store) -> bool:
     async with store.lane("lane-1") as session:
         assert session is not None
         return await session.next(NOON) is None
+
+
+async def test_a_refusal_is_not_its_own_cause(two: Two) -> None:
+    """Who shows an error with its causes would not come to an end."""
+    with pytest.raises(IllegalStep) as refused:
+        await two[0].correct(Correction("nobody", Money(1), "why", NOON))
+    assert refused.value.__cause__ is None

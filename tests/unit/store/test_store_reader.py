@@ -13,19 +13,20 @@ from runner.money.amounts import Money
 from runner.money.budget import Counter
 from runner.ports.books import LedgerFilter
 from runner.ports.mail import OutboxState
+from runner.ports.reading import StoreReader
 from runner.store.catalogue import open_reader
-from runner.store.sqlite.reader import PAGE, SqliteReader, reader_of
+from runner.store.sqlite.reader import PAGE, reader_of
 from runner.store.sqlite.store import SqliteStore
 from tests.contract.stores.examples import NOON, answer, held, inbound, scope, settled, spent
 
 ALL = LedgerFilter()
 
 
-async def names(reader: SqliteReader) -> list[str]:
+async def names(reader: StoreReader) -> list[str]:
     return [row.attempt.id async for row in reader.ledger(ALL)]
 
 
-async def check_all(reader: SqliteReader) -> None:
+async def check_all(reader: StoreReader) -> None:
     """What the store of `fill` must show."""
     assert await reader.counters() == {"bot:bot-1": Counter(settled=Money(700), held=Money(1100))}
     assert await names(reader) == ["a1", "a2"]
