@@ -52,7 +52,8 @@ CREATE UNIQUE INDEX inbox_event ON inbox (bot, channel, account, event_id);
 CREATE INDEX inbox_open ON inbox (lane, id) WHERE finished_ms IS NULL;
 CREATE INDEX inbox_open_of_bot ON inbox (bot, id) WHERE finished_ms IS NULL;
 CREATE INDEX inbox_finished ON inbox (finished_ms) WHERE finished_ms IS NOT NULL;
-CREATE INDEX inbox_by_channel ON inbox (bot, channel, id);
+-- An event is looked up by its own index, never by this one: none of its equalities says that it is no errand.
+CREATE INDEX inbox_by_channel ON inbox (bot, channel, id) WHERE account <> '~errand';
 
 -- ── conversations and turns ───────────────────────────────────────────────────────────────────────────────
 CREATE TABLE conversations (
@@ -141,14 +142,18 @@ CREATE TABLE scopes (
 ) WITH (fillfactor = 50);
 
 -- Locks these scopes' rows until the transaction ends, in the order of their names; makes those that are not there.
-CREATE FUNCTION lock_scopes(names text[]) RETURNS SETOF scopes LANGUAGE plpgsql AS $$
+-- (Its columns are named, so that another version's columns do not come between a caller and its answer.)
+CREATE FUNCTION lock_scopes(names text[])
+RETURNS TABLE (name text, settled bigint, unknown bigint, held bigint) LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO scopes (name)
     SELECT wanted.name FROM unnest(names) AS wanted (name)
     WHERE NOT EXISTS (SELECT 1 FROM scopes AS s WHERE s.name = wanted.name)
     ORDER BY wanted.name
     ON CONFLICT DO NOTHING;
-    RETURN QUERY SELECT s.* FROM scopes AS s WHERE s.name = ANY (names) ORDER BY s.name FOR UPDATE;
+    RETURN QUERY
+    SELECT s.name, s.settled, s.unknown, s.held FROM scopes AS s
+    WHERE s.name = ANY (names) ORDER BY s.name FOR UPDATE;
 END
 $$;
 
