@@ -116,23 +116,24 @@ def routes_of(
         NewsKind.LANE: (lanes.heard,),
         NewsKind.WORK: (lanes.heard,),
         NewsKind.ANSWERED: (collecting.heard,),
-        NewsKind.SENDS: (lambda _: outbox.look(),),
-        NewsKind.ERRANDS: (lambda _: errands.look(),),
-        NewsKind.DAEMONS: (
-            lambda _: lanes.daemon_gone(),
-            lambda _: outbox.daemon_gone(),
-            lambda _: errands.look(),
-        ),
+        NewsKind.SENDS: (_whatever(outbox.look),),
+        NewsKind.ERRANDS: (_whatever(errands.look),),
+        NewsKind.DAEMONS: tuple(map(_whatever, (lanes.daemon_gone, outbox.daemon_gone, errands.look))),
     }
+
+
+def _whatever(look: Callable[[], None]) -> Hear:
+    """Look, whatever the text is."""
+    return lambda _: look()
 
 
 def _routes(daemon: Daemon, part: FleetPart, errands: ErrandWatch) -> Routes:
     flow = routes_of(daemon.lanes, daemon.outbox, errands, part.collecting)
-    leases: Hear = lambda _: part.leases.look()  # noqa: E731 - one more of the table
-    return Routes(
-        {**flow, NewsKind.BATCHES: (daemon.desk.heard,), NewsKind.DAEMONS: (leases, *flow[NewsKind.DAEMONS])},
-        daemon.meter.open,
-    )
+    by_us = {
+        NewsKind.BATCHES: (daemon.desk.heard,),
+        NewsKind.DAEMONS: (_whatever(part.leases.look), *flow[NewsKind.DAEMONS]),
+    }
+    return Routes({**flow, **by_us}, daemon.meter.open)
 
 
 class _Facts:
