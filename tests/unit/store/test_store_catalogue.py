@@ -10,6 +10,8 @@ from runner.clock import SystemClock
 from runner.errors import StoreRefused
 from runner.store.catalogue import due_migration, open_reader, open_store, sqlite_path
 from runner.store.memory import MemoryStore
+from runner.store.postgres.reader import PostgresReader
+from runner.store.postgres.store import PostgresStore
 from runner.store.sqlite.migration import load_migrations, migrate
 from runner.store.sqlite.queries import load_queries
 from runner.store.sqlite.store import SqliteStore
@@ -41,10 +43,22 @@ def test_an_address_that_means_nothing_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["postgresql://bot:hunter2@db/x", "postgres://db/x"])
-def test_postgresql_comes_later(url: str) -> None:
-    with pytest.raises(StoreRefused, match="later") as caught:
-        open_store(url, STATE, SystemClock())
+def test_a_database_is_for_many_daemons(url: str) -> None:
+    assert isinstance(open_store(url, STATE, SystemClock()), PostgresStore)
+    assert isinstance(open_reader(url, STATE), PostgresReader)
+    with pytest.raises(StoreRefused, match="a file is needed") as caught:
+        sqlite_path(url, STATE)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://bot:hunter2@db", "postgresql:", "postgres://bot:hunter2@[db/x"]
+)
+def test_a_database_that_is_not_named_is_refused(url: str) -> None:
+    for open_it in (lambda: open_store(url, STATE, SystemClock()), lambda: open_reader(url, STATE)):
+        with pytest.raises(StoreRefused, match="postgresql://") as caught:
+            open_it()
+        assert "hunter2" not in f"{caught.value}{caught.value.__cause__}{caught.value.__context__}"
 
 
 def test_each_kind_is_made(tmp_path: Path) -> None:
