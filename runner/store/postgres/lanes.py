@@ -6,6 +6,7 @@ Rules: all lanes of a bot are one writer's, so that its turns share transactions
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from zlib import crc32
@@ -20,18 +21,48 @@ from runner.store.postgres.jobs import AskedNext, AskedStep, HeldLane, Kind
 from runner.store.postgres.writer import Writer
 from runner.store.queries import Queries
 
+MOST_PARTS = 20_000
+"""Parts of replies whose writer is remembered."""
+
+
+class Writers:
+    """Who writes what. Any of them may do anything; what belongs together shares transactions."""
+
+    def __init__(self, writers: Sequence[Writer]) -> None:
+        self._all = writers
+        self._parts: OrderedDict[int, Writer] = OrderedDict()
+
+    def of_lane(self, lane: str) -> Writer:
+        """Who does all writes of a lane, or of a bot: what is before the first bar in a lane's name."""
+        return self.of_name(lane.partition("|")[0])
+
+    def of_name(self, name: str) -> Writer:
+        """Always the same for a name."""
+        return self._all[crc32(name.encode("utf-8", "replace")) % len(self._all)]
+
+    def of_part(self, part: int) -> Writer:
+        """Who filed a part of a reply, where that is known."""
+        return self._parts.get(part) or self._all[part % len(self._all)]
+
+    def filed(self, writer: Writer, parts: Sequence[Filed]) -> None:
+        """This writer filed these."""
+        for part in parts:
+            self._parts[part.id] = writer
+        while len(self._parts) > MOST_PARTS:
+            self._parts.popitem(last=False)
+
+    def sent(self, part: int) -> None:
+        """Nothing more is expected of that part."""
+        self._parts.pop(part, None)
+
 
 class PostgresLanes:
     """The lanes that are held in this process."""
 
-    def __init__(self, writers: Sequence[Writer], sql: Queries) -> None:
+    def __init__(self, writers: Writers, sql: Queries) -> None:
         self._writers = writers
         self._sql = sql
         self._held: set[str] = set()
-
-    def writer_of(self, lane: str) -> Writer:
-        """Who does all writes of a lane, or of a bot: what is before the first bar in a lane's name."""
-        return self._writers[crc32(lane.partition("|")[0].encode("utf-8", "replace")) % len(self._writers)]
 
     @asynccontextmanager
     async def hold(self, lane: str) -> AsyncIterator[LaneSession | None]:
@@ -39,7 +70,7 @@ class PostgresLanes:
         if lane in self._held:
             yield None
             return
-        writer = self.writer_of(lane)
+        writer = self._writers.of_lane(lane)
         held = None
         self._held.add(lane)
         try:
@@ -51,7 +82,7 @@ class PostgresLanes:
             yield None
             return
         try:
-            yield _Session(writer, held, self._sql)
+            yield _Session(self._writers, writer, held, self._sql)
         finally:
             try:
                 await writer.leave(held)
@@ -62,9 +93,10 @@ class PostgresLanes:
 class _Session:
     """A lane, held."""
 
-    __slots__ = ("_lane", "_sql", "_writer")
+    __slots__ = ("_lane", "_sql", "_writer", "_writers")
 
-    def __init__(self, writer: Writer, lane: HeldLane, sql: Queries) -> None:
+    def __init__(self, writers: Writers, writer: Writer, lane: HeldLane, sql: Queries) -> None:
+        self._writers = writers
         self._writer = writer
         self._lane = lane
         self._sql = sql
@@ -84,6 +116,7 @@ class _Session:
         filed: tuple[Filed, ...] = await self._writer.ask(
             Kind.SAVE_STEP, asked, (("step", turn, step.number),), self._lane
         )
+        self._writers.filed(self._writer, filed)
         return filed
 
     async def steps(self, turn: str) -> tuple[tuple[StoredStep, ...], int]:
@@ -93,6 +126,7 @@ class _Session:
     async def finish(self, turn: FinishedTurn) -> tuple[Filed, ...]:
         keys = (("message", turn.inbox_id), ("conversation", turn.conversation.id))
         filed: tuple[Filed, ...] = await self._writer.ask(Kind.FINISH, turn, keys, self._lane)
+        self._writers.filed(self._writer, filed)
         return filed
 
     async def postpone(self, inbox_id: int, until_ms: int) -> None:

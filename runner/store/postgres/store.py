@@ -17,7 +17,6 @@ from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Final
-from zlib import crc32
 
 import runner
 from runner.clock import Clock
@@ -37,7 +36,7 @@ from runner.store.postgres.hot_inbox import event_key
 from runner.store.postgres.hot_money import OpenHolds
 from runner.store.postgres.jobs import AskedEnd, Kind
 from runner.store.postgres.lane_locks import GRACE_S, LaneLocks
-from runner.store.postgres.lanes import PostgresLanes, hold_by, settle_by
+from runner.store.postgres.lanes import PostgresLanes, Writers, hold_by, settle_by
 from runner.store.postgres.leases import LeaseRows
 from runner.store.postgres.migration import load_migrations, migrate
 from runner.store.postgres.office import PostgresOffice
@@ -90,7 +89,8 @@ class PostgresStore(PostgresOffice):
         self._beating: Task[None] | None = None
         self._writing: list[Task[None]] = []
         self._writers = [self._writer(grace_s) for _ in range(writers)]
-        self._lanes = PostgresLanes(self._writers, sql)
+        self._by = Writers(self._writers)
+        self._lanes = PostgresLanes(self._by, sql)
 
     def _writer(self, grace_s: float) -> Writer:
         def daemon() -> int | None:
@@ -165,14 +165,14 @@ class PostgresStore(PostgresOffice):
     # ── messages in ──────────────────────────────────────────────────────────────────────────────────────
     async def accept(self, message: NewInbound) -> Acceptance:
         """As the port says."""
-        accepted: Acceptance = await self._lanes.writer_of(message.lane).ask(
+        accepted: Acceptance = await self._by.of_lane(message.lane).ask(
             Kind.ACCEPT, message, (event_key(message),)
         )
         return accepted
 
     async def seen(self, message: NewInbound) -> Acceptance | None:
         """As the port says."""
-        found: Acceptance | None = await self._lanes.writer_of(message.lane).ask(Kind.SEEN, message)
+        found: Acceptance | None = await self._by.of_lane(message.lane).ask(Kind.SEEN, message)
         return found
 
     async def waiting_lanes(
@@ -193,26 +193,25 @@ class PostgresStore(PostgresOffice):
     # ── money ────────────────────────────────────────────────────────────────────────────────────────────
     async def hold(self, request: HoldRequest) -> HoldResult:
         """As the port says."""
-        return await hold_by(self._lanes.writer_of(request.attempt.bot), request)
+        return await hold_by(self._by.of_lane(request.attempt.bot), request)
 
     async def settle(self, settlement: Settlement) -> Settled:
         """As the port says."""
-        return await settle_by(self._any_writer(settlement.attempt_id), settlement)
+        return await settle_by(self._by.of_name(settlement.attempt_id), settlement)
 
     # ── messages out ─────────────────────────────────────────────────────────────────────────────────────
     async def begin_sending(self, ids: Sequence[int]) -> None:
         """As the port says."""
         if ids:
             keys = tuple(("part", part) for part in ids)
-            await self._any_writer(str(ids[0])).ask(Kind.BEGIN_SENDING, tuple(ids), keys)
+            await self._by.of_part(ids[0]).ask(Kind.BEGIN_SENDING, tuple(ids), keys)
 
     async def end_sending(self, outbox_id: int, state: OutboxState, why: str = "", due_ms: int = 0) -> None:
         """As the port says."""
         asked = AskedEnd(outbox_id, state, why, due_ms)
-        await self._any_writer(str(outbox_id)).ask(Kind.END_SENDING, asked, (("part", outbox_id),))
-
-    def _any_writer(self, name: str) -> Writer:
-        return self._writers[crc32(name.encode("utf-8", "replace")) % len(self._writers)]
+        await self._by.of_part(outbox_id).ask(Kind.END_SENDING, asked, (("part", outbox_id),))
+        if state is not OutboxState.PENDING:
+            self._by.sent(outbox_id)
 
     # ── one holder ───────────────────────────────────────────────────────────────────────────────────────
     async def lease(self, name: str, holder: str, ttl_ms: int, now_ms: int) -> Lease | None:

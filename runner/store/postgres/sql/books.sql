@@ -43,6 +43,7 @@ SELECT id, state, hold, hold_tokens, scopes, turn FROM ledger WHERE id = ANY($1:
 SELECT id FROM ledger WHERE id = ANY($1::text[]);
 
 -- name: end_holds
+-- That it is held is asked in words that no partial index answers: each row is found by its id, however many are held.
 UPDATE ledger SET
     state = e.state, cost = e.cost, tokens = e.tokens, input_tokens = e.input_tokens,
     output_tokens = e.output_tokens, cache_read_tokens = e.cache_read_tokens,
@@ -56,5 +57,5 @@ FROM unnest(
     id, state, cost, tokens, input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens,
     cache_write_1h_tokens, reasoning_tokens, request_id, stop_reason, latency_ms, why
 )
-WHERE ledger.id = e.id AND ledger.state = 'held'
+WHERE ledger.id = e.id AND ledger.state || '' = 'held'
 RETURNING ledger.id, pg_current_xact_id()::text;

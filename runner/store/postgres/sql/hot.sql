@@ -158,12 +158,13 @@ ON CONFLICT DO NOTHING
 RETURNING turn, number, pg_current_xact_id()::text;
 
 -- name: finish_messages
--- With the conversations as they are stored, ours until the transaction ends.
+-- With the conversations as they are stored, ours until the transaction ends. That it is open is asked in words that
+-- no partial index answers: each message is found by its number, however many wait.
 WITH done AS (
     UPDATE inbox SET finished_ms = t.at_ms
     FROM unnest($1::bigint[], $2::bigint[], $3::text[])
         WITH ORDINALITY AS t (inbox_id, at_ms, conversation, place)
-    WHERE inbox.id = t.inbox_id AND inbox.finished_ms IS NULL
+    WHERE inbox.id = t.inbox_id AND coalesce(inbox.finished_ms, -1) = -1
     RETURNING t.place, t.conversation, inbox.accepted_ms
 )
 SELECT
@@ -236,13 +237,15 @@ FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::te
     WITH ORDINALITY AS p (inbox_id, bot, channel, place, payload, state, number)
 CROSS JOIN LATERAL (
     SELECT CASE
-        WHEN p.state = 'sending' AND EXISTS (
-            SELECT 1 FROM outbox AS o
+        WHEN p.state = 'sending' AND (
+            SELECT o.id FROM outbox AS o
             WHERE o.bot = p.bot AND o.channel = p.channel AND o.place = p.place
               AND o.state IN ('pending', 'sending')
-        ) THEN 'pending'
+            LIMIT 1
+        ) IS NOT NULL THEN 'pending'
         ELSE p.state
     END AS state
+    OFFSET 0 -- once for each part
 ) AS filed
 ORDER BY p.number
 RETURNING id, state;
