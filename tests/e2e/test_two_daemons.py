@@ -1,6 +1,7 @@
 """Two real daemons with one bots.yaml on one real PostgreSQL: Telegram polled by one, HTTP answered by both."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -12,6 +13,8 @@ import pytest
 
 from adapters.testing.telegram_server import TelegramServer
 from adapters.testing.telegram_state import Account
+from runner.app.fleet import DUTIES
+from runner.supervisor.connections import lease_name
 from runner.testing.model_script import Say
 from runner.testing.model_server import ModelServer
 from runner.testing.postgres_server import PostgresServer
@@ -20,6 +23,7 @@ from tests.faults.fleet_house import Fleet, fleet
 
 pytestmark = pytest.mark.e2e
 
+POLLING = lease_name("polling", "telegram")
 PATIENCE = aiohttp.ClientTimeout(total=60)
 CONFIG = """
 server: {{port: PORT, stop_timeout_s: 5}}
@@ -58,6 +62,24 @@ class Stage(NamedTuple):
         self.account.say(text)
         while not any(sent.text == f"re {text}" for sent in self.account.sent):
             await self.account.replies(len(self.account.sent) + 1)
+
+    async def held(self, daemon: Daemon) -> set[str]:
+        """What it says that it holds for all."""
+        async with self.session.get(f"{daemon.url}/metrics") as response:
+            assert response.status == 200
+            return set(
+                re.findall(r'^botrunner_lease_held\{name="(.+)"\} 1\.0$', await response.text(), re.MULTILINE)
+            )
+
+    async def all_held(self, *daemons: Daemon) -> None:
+        """Wait until each piece is held by one of them."""
+        async with asyncio.timeout(60):
+            while True:
+                found = [name for daemon in daemons for name in await self.held(daemon)]
+                assert len(found) == len(set(found))
+                if set(found) == {*DUTIES, POLLING}:
+                    return
+                await asyncio.sleep(0.05)
 
     async def holder(self, among: list[Daemon]) -> Daemon:
         """Which of them is the last that said it is connected."""
@@ -111,7 +133,9 @@ async def test_two_daemons_are_one_to_their_users(tmp_path: Path, postgres: Post
         assert one["conversation_id"] == two["conversation_id"]
         assert {one["turn_id"], two["turn_id"]} != {one["turn_id"]}
         # one of them polls, whoever it is; when it is killed the other does
+        await place.all_held(first, second)
         holder = await place.holder([first, second])
+        assert POLLING in await place.held(holder)
         other = second if holder is first else first
         await place.told("hello")
         assert place.account.calls["getMe"] == 1
@@ -123,6 +147,7 @@ async def test_two_daemons_are_one_to_their_users(tmp_path: Path, postgres: Post
         took = time.monotonic() - killed_at
         print(f"polling moved and answered after {took:.2f} s")
         assert await place.holder([other]) is other
+        await place.all_held(other)
         assert other.events("a daemon is gone: what it left was ended")
         # a daemon that comes back waits, until the other stops as it should
         await place.house.again(holder)
@@ -130,6 +155,7 @@ async def test_two_daemons_are_one_to_their_users(tmp_path: Path, postgres: Post
         await other.stop()
         await place.told("and you?")
         assert await place.holder([holder]) is holder
+        await place.all_held(holder)
         assert not [
             told for daemon in (first, second) for told in states(daemon) if told["state"] == "degraded"
         ]
