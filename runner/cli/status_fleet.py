@@ -10,6 +10,7 @@ from rich.text import Text
 
 from runner.cli.screen import Column, printable, show_table
 
+_DIGEST_SHOWN = 8
 _COLUMNS = (
     Column("daemon"),
     Column("version", spare=True),
@@ -18,6 +19,7 @@ _COLUMNS = (
     Column("turns", number=True),
     Column("waiting", number=True),
     Column("lag", number=True, spare=True),
+    Column("bots.yaml", spare=True),
     Column("holds", spare=True),
 )
 
@@ -45,6 +47,7 @@ def fleet_rows(fleet: Mapping[str, Any]) -> list[list[str | Text]]:
             str(one["lanes"]),
             str(one["waiting"]),
             f"{one['lag_ms']} ms",
+            one["config"][:_DIGEST_SHOWN],
         )
         cells = (
             f"{printable(one['name'])}{' (here)' if one['here'] else ''}",

@@ -65,6 +65,7 @@ def a_daemon(**changes: Any) -> dict[str, Any]:
         "lanes": 4,
         "waiting": 5,
         "lag_ms": 6,
+        "config": "0123456789abcdef",
         **changes,
     }
 
@@ -76,9 +77,11 @@ def test_daemons_of_a_fleet(desk: Desk, admin: AdminDouble) -> None:
     admin.answers["GET", "/api/status"] = (200, {**STATUS, "bots": [held], "fleet": fleet})
     lines = desk.type("status").out.splitlines()
     assert lines[1].endswith("on one/7")
-    assert lines[3].split() == ["daemon", "version", "state", "up", "turns", "waiting", "lag", "holds"]
+    assert lines[3].split() == [
+        *("daemon", "version", "state", "up", "turns", "waiting", "lag", "bots.yaml", "holds")
+    ]
     assert lines[4].split() == [
-        *("one/7", "(here)", "1.0", "since", "10:00", "2/3", "4", "5", "6", "ms"),
+        *("one/7", "(here)", "1.0", "since", "10:00", "2/3", "4", "5", "6", "ms", "01234567"),
         *("hello/telegram,", "work", "batches"),
     ]
     assert lines[5].split() == ["two/8", "1.0", "gone", "since", "11:00"]
