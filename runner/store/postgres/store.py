@@ -50,7 +50,7 @@ from runner.store.rules import LONGEST_POSTPONED_MS, shares
 WRITERS = 4
 REPORTS = 2
 """Sessions for reports, which may take long: nothing else waits behind them."""
-_SQL = Path(__file__).parent / "sql"
+SQL_FOLDER = Path(__file__).parent / "sql"
 
 
 class PostgresStore(PostgresOffice):
@@ -71,7 +71,7 @@ class PostgresStore(PostgresOffice):
         writers: int = WRITERS,
         grace_s: float = GRACE_S,
     ) -> None:
-        sql = load_queries(_SQL)
+        sql = load_queries(SQL_FOLDER)
         self._address = address
         self._clock = clock
         self._sql: Final = sql

@@ -146,7 +146,7 @@ SELECT
 FROM unnest($1::text[]) WITH ORDINALITY AS asked (turn, place);
 
 -- name: postpone
-UPDATE inbox SET due_ms = $2 WHERE id = $1 AND finished_ms IS NULL;
+UPDATE inbox SET due_ms = $2 WHERE id = $1 AND coalesce(finished_ms, -1) = -1;
 
 -- ── turns ─────────────────────────────────────────────────────────────────────────────────────────────────
 -- name: save_steps

@@ -1,0 +1,56 @@
+"""How PostgreSQL runs what each message needs: by keys, also where it planned that for an empty table."""
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from runner.store.postgres.address import address_of
+from runner.store.postgres.connection import TALKATIVE, Connection, connect, hang_up
+from runner.store.postgres.store import SQL_FOLDER
+from runner.store.queries import load_queries
+
+SQL = load_queries(SQL_FOLDER)
+HOT = {
+    "accept": ["inbox_event"],
+    "seen": ["inbox_event"],
+    "next": ["inbox_open", "conversations_by_lane", "ledger_by_turn", "messages_pkey", "steps_by_turn"],
+    "steps": ["ledger_by_turn", "steps_by_turn"],
+    "heads": ["inbox_open"],
+    "postpone": ["inbox_pkey"],
+    "finish_messages": ["inbox_pkey", "conversations_id_key"],
+    "add_outgoing": ["outbox_of_place"],
+    "sends_to_begin": ["outbox_pkey", "outbox_of_place"],
+    "begin_sends": ["outbox_pkey"],
+    "end_sends": ["outbox_pkey"],
+    "outbox_states": ["outbox_pkey"],
+    "reservations": ["ledger_id_key"],
+    "reservations_kept": ["ledger_id_key"],
+    "attempts_there": ["ledger_id_key"],
+    "end_holds": ["ledger_id_key"],
+    "save_scopes": ["scopes_pkey"],
+}
+
+
+@pytest.fixture
+async def connection(postgres_url: str) -> AsyncIterator[Connection]:
+    """As a writer's."""
+    connection = await connect(address_of(postgres_url), "a test", SQL, TALKATIVE)
+    yield connection
+    await hang_up(connection)
+
+
+async def plan(connection: Connection, name: str) -> str:
+    marks = max(int(number) for number in re.findall(r"\$(\d+)", SQL[name]))
+    await connection.execute(f"PREPARE asked AS {SQL[name]}")
+    nothing = ", ".join(["NULL"] * marks)
+    return "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN EXECUTE asked({nothing})"))
+
+
+@pytest.mark.parametrize("name", HOT)
+async def test_rows_are_found_by_their_keys(connection: Connection, name: str) -> None:
+    told = await plan(connection, name)
+    steps = re.findall(r"(?:Scan using|Scan Backward using|Index Scan on) (\w+)[^\n]*\n\s+(\w+ ?\w*)", told)
+    assert {index for index, _ in steps} == set(HOT[name])
+    assert all(what == "Index Cond" for _, what in steps)
+    assert "Seq Scan" not in told.replace("Seq Scan on ledger_seq_seq", "")
