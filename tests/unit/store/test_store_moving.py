@@ -260,6 +260,22 @@ def test_only_nul_is_replaced() -> None:
     assert cleaned(rows) == ([("a\ufffdb", 1, None), ("\ufffd", 0, "\ufffd\ufffd")], 2)
 
 
+async def test_every_table_of_the_database_is_moved(postgres_url: str) -> None:
+    connection = await asyncpg.connect(postgres_url)
+    tables = await connection.fetch(
+        "SELECT relname::text FROM pg_class JOIN pg_namespace AS n ON n.oid ="
+        " relnamespace WHERE nspname = 'public' AND relkind = 'r'"
+    )
+    numbered = await connection.fetch(
+        "SELECT table_name::text, column_name::text FROM information_schema.columns WHERE is_identity = 'YES'"
+    )
+    await connection.close()
+    assert {name for (name,) in tables} - {"schema_steps", "daemons", "rates"} == {one.name for one in TABLES}
+    assert {tuple(row) for row in numbered} - {("daemons", "id")} == {
+        (one.name, one.number) for one in TABLES if one.number
+    }
+
+
 def test_every_table_of_the_file_is_moved() -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         migrate(connection, load_queries(), load_migrations(), 1)
