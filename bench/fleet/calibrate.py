@@ -21,9 +21,11 @@ from statistics import median
 from typing import Any
 
 import asyncpg
+import psutil
 
-import runner.store.postgres as place
 from bench.fleet.settings import Kind
+from bench.load.fleet import OURS, Round, every, running
+from bench.load.fleet_plan import write_bots
 from runner.clock import SystemClock
 from runner.money.amounts import Money
 from runner.money.budget import ScopeLimit
@@ -43,17 +45,27 @@ from runner.ports.mail import (
 )  # fmt: skip
 from runner.ports.stores import LaneSession, Store
 from runner.store.catalogue import open_store
-from runner.store.queries import load_queries
+from runner.store.postgres.fleet import NEIGHBOURS
+from runner.store.postgres.news import CHANNEL
 from runner.testing.postgres_server import PostgresServer
 
 MANY, ALONE = 1024, 150
 BATCH = 256
 TIMES = 300
+QUIET_S = 5.0
 LISTENERS = 40
-EVERYBODY = (-1, True, 8000)
-"""As a daemon asks that is none of them and has been there for long enough."""
 LOCKS = 10_000
-SLEEPERS = 100
+FEW = 50
+SLEEP = """
+WITH others AS (
+    INSERT INTO daemons (name, version, schema, started_ms, seen_ms)
+    SELECT 'bench', '', 1, now_ms, now_ms
+    FROM generate_series(1, $1::integer),
+        (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms) AS clock
+    RETURNING id
+)
+SELECT count(pg_advisory_lock(1651471474, id)) FROM others"""
+"""Daemons that are there and do nothing: rows with their locks."""
 NANO = 1e9
 Answer = dict[str, Any]
 
@@ -65,7 +77,8 @@ def calibrate() -> Answer:
         server = PostgresServer(Path(name) / "postgres", {"max_connections": "300"}, durable=True)
         server.start()
         try:
-            return asyncio.run(_measure(server.url(server.fresh())))
+            found = asyncio.run(_measure(server.url(server.fresh())))
+            return found | {"idle": asyncio.run(_idle(server, Path(name)))}
         finally:
             server.stop()
 
@@ -84,7 +97,7 @@ async def _measure(url: str) -> Answer:
             "first": {kind.name.lower(): cost for kind, cost in first.items()},
             "backend_mib": await bench.memory(),
         }
-        return found | await _habits(url)
+        return found | await bench.habits(url)
 
 
 class _Bench:
@@ -185,55 +198,88 @@ class _Bench:
     async def _leave(self, number: int) -> None:
         await self._held.pop(number).__aexit__(None, None, None)
 
+    async def habits(self, url: str) -> Answer:
+        """What daemons do without a message, and what it takes more in a large fleet."""
+        async with AsyncExitStack() as opened:
 
-async def _habits(url: str) -> Answer:
-    """What daemons do without a message."""
-    sql = load_queries(Path(place.__file__).parent / "sql")
-    async with AsyncExitStack() as opened:
+            async def connect() -> asyncpg.Connection[asyncpg.Record]:
+                made = await asyncpg.connect(url)
+                opened.push_async_callback(made.close)
+                return made
 
-        async def connect() -> asyncpg.Connection[asyncpg.Record]:
-            made = await asyncpg.connect(url)
-            opened.push_async_callback(made.close)
-            return made
-
-        asked, other = await connect(), await connect()
-        await asked.execute("SET enable_seqscan = off")
-        bots, now = ["shop"], _now_ms()
-        looks = [await _each(asked, sql["waiting_lanes"], bots, [], 100, now, now + 10**6)]
-        await other.execute(f"SELECT count(pg_advisory_lock(g)) FROM generate_series(1, {LOCKS}) AS g")
-        looks.append(await _each(asked, sql["waiting_lanes"], bots, [], 100, now, now + 10**6))
-        await other.execute("SELECT pg_advisory_unlock_all()")
-        gone = [await _each(asked, sql["gone"], *EVERYBODY)]
-        for _ in range(SLEEPERS):
-            await other.fetch(sql["join"], "bench/1", "1", 1)
-        gone.append(await _each(asked, sql["gone"], *EVERYBODY))
-        beat = await _each(asked, sql["heartbeat"])
-        empty = await _transactions(asked)
-        tell = await _tell(asked, sql, [await connect() for _ in range(LISTENERS)])
-        slow, fast = [await _commits(asked, wait) for wait in ("on", "off")]
+            other = await connect()
+            locks = [await _locks(other)]
+            await other.execute(f"SELECT count(pg_advisory_lock(g)) FROM generate_series(1, {LOCKS}) AS g")
+            locks.append(await _locks(other))
+            await other.execute("SELECT pg_advisory_unlock_all()")
+            burials = [await self._each(self._bury)]
+            await other.fetch(SLEEP, NEIGHBOURS)
+            burials.append(await self._each(self._bury))
+            empty = await _transactions(other)
+            tell = await self._tell(other, [await connect() for _ in range(LISTENERS)])
+            slow, fast = [await _commits(other, wait) for wait in ("on", "off")]
         return {
             "batch": empty,
             "fsync": max(0.0, slow - fast),
-            "look": looks[0],
-            "look_lock": max(0.0, looks[1] - looks[0]) / LOCKS,
-            "bury": gone[0],
-            "bury_daemon": max(0.0, gone[1] - gone[0]) / SLEEPERS,
-            "beat": beat,
+            "look_lock": max(0.0, locks[1] - locks[0]) / LOCKS,
+            "bury_daemon": max(0.0, burials[1] - burials[0]) / NEIGHBOURS,
             "tell": tell[0],
             "tell_listener": tell[1],
         }
 
+    async def _bury(self) -> None:
+        assert self._store.fleet is not None
+        await self._store.fleet.bury()
 
-async def _each(asked: asyncpg.Connection[asyncpg.Record], query: str, *values: object) -> float:
-    """Processor time of one such question."""
-    prepared = await asked.prepare(query)
-    pid = asked.get_server_pid()
-    for _ in range(10):
-        await prepared.fetch(*values)
-    begun = cpu_s(pid)
-    for _ in range(TIMES):
-        await prepared.fetch(*values)
-    return (cpu_s(pid) - begun) / TIMES
+    async def _each(self, act: Callable[[], Awaitable[None]]) -> float:
+        """Processor time of one."""
+        begun = await self._cpu_s()
+        for _ in range(TIMES):
+            await act()
+        return (await self._cpu_s() - begun) / TIMES
+
+    async def _tell(
+        self,
+        teller: asyncpg.Connection[asyncpg.Record],
+        listeners: Sequence[asyncpg.Connection[asyncpg.Record]],
+    ) -> tuple[float, float]:
+        """Processor time of one hint, the teller's and each listener's."""
+        heard = asyncio.Semaphore(0)
+        for one in listeners:
+            await one.add_listener(CHANNEL, lambda *_: heard.release())
+        pids = [one.get_server_pid() for one in listeners]
+        mine, theirs = cpu_s(teller.get_server_pid()), sum(map(cpu_s, pids))
+        for _ in range(TIMES):
+            await teller.execute(f"SELECT pg_notify('{CHANNEL}', '')")
+            for _ in listeners:
+                await heard.acquire()
+        told = (cpu_s(teller.get_server_pid()) - mine) / TIMES
+        return told, (sum(map(cpu_s, pids)) - theirs) / TIMES / len(listeners)
+
+
+async def _idle(server: PostgresServer, folder: Path) -> float:
+    """What the server does for a real daemon with a hundred bots in a second in which nobody writes."""
+    url, config = server.url(await asyncio.to_thread(server.fresh)), folder / "bots.yaml"
+    write_bots(config, url, 100)
+    (plan,) = Round(OURS, 1, 100, 0).plans(url, config)
+    async with running("bench.load.fleet_daemon", plan, folder / "state") as process:
+        await every([process], "ready")
+        await asyncio.sleep(QUIET_S)
+        pids = [child.pid for child in psutil.Process(server.pid).children()]
+        begun = sum(map(cpu_s, pids))
+        await asyncio.sleep(QUIET_S)
+        return (sum(map(cpu_s, pids)) - begun) / QUIET_S
+
+
+async def _locks(asked: asyncpg.Connection[asyncpg.Record]) -> float:
+    """Processor time of reading who holds which lane, as a look for waiting lanes does."""
+    query = (
+        "SELECT count(*) FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted"
+    )
+    begun = cpu_s(asked.get_server_pid())
+    for _ in range(FEW):
+        await asked.fetch(query)
+    return (cpu_s(asked.get_server_pid()) - begun) / FEW
 
 
 async def _transactions(asked: asyncpg.Connection[asyncpg.Record]) -> float:
@@ -243,26 +289,6 @@ async def _transactions(asked: asyncpg.Connection[asyncpg.Record]) -> float:
         await asked.execute("BEGIN")
         await asked.execute("COMMIT")
     return (cpu_s(asked.get_server_pid()) - begun) / TIMES
-
-
-async def _tell(
-    asked: asyncpg.Connection[asyncpg.Record],
-    sql: Any,
-    listeners: Sequence[asyncpg.Connection[asyncpg.Record]],
-) -> tuple[float, float]:
-    """Processor time of one hint, the teller's and each listener's."""
-    heard = asyncio.Semaphore(0)
-    for one in listeners:
-        await one.add_listener("botrunner", lambda *_: heard.release())
-    pids = [one.get_server_pid() for one in listeners]
-    teller = asked.get_server_pid()
-    begun, theirs = cpu_s(teller), sum(map(cpu_s, pids))
-    for _ in range(TIMES):
-        await asked.fetch(sql["tell"], ["{}"])
-        for _ in listeners:
-            await heard.acquire()
-    mine = (cpu_s(teller) - begun) / TIMES
-    return mine, (sum(map(cpu_s, pids)) - theirs) / TIMES / len(listeners)
 
 
 async def _commits(asked: asyncpg.Connection[asyncpg.Record], wait: str) -> float:

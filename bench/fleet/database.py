@@ -153,7 +153,6 @@ def background(costs: Costs, habits: Habits, daemons: int, locks: int) -> float:
 
     `locks`: how many the server has at such a moment, of daemons and of lanes.
     """
-    looks = habits.looks_per_s(daemons, habits.look) * (costs.look + costs.look_lock * locks)
-    burials = habits.looks_per_s(daemons, habits.bury) * (costs.bury + costs.bury_daemon * daemons)
-    beats = daemons * (habits.sessions + 1) / habits.beat * costs.beat
-    return looks + burials + beats
+    looks = habits.looks_per_s(daemons, habits.look) * costs.look_lock * locks
+    burials = habits.looks_per_s(daemons, habits.bury) * costs.bury_daemon * min(daemons, habits.neighbours)
+    return daemons * costs.idle + looks + burials

@@ -44,9 +44,9 @@ class Costs:
         trips_before, trips_locked: statements of a batch before it takes rows, and from then to its commit.
         decide: a daemon's own time for one decision, while its batch holds the rows.
         deliver, turn: a daemon's own processor time to take a message in, and for all the rest of it.
-        look, look_lock: a daemon's look for waiting lanes, and each lock that the server knows meanwhile.
-        bury, bury_daemon: a look for dead daemons, and each daemon that there is.
-        beat: one heartbeat of one session.
+        idle: a daemon for a second in which nothing happens: looks, heartbeats, leases, on a database that is empty.
+        look_lock: what a daemon's look for waiting lanes takes more for each lock that the server knows meanwhile.
+        bury_daemon: what a look for dead daemons takes more for each daemon that is looked at.
         tell, tell_listener: one NOTIFY, and each daemon that is woken by it.
         backend_mib: memory of one session of the server.
     """
@@ -55,53 +55,49 @@ class Costs:
     first: Mapping[Kind, float]
     batch: float
     fsync: float
-    look: float
+    idle: float
     look_lock: float
-    bury: float
     bury_daemon: float
-    beat: float
     tell: float
     tell_listener: float
     backend_mib: float
     trip: float = 0.0003
     trips_before: int = 3
-    trips_locked: int = 4
+    trips_locked: int = 5
     decide: float = 0.00002
-    deliver: float = 0.0004
-    turn: float = 0.0011
+    deliver: float = 0.0003
+    turn: float = 0.0008
 
 
 MEASURED = Costs(
     rows={
-        Kind.ACCEPT: 0.00004,
-        Kind.ENTER: 0.00005,
-        Kind.NEXT: 0.00005,
-        Kind.FINISH: 0.00015,
-        Kind.SENT: 0.00003,
-        Kind.LEAVE: 0.00001,
-        Kind.HOLD: 0.00006,
-        Kind.SETTLE: 0.00015,
+        Kind.ACCEPT: 0.000026,
+        Kind.ENTER: 0.000001,
+        Kind.NEXT: 0.000008,
+        Kind.FINISH: 0.000064,
+        Kind.SENT: 0.000007,
+        Kind.LEAVE: 0.000001,
+        Kind.HOLD: 0.000012,
+        Kind.SETTLE: 0.000038,
     },
     first={
-        Kind.ACCEPT: 0.00016,
-        Kind.ENTER: 0.00003,
-        Kind.NEXT: 0.00009,
-        Kind.FINISH: 0.0005,
-        Kind.SENT: 0.00016,
-        Kind.LEAVE: 0.00003,
-        Kind.HOLD: 0.0004,
-        Kind.SETTLE: 0.0003,
+        Kind.ACCEPT: 0.00036,
+        Kind.ENTER: 0.00004,
+        Kind.NEXT: 0.00012,
+        Kind.FINISH: 0.0011,
+        Kind.SENT: 0.00047,
+        Kind.LEAVE: 0.00004,
+        Kind.HOLD: 0.00095,
+        Kind.SETTLE: 0.0013,
     },
     batch=0.00004,
     fsync=0.0003,
-    look=0.0002,
-    look_lock=0.000001,
-    bury=0.0002,
-    bury_daemon=0.0000015,
-    beat=0.00006,
-    tell=0.0001,
-    tell_listener=0.00003,
-    backend_mib=4.0,
+    idle=0.005,
+    look_lock=0.00000075,
+    bury_daemon=0.0000002,
+    tell=0.00045,
+    tell_listener=0.000035,
+    backend_mib=14.0,
 )
 
 
@@ -135,18 +131,18 @@ class Habits:
         sessions: writer sessions; `connections`: all that a daemon has.
         batch: units that one transaction takes at most.
         lanes: that run at once.
-        look, bury: seconds between two looks.
+        look, bury: seconds between two looks of a daemon, for waiting lanes and for dead `neighbours`.
         scale_looks: above so many daemons each looks the more seldom, so that all together look as often.
         slices: rows that one cap is cut into, each with its share of the limit; a daemon uses one of them.
     """
 
     sessions: int = 4
-    connections: int = 7
+    connections: int = 9
     batch: int = 256
     lanes: int = 1000
     look: float = 0.4
     bury: float = 0.4
-    beat: float = 1.0
+    neighbours: int = 16
     scale_looks: int | None = None
     slices: int = 1
 

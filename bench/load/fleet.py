@@ -116,18 +116,18 @@ async def play(round_: Round, server: PostgresServer, folder: Path) -> Figures:
     async with AsyncExitStack() as opened:
         processes = [
             await opened.enter_async_context(
-                _running(module, plan, folder / f"state-{config.stem}-{plan.number}")
+                running(module, plan, folder / f"state-{config.stem}-{plan.number}")
             )
             for plan in round_.plans(url, config)
         ]
         watch = await asyncpg.connect(url)
         opened.push_async_callback(watch.close)
         async with asyncio.timeout(PATIENCE_S):
-            await _all(processes, "ready")
+            await every(processes, "ready")
             theirs, ours = _cpu_s([server.pid]), _cpu_s([one.pid for one in processes])
             begun = time.perf_counter()
             _tell(processes, "go")
-            await _all(processes, "fed")
+            await every(processes, "fed")
             fed_s = time.perf_counter() - begun
             while await watch.fetchval(LEFT[round_.subject]):  # noqa: ASYNC110 - others' rows ring no bell
                 await asyncio.sleep(LOOK_S)
@@ -155,7 +155,8 @@ async def _look_over(watch: asyncpg.Connection[asyncpg.Record], messages: int) -
 
 
 @asynccontextmanager
-async def _running(module: str, plan: Plan, state: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def running(module: str, plan: Plan, state: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process, started; killed on leaving where it did not end by itself."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module, plan.text()),
         cwd=ROOT,
@@ -181,7 +182,8 @@ def _tell(processes: Sequence[asyncio.subprocess.Process], word: str) -> None:
         process.stdin.write(f"{word}\n".encode())
 
 
-async def _all(processes: Sequence[asyncio.subprocess.Process], word: str) -> None:
+async def every(processes: Sequence[asyncio.subprocess.Process], word: str) -> None:
+    """Wait until each has said so. Raises Wrong where one says anything else."""
     for process in processes:
         assert process.stdout is not None
         line = (await process.stdout.readline()).decode().strip()
