@@ -63,6 +63,7 @@ class Session:
         self.running: Transaction | None = None
         self.closed = False
         self._queue: list[Unit] = []
+        self._gathering = False
 
     def ask(self, unit: Unit) -> None:
         """Queue a unit; at once where nothing runs."""
@@ -70,7 +71,18 @@ class Session:
         self._begin()
 
     def _begin(self) -> None:
-        if self.running is not None or self.closed or not self._queue:
+        if self.running is not None or self.closed or not self._queue or self._gathering:
+            return
+        wait_s = self.fleet.scenario.habits.gather
+        if wait_s and len(self._queue) < self.fleet.scenario.habits.batch:
+            self._gathering = True
+            self.daemon.later(wait_s, self._go)
+        else:
+            self._go()
+
+    def _go(self) -> None:
+        self._gathering = False
+        if self.closed:
             return
         most = self.fleet.scenario.habits.batch
         batch, self._queue = self._queue[:most], self._queue[most:]

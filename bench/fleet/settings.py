@@ -130,6 +130,7 @@ class Habits:
     Attributes:
         sessions: writer sessions; `connections`: all that a daemon has.
         batch: units that one transaction takes at most.
+        gather: how long a session waits for others before it begins one.
         lanes: that run at once.
         look, bury: seconds between two looks of a daemon, for waiting lanes and for dead `neighbours`.
         scale_looks: above so many daemons each looks the more seldom, so that all together look as often.
@@ -139,6 +140,7 @@ class Habits:
     sessions: int = 4
     connections: int = 9
     batch: int = 256
+    gather: float = 0.0
     lanes: int = 1000
     look: float = 0.4
     bury: float = 0.4

@@ -15,18 +15,20 @@ BOTS = (1, 100, 10_000)
 EACH = 64
 """Messages on their way for each daemon: its users wait for their answers and write again."""
 MOST_AT_ONCE = 8192
-ENOUGH = 6000
+ENOUGH, QUICK = 6000, 1000
 LOCKS_OF_A_TRANSACTION = 24
 """Tables and indexes that a batch touches, beyond those for which a session has room of its own."""
 SPARE_CONNECTIONS = 100
 MIB_PER_GIB = 1024
 
 
-def crowded(daemons: int, bots: int, costs: Costs, server: Server, habits: Habits) -> Scenario:
+def crowded(
+    daemons: int, bots: int, costs: Costs, server: Server, habits: Habits, enough: int = ENOUGH
+) -> Scenario:
     """As many messages as the daemons can take: how much is that?"""
     at_once = min(MOST_AT_ONCE, daemons * EACH)
     return Scenario(
-        daemons=daemons, bots=bots, conversations=max(10_000, 4 * at_once), messages=max(ENOUGH, 5 * at_once),
+        daemons=daemons, bots=bots, conversations=max(10_000, 4 * at_once), messages=max(enough, 5 * at_once),
         at_once=at_once, costs=costs, server=server, habits=habits,
     )  # fmt: skip
 
@@ -44,12 +46,12 @@ def limit_of(outcome: Outcome) -> str:
 
 
 def speeds(
-    play: Play, bots: int, costs: Costs, server: Server, habits: Habits, daemons: Sequence[int]
+    play: Play, bots: int, costs: Costs, server: Server, daemons: Sequence[int], enough: int = ENOUGH
 ) -> str:
     """Messages a second against the number of daemons."""
     rows = []
     for number in daemons:
-        found = play(crowded(number, bots, costs, server, habits))
+        found = play(crowded(number, bots, costs, server, Habits(), enough))
         rows.append(
             (
                 str(number), f"{found.rate:,.0f}", f"{found.p50 * 1000:,.0f}", f"{found.p99 * 1000:,.0f}",
@@ -73,6 +75,25 @@ def remedies(play: Play, costs: Costs, server: Server) -> str:
         (16, 1, costs, "0.1 ms to the database and back, not 0.3", near, server, plain),
         (16, 1, slow, "0.3 ms a commit on the disk, not 5", costs, server, plain),
         (16, 100, slow, "0.3 ms a commit on the disk, not 5", costs, server, plain),
+        (
+            16,
+            100,
+            costs,
+            "a session gathers for 5 ms before each transaction",
+            costs,
+            server,
+            replace(plain, gather=0.005),
+        ),
+        (16, 100, costs, "one writer session a daemon, not 4", costs, server, replace(plain, sessions=1)),
+        (
+            16,
+            10_000,
+            costs,
+            "a session gathers for 5 ms before each transaction",
+            costs,
+            server,
+            replace(plain, gather=0.005),
+        ),
         (64, 10_000, costs, "32 processors, not 8", costs, big, plain),
         (256, 10_000, costs, "all together look no more often than 16", costs, server, few),
         (1000, 10_000, costs, "all together look no more often than 16", costs, server, few),

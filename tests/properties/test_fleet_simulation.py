@@ -16,6 +16,8 @@ from bench.fleet.tables import crowded, small, stormy
 
 SEEDS = int(os.environ.get("BOTRUNNER_FLEETS", "60"))
 SERVER = Server(cores=8)
+LIGHT = replace(MEASURED, first=dict.fromkeys(Kind, 0.00003))
+"""Statements cost next to nothing, so that what they wait for shows."""
 
 
 @pytest.mark.parametrize("kind", [small, stormy])
@@ -57,18 +59,26 @@ def test_a_cap_is_used_up_and_then_everybody_is_told_so() -> None:
 
 def test_one_hot_bot_is_held_up_by_its_row_and_many_bots_are_not() -> None:
     daemons = 8
-    hot = run(crowded(daemons, 1, MEASURED, SERVER, Habits()), 1)
-    many = run(crowded(daemons, 100, MEASURED, SERVER, Habits()), 1)
+    hot = run(crowded(daemons, 1, LIGHT, SERVER, Habits(), 1500), 1)
+    many = run(crowded(daemons, 100, LIGHT, SERVER, Habits(), 1500), 1)
     assert hot.row > 0.5 > many.row
     assert many.rate > hot.rate
     assert hot.batch > 2 * many.batch, "whoever waits for the row waits with more and more others"
 
 
 def test_a_slow_disk_is_shared_by_whoever_commits() -> None:
-    slow = replace(MEASURED, fsync=0.005)
-    scenario = crowded(4, 100, slow, SERVER, Habits())
+    slow = replace(LIGHT, fsync=0.005)
+    scenario = crowded(4, 100, slow, SERVER, Habits(), 1500)
     found = run(scenario, 1)
     assert found.rate > 2 * found.flushes, "one by one there would be a flush for each of some five commits"
+
+
+def test_who_gathers_for_a_moment_asks_less_of_the_database() -> None:
+    plain, gathering = (
+        run(crowded(4, 100, MEASURED, SERVER, Habits(gather=wait), 1500), 1) for wait in (0.0, 0.005)
+    )
+    assert gathering.batch > plain.batch
+    assert gathering.faults == plain.faults == ()
 
 
 def test_a_full_table_of_locks_delays_and_loses_nothing() -> None:
