@@ -16,7 +16,7 @@ from runner.store.postgres.connection import TALKATIVE, Connection, connect, han
 from runner.store.postgres.control import About, Control, session_name
 from runner.store.postgres.fleet import NEIGHBOURS, PostgresFleet
 from runner.store.queries import load_queries
-from tests.unit.store.test_store_postgres_migration import HERE
+from tests.unit.store.test_store_postgres_migration import HERE, NEWEST
 
 SQL = load_queries(HERE / "sql")
 PATIENCE_S = 60.0
@@ -31,7 +31,7 @@ class Daemon:
         self.heard = self.ears.listen()
         self.connects = True
         self._address = address
-        self.control = Control(self._connect, SystemClock(), SQL, About(name, "0.1", 1), self.ears, 0.0)
+        self.control = Control(self._connect, SystemClock(), SQL, About(name, "0.1", NEWEST), self.ears, 0.0)
         self.fleet = PostgresFleet(self.control, self.ears, SystemClock(), SQL)
 
     async def _connect(self) -> Connection:
@@ -225,7 +225,7 @@ async def test_each_looks_after_its_neighbours_in_a_ring(join: Joining, server: 
     one, two = await join("one"), await join("two")
     await server.execute(
         "INSERT INTO daemons (name, version, schema, started_ms, seen_ms)"
-        " SELECT 'dead', '', 1, 1, 1 FROM generate_series(1, $1)",
+        " SELECT 'dead', '', 9, 1, 1 FROM generate_series(1, $1)",
         NEIGHBOURS + 4,
     )
     dead = list(range(two.control.number + 1, two.control.number + NEIGHBOURS + 5))
