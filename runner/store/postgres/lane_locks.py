@@ -35,7 +35,10 @@ class LaneLocks:
 
     def forget(self, lane: HeldLane) -> bool:
         """It is to be left; False where it is not held."""
-        return self._held.pop(lane.name, None) is not None
+        if self._held.get(lane.name) is not lane:
+            return False
+        del self._held[lane.name]
+        return True
 
     async def move(self, connection: Connection, batch: Batch) -> None:
         """Unlock the lanes that are left, lock those that are entered, where they are free."""

@@ -94,7 +94,7 @@ class Writer:
 
     async def enter(self, name: str) -> HeldLane | None:
         """Hold a lane; None where another daemon does."""
-        lane: HeldLane | None = await self.ask(Kind.ENTER, HeldLane(name))
+        lane: HeldLane | None = await self.ask(Kind.ENTER, HeldLane(name), (("lane", name),))
         return lane
 
     async def leave(self, lane: HeldLane) -> None:
