@@ -61,7 +61,10 @@ class LinkFacts:
 
 @dataclass(frozen=True, slots=True)
 class DaemonFacts:
-    """The daemon. `fault`: why it does not answer as it should; `url` empty: none runs."""
+    """The daemon. `fault`: why it does not answer as it should; `url` empty: none runs.
+
+    `files`: how many different bots.yaml are in force where several daemons share the store.
+    """
 
     url: str = ""
     fault: str = ""
@@ -70,6 +73,7 @@ class DaemonFacts:
     config_fault: tuple[str, ...] = ()
     needs_restart: tuple[str, ...] = ()
     links: tuple[LinkFacts, ...] = ()
+    files: int = 1
 
 
 @dataclass(frozen=True, slots=True)

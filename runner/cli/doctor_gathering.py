@@ -138,11 +138,13 @@ def daemon_facts(config: Path, folder: Path) -> DaemonFacts:
         daemon = find_daemon(config, folder)
         if daemon is None:
             return DaemonFacts()
-        health = daemon.status()["health"]
+        status = daemon.status()
     except BotrunnerError as error:
         return DaemonFacts(fault=str(error))
+    health, fleet = status["health"], status.get("fleet") or {}
     return DaemonFacts(
         url=daemon.note.url,
+        files=int(fleet.get("files", 1)),
         lag_ms=float(health["loop"]["lag_ms"]),
         store_fault="" if health["store"]["ok"] else str(health["store"]["why"] or "it does not answer"),
         config_fault=tuple(map(str, health["config"]["fault"])),

@@ -149,6 +149,12 @@ def _daemon(daemon: DaemonFacts) -> Iterator[Finding]:
         yield Finding(
             "daemon", f"it cannot write to its store: {daemon.store_fault}", "See disk and store; `df -h`."
         )
+    if daemon.files > 1:
+        yield Finding(
+            "daemon",
+            f"the daemons of its store have {daemon.files} different bots.yaml in force",
+            "Deploy the same file to all of them; `botrunner status` shows which has which.",
+        )
     for fault in daemon.config_fault:
         yield Finding(
             "daemon",

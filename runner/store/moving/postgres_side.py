@@ -22,7 +22,8 @@ from runner.store.postgres.faults import store_error
 from runner.store.postgres.migration import load_migrations, migrate
 from runner.store.queries import Queries, load_queries
 
-PAGE = 5000
+PAGE = 1000
+"""Rows at a time: some megabytes at most of messages, more where there are large runs."""
 NAME = "botrunner/copy"
 """What the server's lists show."""
 _NAMED = 5

@@ -27,7 +27,8 @@ from runner.store.sqlite.queries import load_queries
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PAGE = 5000
+PAGE = 1000
+"""Rows at a time: some megabytes at most of messages, more where there are large runs."""
 _NUMBERS = {table.name: table.number for table in TABLES if table.number}
 _INNER = "rowid"
 """The number that SQLite gives the rows of a table that has no column for it."""

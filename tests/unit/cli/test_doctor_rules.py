@@ -72,6 +72,7 @@ def test_all_well() -> None:
         (of_daemon(store_fault="disk full"), "daemon", "disk full", "df -h"),
         (of_daemon(config_fault=("bots.yaml:1: no",)), "daemon", "last good", "botrunner check"),
         (of_daemon(needs_restart=("server.port",)), "daemon", "server.port", "Restart"),
+        (of_daemon(files=2), "daemon", "2 different bots.yaml", "same file to all"),
         (link("refused"), "connections", "refused: the reason", "check --online"),
         (link("down", 3600), "connections", "for 3600 s", "status page"),
         (link("connecting", 3600), "connections", "connecting", "network"),
