@@ -84,6 +84,27 @@ async def test_who_does_not_wait_for_the_lane_does_not_keep_it(stores: Sequence[
                     return
 
 
+async def test_who_asks_again_for_a_lane_holds_it(stores: Sequence[PostgresStore]) -> None:
+    one, other = stores
+    entered: list[bool] = []
+
+    async def enter() -> None:
+        async with one.lane("lane-1") as session:
+            entered.append(session is not None)
+            async with other.lane("lane-1") as theirs:
+                entered.append(theirs is not None)
+
+    async with asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(enter())
+        await SystemClock().sleep(0)
+        first.cancel()
+        await SystemClock().sleep(0)
+        tasks.create_task(enter())
+    assert entered == [True, False]
+    async with other.lane("lane-1") as session:
+        assert session is not None
+
+
 # ── messages ─────────────────────────────────────────────────────────────────────────────────────────────
 async def test_doubled_deliveries_in_opposite_orders(stores: Sequence[PostgresStore]) -> None:
     messages = [inbound(f"e{n:03}", f"lane-{n % 7}") for n in range(200)]

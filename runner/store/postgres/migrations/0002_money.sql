@@ -200,6 +200,9 @@ CREATE TABLE conversation_sums (
 -- Rows are taken in the order of their keys, so that two daemons never wait for one another.
 CREATE FUNCTION ended_rows_are_summed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF NOT EXISTS (SELECT 1 FROM fresh AS f WHERE f.state <> 'held') THEN
+        RETURN NULL; -- holds: nothing has ended
+    END IF;
     INSERT INTO usage_keys (bot, platform, feature, task, provider, model, route)
     SELECT DISTINCT f.bot, f.platform, f.feature, f.task, f.provider, f.model, f.route
     FROM fresh AS f
