@@ -17,7 +17,6 @@ make botrunner-key "$(random)"
 make database-password "$(random | tr -d '=')"
 make database-url "postgresql://botrunner:$(<secrets/database-password)@postgres:5432/botrunner"
 make hello-secret "$(random)"
-make jwt-secret "$(random)"
 # Each container's own user reads them, and the folder is for nobody else.
 chmod 0700 secrets
 chmod 0644 secrets/*

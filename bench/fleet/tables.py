@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from bench.fleet.database import background
 from bench.fleet.outcome import Outcome
 from bench.fleet.settings import MEASURED, Costs, Faults, Flaw, Habits, Scenario, Server
 
 Play = Callable[[Scenario], Outcome]
-DAEMONS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
+DAEMONS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1000)
 FEW_DAEMONS = (1, 4)
 BOTS = (1, 100, 10_000)
 EACH = 64
 """Messages on their way for each daemon: its users wait for their answers and write again."""
 MOST_AT_ONCE = 8192
 ENOUGH, QUICK = 6000, 1000
+MOST_HABITS = 0.9
 LOCKS_OF_A_TRANSACTION = 24
 """Tables and indexes that a batch touches, beyond those for which a session has room of its own."""
 SPARE_CONNECTIONS = 100
@@ -45,13 +47,28 @@ def limit_of(outcome: Outcome) -> str:
     return f"{name} ({min(1.0, shares[name]):.0%})"
 
 
+def habits_share(scenario: Scenario) -> float:
+    """What of the database's processors the daemons keep busy by themselves; from 1 on nothing else is done."""
+    locks = scenario.daemons + scenario.at_once
+    return background(scenario.costs, scenario.habits, scenario.daemons, locks) / scenario.server.cores
+
+
+def stands_still(scenario: Scenario) -> bool:
+    """Whether there is no point in playing it."""
+    return habits_share(scenario) > MOST_HABITS
+
+
 def speeds(
     play: Play, bots: int, costs: Costs, server: Server, daemons: Sequence[int], enough: int = ENOUGH
 ) -> str:
     """Messages a second against the number of daemons."""
     rows = []
     for number in daemons:
-        found = play(crowded(number, bots, costs, server, Habits(), enough))
+        scenario = crowded(number, bots, costs, server, Habits(), enough)
+        if stands_still(scenario):
+            rows.append((str(number), "0", "", "", "", "", f"{habits_share(scenario):.0%}", "looks alone"))
+            continue
+        found = play(scenario)
         rows.append(
             (
                 str(number), f"{found.rate:,.0f}", f"{found.p50 * 1000:,.0f}", f"{found.p99 * 1000:,.0f}",
@@ -100,14 +117,11 @@ def remedies(play: Play, costs: Costs, server: Server) -> str:
     )
     rows = []
     for daemons, bots, before, what, after, machine, habits in tries:
-        old = play(crowded(daemons, 1 if "comparison" in what else bots, before, server, plain))
-        new = play(crowded(daemons, bots, after, machine, habits))
-        rows.append(
-            (
-                str(daemons), f"{bots:,}", f"{old.rate:,.0f}", what, f"{new.rate:,.0f}",
-                f"{new.rate / max(old.rate, 1e-9):.1f}",
-            )
-        )  # fmt: skip
+        first = crowded(daemons, 1 if "comparison" in what else bots, before, server, plain)
+        old = 0.0 if stands_still(first) else play(first).rate
+        new = play(crowded(daemons, bots, after, machine, habits)).rate
+        share = f"{new / old:.1f}" if old else ""
+        rows.append((str(daemons), f"{bots:,}", f"{old:,.0f}", what, f"{new:,.0f}", share))
     head = ("daemons", "bots", "messages/s", "changed", "then", "ratio")
     return markdown("what to do then, one thing at a time", head, rows)
 
