@@ -85,7 +85,7 @@ class AskedEnd:
 
 @dataclass(slots=True, eq=False)
 class Job(Generic[Q]):
-    """`keys`: what no other job of its transaction may touch. `asked_at`: monotonic seconds. `done`: durably.
+    """`keys`: what no other job of its transaction may touch. `done`: durably.
 
     `counted`: it takes a place of those that may wait.
     """
@@ -95,7 +95,6 @@ class Job(Generic[Q]):
     future: asyncio.Future[Any]
     keys: tuple[object, ...] = ()
     lane: HeldLane | None = None
-    asked_at: float = 0.0
     result: Any = None
     error: Exception | None = None
     done: bool = False

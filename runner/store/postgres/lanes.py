@@ -1,26 +1,34 @@
 """Lanes on PostgreSQL: held by an advisory lock of the writer's session that does all of their writes.
 
 Rules: all lanes of a bot are one writer's, so that its turns share transactions; in this process a lane is held once
-(an advisory lock would let us in again); whoever enters a lane that is held gets None and does not wait.
+(an advisory lock would let us in again); whoever enters a lane that is held gets None and does not wait. A hold that
+took long is good only where the lane, and the hold, are ours still: the process may have been stopped meanwhile, and
+buried by others.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from zlib import crc32
 
-from runner.errors import IllegalStep
-from runner.ports.books import HoldRequest, HoldResult, Settled, Settlement
+from runner.clock import Clock
+from runner.errors import IllegalStep, LaneLost, StoreError
+from runner.money.reservation import ReservationState
+from runner.ports.books import Held, HoldRequest, HoldResult, Settled, Settlement
 from runner.ports.mail import Filed, FinishedTurn, NewOutbound, OutboxState, StoredStep, Work
 from runner.ports.stores import LaneSession
+from runner.store.postgres.books import reservations
 from runner.store.postgres.changes import changed
 from runner.store.postgres.connection import Connection
 from runner.store.postgres.jobs import AskedNext, AskedStep, HeldLane, Kind
+from runner.store.postgres.mending import WHY_RELEASED
 from runner.store.postgres.writer import Writer
 from runner.store.queries import Queries
 
+SLOW_S = 4.0
+"""A hold that took longer is looked at once more."""
 MOST_PARTS = 20_000
 """Parts of replies whose writer is remembered."""
 
@@ -59,9 +67,10 @@ class Writers:
 class PostgresLanes:
     """The lanes that are held in this process."""
 
-    def __init__(self, writers: Writers, sql: Queries) -> None:
+    def __init__(self, writers: Writers, sql: Queries, clock: Clock) -> None:
         self._writers = writers
         self._sql = sql
+        self._clock = clock
         self._held: set[str] = set()
 
     @asynccontextmanager
@@ -82,7 +91,7 @@ class PostgresLanes:
             yield None
             return
         try:
-            yield _Session(self._writers, writer, held, self._sql)
+            yield _Session(self._writers, writer, held, self._sql, self._clock)
         finally:
             try:
                 await writer.leave(held)
@@ -93,9 +102,10 @@ class PostgresLanes:
 class _Session:
     """A lane, held."""
 
-    __slots__ = ("_lane", "_sql", "_writer", "_writers")
+    __slots__ = ("_clock", "_lane", "_sql", "_writer", "_writers")
 
-    def __init__(self, writers: Writers, writer: Writer, lane: HeldLane, sql: Queries) -> None:
+    def __init__(self, writers: Writers, writer: Writer, lane: HeldLane, sql: Queries, clock: Clock) -> None:
+        self._clock = clock
         self._writers = writers
         self._writer = writer
         self._lane = lane
@@ -137,7 +147,29 @@ class _Session:
         await self._writer.ask(Kind.PLAIN, unit, (("message", inbox_id),), self._lane)
 
     async def hold(self, request: HoldRequest) -> HoldResult:
-        return await hold_by(self._writer, request, self._lane)
+        asked = self._clock.monotonic()
+        result = await hold_by(self._writer, request, self._lane)
+        while isinstance(result, Held) and (now := self._clock.monotonic()) - asked > SLOW_S:
+            asked = now
+            await self._make_sure(result.attempt_id)
+        return result
+
+    async def _make_sure(self, attempt_id: str) -> None:
+        """Raise StoreError where the lane, or the money, is not ours any more; then nothing stays held."""
+
+        async def unit(connection: Connection) -> None:
+            row = (await reservations(connection, self._sql, [attempt_id])).get(attempt_id)
+            if row is None or row.hold.state is not ReservationState.HELD:
+                raise LaneLost("the money was given up meanwhile: another daemon thinks that we are gone")
+
+        try:
+            await self._writer.ask(Kind.PLAIN, unit, lane=self._lane)
+        except StoreError:
+            with suppress(StoreError, IllegalStep):
+                await settle_by(
+                    self._writer, Settlement(attempt_id, ReservationState.RELEASED, why=WHY_RELEASED)
+                )
+            raise
 
     async def settle(self, settlement: Settlement) -> Settled:
         return await settle_by(self._writer, settlement, self._lane)

@@ -90,7 +90,7 @@ class PostgresStore(PostgresOffice):
         self._writing: list[Task[None]] = []
         self._writers = [self._writer(grace_s) for _ in range(writers)]
         self._by = Writers(self._writers)
-        self._lanes = PostgresLanes(self._by, sql)
+        self._lanes = PostgresLanes(self._by, sql, clock)
 
     def _writer(self, grace_s: float) -> Writer:
         def daemon() -> int | None:

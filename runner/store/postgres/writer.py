@@ -21,7 +21,6 @@ from typing import Any
 
 from runner.clock import Clock
 from runner.errors import LaneLost, StoreError
-from runner.ports.books import Held
 from runner.store.postgres.committing import Committer
 from runner.store.postgres.connection import Connection, hang_up
 from runner.store.postgres.desk import Connect
@@ -36,8 +35,6 @@ WAITING = 4096
 HEARTBEAT_S = 1.0
 ANSWER_S = 9.0
 """How long a batch may take; longer than the server's own time-outs."""
-SLOW_S = 4.0
-"""A hold that took longer is good only where the session still stands: the process may have been stopped."""
 PATIENCE_S = 3.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 1.0
 _AWAY = "the database cannot be reached"
@@ -89,7 +86,7 @@ class Writer:
             self._room.release()
             raise StoreError("the store is not open" if self._closing else _AWAY)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._put(Job(kind, asked, future, keys, lane, self._clock.monotonic()))
+        self._put(Job(kind, asked, future, keys, lane))
         return await future
 
     async def enter(self, name: str) -> HeldLane | None:
@@ -198,8 +195,7 @@ class Writer:
                 job.refuse(lost)
         await self._lanes.move(connection, Batch(jobs))
         await self._committer.run(connection, jobs)
-        late = self._clock.monotonic() - SLOW_S
-        if not jobs or any(isinstance(job.result, Held) and job.asked_at < late for job in jobs):
+        if not jobs:
             await connection.execute(self._sql["heartbeat"])
 
     # ── answers ──────────────────────────────────────────────────────────────────────────────────────────

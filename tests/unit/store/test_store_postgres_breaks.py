@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 
@@ -16,8 +16,10 @@ from runner.ports.books import Held
 from runner.ports.mail import OutboxState, StoredStep, Work
 from runner.ports.stores import LaneSession
 from runner.store.postgres.address import address_of
+from runner.store.postgres.jobs import Kind
 from runner.store.postgres.mending import WHY_RELEASED
 from runner.store.postgres.store import PostgresStore
+from runner.store.rules import lost_hold
 from runner.testing.postgres_server import PostgresServer
 from tests.contract.stores.examples import (
     NOON,
@@ -27,71 +29,11 @@ from tests.contract.stores.examples import (
     settled,
     wish,
 )
+from tests.unit.store.thief import Thief
 
 T = TypeVar("T")
 PATIENCE_S = 30
 BOT = "bot:bot-1"
-
-
-class Thief:
-    """A wire to the server that loses one COMMIT, or its answer, and breaks; then it is whole again."""
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self._server: asyncio.Server | None = None
-        self.steals = ""
-        self.port = 0
-
-    async def open_again(self) -> None:
-        self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", self.port)
-
-    async def open(self) -> None:
-        self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            there_reader, there = await asyncio.open_connection("127.0.0.1", self._target)
-        except OSError:
-            writer.transport.abort()
-            return
-        stolen = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._ask(reader, there, stolen))
-            tasks.create_task(self._answer(there_reader, writer, stolen))
-
-    async def _ask(
-        self, reader: asyncio.StreamReader, there: asyncio.StreamWriter, stolen: asyncio.Event
-    ) -> None:
-        try:
-            while data := await reader.read(1 << 16):
-                if b"COMMIT" in data and self.steals:
-                    stolen.set()
-                    if self.steals == "request":
-                        self.steals = ""
-                        there.transport.abort()
-                        return
-                    self.steals = ""
-                there.write(data)
-        except OSError:
-            pass
-        there.close()
-
-    async def _answer(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stolen: asyncio.Event
-    ) -> None:
-        try:
-            while data := await reader.read(1 << 16):
-                if stolen.is_set():
-                    break
-                writer.write(data)
-        except OSError:
-            pass
-        writer.transport.abort()
 
 
 @pytest.fixture
@@ -297,6 +239,51 @@ async def test_a_lane_is_lost_where_somebody_had_it(
                     await within(tried(lambda: session.finish(finished(work, "ours"))))
                 with pytest.raises(LaneLost):
                     await session.hold(wish("t1-9"))
+
+
+class Stalling(SystemClock):
+    """A clock of a process that may be stopped."""
+
+    stalled_s = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.stalled_s
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "buried", "lane lost"])
+async def test_a_process_that_was_stopped_makes_sure_of_its_money(
+    postgres_url: str, other: PostgresStore, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    clock = Stalling()
+    store = PostgresStore(address_of(postgres_url), clock, writers=1)
+    await store.open()
+    await store.accept(inbound())
+    async with store.lane("lane-1") as session:
+        assert session is not None
+        await session.next(NOON)
+        writer: Any = store._writers[0]
+        ask = writer.ask
+
+        async def stopped(kind: Kind, asked: Any, *rest: Any, **named: Any) -> Any:
+            done = await ask(kind, asked, *rest, **named)
+            if kind is Kind.HOLD:
+                clock.stalled_s += 5
+                if meanwhile == "buried":
+                    await other.settle(lost_hold("t1-1"))
+                elif meanwhile == "lane lost":
+                    cast("Any", session)._lane.lost = True
+            return done
+
+        monkeypatch.setattr(writer, "ask", stopped)
+        if meanwhile == "nothing":
+            assert isinstance(await session.hold(wish("t1-1")), Held)
+        else:
+            with pytest.raises(LaneLost):
+                await session.hold(wish("t1-1"))
+    [row] = await rows(other)
+    wanted = {"nothing": "held", "buried": "unknown", "lane lost": "released"}
+    assert row.state == wanted[meanwhile]
+    await store.close()
 
 
 async def tried(ask: Any) -> Any:
