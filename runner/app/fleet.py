@@ -33,8 +33,11 @@ from runner.supervisor.fleet_watch import FleetWatch, Hear, Routes
 from runner.supervisor.leases import Leases
 from runner.telemetry.alerts import Alerts
 from runner.telemetry.standing import NOTHING_HELD, Held
+from runner.web.live import Changes
 
 BATCHES, SCHEDULES, ALERTS, UPKEEP = "work batches", "work schedules", "work alerts", "work upkeep"
+SHOWN_AFTER_S = 5.0
+"""After this time at the latest an open page shows what happened at another daemon."""
 DUTIES = (BATCHES, SCHEDULES, ALERTS, UPKEEP)
 
 Work = Callable[[], Coroutine[Any, Any, None]]
@@ -98,6 +101,14 @@ async def taking_part(daemon: Daemon, errands: ErrandWatch) -> None:
         group.create_task(part.watch.run(_routes(daemon, part, errands), facts.now), name="fleet")
         group.create_task(part.leases.run(), name="leases")
         group.create_task(part.collecting.run(daemon.outbox.hand_out), name="collected answers")
+        group.create_task(showing(daemon.changes, daemon.site.clock), name="others' doings shown")
+
+
+async def showing(changes: Changes, clock: Clock) -> None:
+    """Let pages that are open look again now and then: what other daemons did was noted by nobody here."""
+    while True:
+        await clock.sleep(SHOWN_AFTER_S)
+        changes.mark()
 
 
 async def clear(daemon: Daemon, choice: ModelChoice) -> bool:
@@ -131,7 +142,10 @@ def _routes(daemon: Daemon, part: FleetPart, errands: ErrandWatch) -> Routes:
     flow = routes_of(daemon.lanes, daemon.outbox, errands, part.collecting)
     by_us = {
         NewsKind.BATCHES: (daemon.desk.heard,),
-        NewsKind.DAEMONS: (_whatever(part.leases.look), *flow[NewsKind.DAEMONS]),
+        NewsKind.DAEMONS: (
+            *map(_whatever, (part.leases.look, daemon.changes.mark)),
+            *flow[NewsKind.DAEMONS],
+        ),
     }
     return Routes({**flow, **by_us}, daemon.meter.open)
 
