@@ -22,8 +22,9 @@ from typing import Any, Protocol
 
 from adapters.messages import InboundMessage, inbound_from_json, inbound_to_json
 from runner.clock import Clock
+from runner.dispatch.trouble import Trouble
 from runner.errors import StoreError
-from runner.ports.observer import ErrandBegun, ErrandsOwed, Event, Fault, HandoffDecided, Observer
+from runner.ports.observer import ErrandBegun, ErrandsOwed, Event, HandoffDecided, Observer
 from runner.ports.runs import Errand, Handoff, RunRecord, RunStore
 
 LOOK_AGAIN_S = 30.0
@@ -155,15 +156,17 @@ class ErrandWatch:
 
     async def run(self) -> None:
         """For ever."""
+        trouble = Trouble("errands", self._observer)
         while True:
             self._bell.still()
             try:
                 await self._send_due()
                 due_ms = await self._runs.next_errand_ms()
             except StoreError as error:
-                self._observer.note(Fault("errands", str(error)))
+                trouble.begins(error)
                 await self._clock.sleep(FAULT_WAIT_S)
             else:
+                trouble.ends()
                 await self._pause(due_ms)
 
     async def _send_due(self) -> None:

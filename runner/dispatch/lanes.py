@@ -19,6 +19,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from runner.clock import Clock
+from runner.dispatch.trouble import Trouble
 from runner.errors import LaneLost, StoreError
 from runner.ports.fleet import Fleet, News, NewsKind
 from runner.ports.mail import Work
@@ -108,14 +109,16 @@ class Lanes:
 
     async def watch(self) -> None:
         """Find what no wake told of: after a start, an overflow, a fault, another daemon's death. Runs for ever."""
+        trouble = Trouble("lanes", self._observer)
         while True:
             try:
                 await self._count()
                 await self._find()
             except StoreError as error:
-                self._observer.note(Fault("lanes", str(error)))
+                trouble.begins(error)
                 await self._clock.sleep(FAULT_WAIT_S)
                 continue
+            trouble.ends()
             await self._pause()
 
     async def _count(self) -> None:

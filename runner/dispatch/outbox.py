@@ -23,6 +23,7 @@ from adapters.messages import FateUnknown, NotSent, Rejected, SendResult, Sent, 
 from runner.clock import Clock, is_due
 from runner.dispatch.other_senders import OtherSenders, Place
 from runner.dispatch.pace import Pace
+from runner.dispatch.trouble import Trouble
 from runner.errors import IllegalStep, StoreError
 from runner.ports.mail import OutboxState, Outgoing
 from runner.ports.observer import Fault, Observer, SendEnded
@@ -115,13 +116,15 @@ class Outbox:
 
     async def watch(self) -> None:
         """Find what is pending in the store, in order. Runs for ever."""
+        trouble = Trouble("outbox", self._observer)
         while True:
             wait = FAULT_WAIT_S
             try:
                 read = await self._find()
             except (StoreError, IllegalStep) as error:
-                self._observer.note(Fault("outbox", str(error)))
+                trouble.begins(error)
             else:
+                trouble.ends()
                 await self._clock.sleep(read / ROWS_PER_S)
                 wait = self._until_due_s(read)
             try:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from runner.clock import Clock
+from runner.dispatch.trouble import Trouble
 from runner.errors import StoreError
 from runner.ports.fleet import Burial, Fleet, News, NewsKind
 from runner.ports.observer import BoundBroken, DaemonGone, DaemonRenamed, Event, Fault, Observer
@@ -97,18 +98,16 @@ class FleetWatch:
 
     # ── eye ──────────────────────────────────────────────────────────────────────────────────────────────
     async def _bury_all(self) -> None:
-        number, failed = self._fleet.daemon, False
+        number, trouble = self._fleet.daemon, Trouble("fleet", self._observer)
         while True:
             try:
                 burial = await self._fleet.bury()
                 if burial.daemons:
                     await self._buried(burial)
             except StoreError as error:
-                if not failed:
-                    self._observer.note(Fault("fleet", str(error)))
-                failed = True
+                trouble.begins(error)
             else:
-                failed = False
+                trouble.ends()
             if self._fleet.daemon != number:
                 self._observer.note(DaemonRenamed(number, self._fleet.daemon))
                 number = self._fleet.daemon

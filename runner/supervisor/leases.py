@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner.clock import Clock
+from runner.dispatch.trouble import Trouble
 from runner.errors import StoreError
 from runner.ports.fleet import Fleet, News, NewsKind
-from runner.ports.observer import Fault, Observer
+from runner.ports.observer import Observer
 from runner.ports.stores import Store
 
 TTL_MS = 6_000
@@ -56,13 +57,12 @@ class Leases:
         self._store = store
         self._fleet = fleet
         self._clock = clock
-        self._observer = observer
         self._held: dict[str, _Held] = {}
         self._wanted = 0
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._stopping = False
-        self._failing = False
+        self._trouble = Trouble("lease", observer)
 
     def holds(self, name: str) -> bool:
         """Whether it is ours now."""
@@ -119,11 +119,9 @@ class Leases:
             try:
                 held = await self._asked(name)
             except StoreError as error:
-                if not self._failing:  # once for all names
-                    self._observer.note(Fault("lease", f"{name}: {error}"))
-                self._failing = True
+                self._trouble.begins(error, name)  # once for all names
             else:
-                self._failing = False
+                self._trouble.ends()
                 if held is not None:
                     return held
                 waiting()
