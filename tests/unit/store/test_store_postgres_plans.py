@@ -11,6 +11,7 @@ from runner.store.postgres.store import SQL_FOLDER
 from runner.store.queries import load_queries
 
 SQL = load_queries(SQL_FOLDER)
+CODE = "\n".join(path.read_text() for path in sorted(SQL_FOLDER.parent.glob("*.py")))
 HOT = {
     "accept": ["inbox_event"],
     "seen": ["inbox_event"],
@@ -30,6 +31,14 @@ HOT = {
     "end_holds": ["ledger_id_key"],
     "save_scopes": ["scopes_pkey"],
 }
+
+
+def test_each_query_is_used() -> None:
+    assert [name for name in SQL if f'"{name}"' not in CODE] == []
+
+
+def test_python_holds_no_sql() -> None:
+    assert re.findall(r'"\s*(?:SELECT|INSERT|UPDATE|DELETE|SET|BEGIN|CREATE)\b', CODE) == []
 
 
 @pytest.fixture
