@@ -71,7 +71,7 @@ async def test_what_work_leaves_goes_over(tmp_path: Path, postgres: PostgresServ
     assert moved.sums.sends == {"sending": 3, "sent": 3}
 
 
-@settings(max_examples=4)
+@settings(max_examples=3)
 @given(
     texts=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=4),
     numbers=st.lists(st.integers(1, 2**62), min_size=1, max_size=4),
