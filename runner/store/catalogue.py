@@ -104,7 +104,9 @@ def sqlite_path(url: str, state_dir: Path) -> Path:
     if scheme in ("postgres", "postgresql"):
         raise StoreRefused("the store is a PostgreSQL database, and a file is needed here")
     if colon and scheme != "sqlite":
-        raise StoreRefused(f"{scheme}: is no kind of store: write sqlite:///path/to/file.db or memory:")
+        raise StoreRefused(
+            f"{scheme}: is no kind of store: write sqlite:///path/to/file.db, postgresql://user@host/database or memory:"
+        )
     name = rest.removeprefix("//") if colon else url
     if not name.strip("/"):
         raise StoreRefused("the store's address names no file: write sqlite:///path/to/file.db")
