@@ -57,7 +57,7 @@ class Mender:
                 self._committer.committed(doubt)
             self._committer.doubt = None
         await self._lanes.retake(connection, Batch(jobs), wait_s=FREE_S if ended else 0.0)
-        await self._release(connection, [job for job in jobs if _is_granted(job)])
+        await self._release(connection, [job for job in jobs if is_granted(job)])
         await self.know(connection)
 
     async def _was_committed(self, connection: Connection, batch: Batch) -> bool:
@@ -87,5 +87,6 @@ class Mender:
                 raise settle.error
 
 
-def _is_granted(job: Job[Any]) -> bool:
+def is_granted(job: Job[Any]) -> bool:
+    """Whether it holds money that nobody makes a call with before the connection is whole again."""
     return job.kind is Kind.HOLD and job.done and isinstance(job.result, Held)

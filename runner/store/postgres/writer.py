@@ -27,7 +27,7 @@ from runner.store.postgres.desk import Connect
 from runner.store.postgres.faults import is_lost
 from runner.store.postgres.jobs import Batch, HeldLane, Job, Kind
 from runner.store.postgres.lane_locks import LaneLocks
-from runner.store.postgres.mending import Mender
+from runner.store.postgres.mending import Mender, is_granted
 from runner.store.queries import Queries
 
 BATCH = 256
@@ -234,8 +234,9 @@ def _check(lane: HeldLane | None) -> None:
 
 
 def _give_up(jobs: Sequence[Job[Any]], why: str) -> None:
+    """Refuse what is not done; holds, too, which the mender releases once there is a connection."""
     for job in jobs:
-        if job.is_open:
+        if job.is_open or is_granted(job):
             job.refuse(StoreError(why))
 
 

@@ -1,0 +1,113 @@
+"""A writer whose connection breaks when a test says so: money that may be given back is told to nobody."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, cast
+
+import pytest
+
+from runner.errors import StoreError
+from runner.money.amounts import Money
+from runner.money.reservation import ReservationState
+from runner.ports.books import Held
+from runner.store.postgres.committing import Committer
+from runner.store.postgres.connection import Connection
+from runner.store.postgres.jobs import Job, Kind
+from runner.store.postgres.lane_locks import LaneLocks
+from runner.store.postgres.store import SQL_FOLDER
+from runner.store.postgres.writer import PATIENCE_S, Writer
+from runner.store.queries import load_queries
+from runner.testing.clock import ManualClock
+from tests.contract.stores.examples import wish
+
+SQL = load_queries(SQL_FOLDER)
+
+
+class Session:
+    """A connection that nothing is read from."""
+
+    async def fetchrow(self, *_: object) -> None:
+        return None
+
+    async def execute(self, *_: object) -> str:
+        return "SELECT 1"
+
+    def terminate(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+class Ledger:
+    """Commits holds, and the connection breaks as soon as they are durable."""
+
+    doubt = None
+
+    def __init__(self) -> None:
+        self.settled: dict[str, ReservationState] = {}
+        self.settles = asyncio.Event()
+        self.breaks = False
+
+    async def run(self, _connection: object, jobs: Sequence[Job[Any]]) -> None:
+        for job in [job for job in jobs if job.is_open]:
+            if job.kind is Kind.HOLD:
+                job.result = Held(job.asked.attempt.id, 1000, Money(1100))
+            elif job.kind is Kind.SETTLE:
+                self.settled[job.asked.attempt_id] = job.asked.state
+                self.settles.set()
+            job.done = True
+        if self.breaks:
+            self.breaks = False
+            raise ConnectionResetError
+
+
+class World:
+    """A writer and its database."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.ledger = Ledger()
+        self.away = False
+        lanes = LaneLocks(SQL, self.clock, lambda: 1)
+        self.writer = Writer(self._connect, SQL, cast("Committer", self.ledger), lanes, self.clock)
+
+    async def _connect(self) -> Connection:
+        if self.away:
+            raise StoreError("away")
+        return cast("Connection", Session())
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    """Opened; a test starts `run`, which ends by itself once it is closed."""
+    world = World()
+    yield world
+    world.writer.close()
+
+
+async def test_a_hold_that_may_be_released_is_told_to_nobody(world: World) -> None:
+    connection = await world.writer.open()
+    told: list[object] = []
+
+    async def ask() -> None:
+        try:
+            told.append(await world.writer.ask(Kind.HOLD, wish("t1-1")))
+        except StoreError as error:
+            told.append(type(error))
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(world.writer.run(connection))
+        world.ledger.breaks = world.away = True
+        asked = tasks.create_task(ask())
+        for _ in range(int(PATIENCE_S) + 2):
+            await world.clock.asleep()
+            world.clock.advance(1.0)
+        await asked
+        await world.clock.asleep()
+        world.away = False
+        world.clock.advance(1.0)
+        await world.ledger.settles.wait()
+        world.writer.close()
+    assert told == [StoreError]
+    assert world.ledger.settled == {"t1-1": ReservationState.RELEASED}
