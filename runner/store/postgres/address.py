@@ -39,6 +39,8 @@ def address_of(url: str) -> Address:
         raise StoreRefused(
             "the store's address cannot be read: write postgresql://user@host/database"
         ) from None
+    if "@" in parts.path:  # what stands before it was meant as a password: it must not be shown
+        raise StoreRefused("the store's address cannot be read: write / and @ in a password as %2F and %40")
     if parts.scheme not in SCHEMES or not parts.path.strip("/"):
         raise StoreRefused("the store's address names no database: write postgresql://user@host/database")
     hosts = parts.netloc.rpartition("@")[2]

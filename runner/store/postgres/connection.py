@@ -125,7 +125,7 @@ async def connect(address: Address, name: str, sql: Queries, settings: dict[str,
         )
     except asyncpg.TargetServerAttributeNotMatched:
         raise StoreError(f"{address.shown} is a standby that takes no writes now") from None
-    except asyncpg.ClientConfigurationError:
+    except (asyncpg.ClientConfigurationError, ValueError, OverflowError):  # the last two: a port that is none
         raise StoreRefused("the store's address cannot be read: postgresql://user@host/database") from None
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         raise _unreached(address, error) from None

@@ -39,13 +39,27 @@ def test_an_address_is_shown_without_its_secrets() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://me:s3cret@db", "postgresql://me:s3cret@db/", "postgresql://[s3cret/x"]
+    "url",
+    [
+        "postgresql://me:s3cret@db",
+        "postgresql://me:s3cret@db/",
+        "postgresql://[s3cret/x",
+        "postgresql://me:s3cret/x@db/bots",  # a password with an unescaped slash
+    ],
 )
 def test_an_address_without_a_database_is_refused(url: str) -> None:
     with pytest.raises(StoreRefused) as caught:
         address_of(url)
     assert "s3cret" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("port", ["s3cret", "99999"])
+async def test_an_address_whose_port_is_none_is_refused(port: str) -> None:
+    error = await refused(f"postgresql://me:s3cret@127.0.0.1:{port}/bots")
+    assert isinstance(error, StoreRefused)
+    assert "s3cret" not in str(error)
+    assert error.__cause__ is None
 
 
 # ── servers ──────────────────────────────────────────────────────────────────────────────────────────────
