@@ -12,6 +12,7 @@ this edge, and so do halves of surrogate pairs, so that no message is refused fo
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,6 +62,9 @@ _ALWAYS = {
     "tcp_user_timeout": "6s",
 }
 
+_WIRE = {"TCP_KEEPIDLE": 2, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 6000}
+"""The same from our side: seconds, seconds, probes, milliseconds."""
+
 if TYPE_CHECKING:
     _Plain = asyncpg.Connection[asyncpg.Record]
 else:
@@ -75,6 +79,17 @@ class Connection(_Plain):
     async def _execute(self, query: str, args: Sequence[object], *rest: Any, **named: Any) -> Any:  # noqa: ANN401 - as asyncpg's
         """The one way of every query with values."""
         return await super()._execute(query, [keepable(value) for value in args], *rest, **named)  # type: ignore[misc]
+
+    def watch_wire(self) -> None:
+        """Let the machine miss a server that vanished without a word, as it misses us: no wait is for ever then."""
+        wire = self._transport.get_extra_info("socket")  # type: ignore[attr-defined]
+        if wire is None or wire.family not in (socket.AF_INET, socket.AF_INET6):
+            return
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, setting in _WIRE.items():
+            option = getattr(socket, name, None)  # not every system has all of them
+            if option is not None:
+                wire.setsockopt(socket.IPPROTO_TCP, option, setting)
 
 
 def keepable(value: object) -> object:
@@ -131,6 +146,7 @@ async def connect(address: Address, name: str, sql: Queries, settings: dict[str,
         raise _unreached(address, error) from None
     try:
         check_server(connection)
+        connection.watch_wire()
         await adopt(connection, name, sql, settings)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         connection.terminate()

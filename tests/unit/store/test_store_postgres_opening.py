@@ -1,6 +1,7 @@
 """Databases that must not be used, and how that is said: never with a password."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -143,6 +144,15 @@ async def test_a_pooler_is_seen() -> None:
     assert not await asked(_Pooled(7, 7), _Pooled(8))
     assert await is_direct(cast("Connection", _Pooled(7, greeted=7)), SQL)
     assert not await is_direct(cast("Connection", _Pooled(7, greeted=8)), SQL)
+
+
+async def test_a_server_that_vanishes_without_a_word_is_missed(postgres_url: str) -> None:
+    connection = await connect(address_of(postgres_url), "a test", SQL, QUIET)
+    wire = cast("Any", connection)._transport.get_extra_info("socket")
+    assert wire.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 2
+    assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 6000
+    await hang_up(connection)
 
 
 async def test_settings_are_the_sessions(postgres_url: str) -> None:
