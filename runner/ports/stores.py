@@ -189,7 +189,10 @@ class Store(BookStore, ReportStore, AnswerStore, Protocol):
         """
 
     async def end_sending(self, outbox_id: int, state: OutboxState, why: str = "", due_ms: int = 0) -> None:
-        """Sending -> sent | rejected | unknown | pending (due then). IllegalStep where the table has no such step."""
+        """Sending -> sent | rejected | unknown | pending (due then). IllegalStep where the table has no such step.
+
+        Where several daemons share the store, also where another one is sending it by now.
+        """
 
     async def outgoing(self, state: OutboxState, limit: int, after_id: int = 0) -> list[Outgoing]:
         """Rows in that state with a larger id, by id."""

@@ -18,7 +18,7 @@ from enum import Enum
 
 import runner
 from runner.clock import Clock
-from runner.errors import LaneLost, StoreError
+from runner.errors import IllegalStep, LaneLost, StoreError
 from runner.ports.books import Held, HoldRequest, HoldResult, Settled, Settlement
 from runner.ports.fleet import Burial, DaemonLine, News, NewsKind
 from runner.ports.mail import Filed, FinishedTurn, NewOutbound, OutboxState, StoredStep, Work
@@ -262,6 +262,13 @@ class MemoryMember(MemoryStore):
         """As the port says."""
         await super().begin_sending(ids)
         self._sends([Filed(part, OutboxState.SENDING) for part in ids])
+
+    async def end_sending(self, outbox_id: int, state: OutboxState, why: str = "", due_ms: int = 0) -> None:
+        """As the port says."""
+        sending = [part.id for part in await self.outgoing(OutboxState.SENDING, 1, outbox_id - 1)]
+        if sending == [outbox_id] and self._shared.senders.get(outbox_id) != self.number:
+            raise IllegalStep(f"part {outbox_id} of a reply: another daemon sends it")
+        await super().end_sending(outbox_id, state, why, due_ms)
 
     def _sends(self, filed: Sequence[Filed]) -> tuple[Filed, ...]:
         for part in filed:

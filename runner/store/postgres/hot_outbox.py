@@ -43,8 +43,8 @@ class HotOutbox:
             for row in await connection.fetch(self._sql["begin_sends"], begun, daemon):
                 batch.wrote(row[0])
 
-    async def end(self, connection: Connection, batch: Batch) -> None:
-        """As `Store.end_sending`."""
+    async def end(self, connection: Connection, batch: Batch, daemon: int | None) -> None:
+        """As `Store.end_sending`; what another daemon is sending is that one's to end."""
         jobs: Sequence[Job[AskedEnd]] = batch.of(Kind.END_SENDING)
         if not jobs:
             return
@@ -55,6 +55,7 @@ class HotOutbox:
             [job.asked.why for job in jobs],
             [job.asked.due_ms if job.asked.state is OutboxState.PENDING else 0 for job in jobs],
             self._legal,
+            daemon,
         )
         ended = set()
         for part, transaction in rows:
@@ -69,7 +70,9 @@ class HotOutbox:
         states = {part: OutboxState(state) for part, state in rows}
         for job in jobs:
             now = states.get(job.asked.id)
-            job.refuse(IllegalStep(f"a part of a reply cannot go from {now} to {job.asked.state}"))
+            legal = now is not None and f"{now} {job.asked.state}" in self._legal
+            why = "another daemon sends it" if legal else f"it cannot go from {now} to {job.asked.state}"
+            job.refuse(IllegalStep(f"part {job.asked.id} of a reply: {why}"))
 
 
 def _ends(now: OutboxState, then: OutboxState) -> bool:

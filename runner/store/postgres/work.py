@@ -51,7 +51,7 @@ class Work:
         rows = await self._money.rows(connection, batch)
         await self._turns.save_steps(connection, batch, _paid(batch, rows))
         ended = await self._turns.finish(connection, batch)
-        await self._outbox.end(connection, batch)
+        await self._outbox.end(connection, batch, daemon)
         await self._turns.file(connection, batch, daemon)
         await self._outbox.begin(connection, batch, daemon)
         await self._money.settle_and_hold(connection, batch, rows, daemon)

@@ -231,6 +231,20 @@ async def test_a_lane_that_another_had_meanwhile_is_lost_for_good(world: World) 
     assert (await one.figures()).waiting == {}
 
 
+@pytest.mark.parametrize("fate", [OutboxState.PENDING, OutboxState.SENT])
+async def test_a_send_that_another_took_over_is_that_ones_to_end(world: World, fate: OutboxState) -> None:
+    one, two = [await world.join(name) for name in ("one", "two")]
+    [part] = await answer(one, inbound(), parts=1)
+    await world.hang(one)
+    await buried(two, 1)
+    await two.begin_sending([part])
+    await world.go_on(one)
+    with pytest.raises(IllegalStep):
+        await one.end_sending(part, fate)
+    assert [row.id for row in await two.outgoing(OutboxState.SENDING, 9)] == [part]
+    await two.end_sending(part, OutboxState.REJECTED)
+
+
 async def test_one_that_was_cut_off_for_a_moment_is_who_it_was(world: World) -> None:
     one, two = [await world.join(name) for name in ("one", "two")]
     await held(one, "a1")

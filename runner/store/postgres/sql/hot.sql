@@ -268,9 +268,11 @@ WHERE id = ANY ($1::bigint[])
 RETURNING pg_current_xact_id()::text;
 
 -- name: end_sends
+-- Not what another daemon is sending: it took the part over while we hung.
 UPDATE outbox SET state = e.state, why = e.why, due_ms = e.due_ms, daemon = NULL
 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[]) AS e (id, state, why, due_ms)
 WHERE outbox.id = e.id AND outbox.state || ' ' || e.state = ANY ($5::text[])
+  AND (outbox.state <> 'sending' OR coalesce(outbox.daemon, $6::integer) = $6::integer)
 RETURNING outbox.id, pg_current_xact_id()::text;
 
 -- name: outbox_states
