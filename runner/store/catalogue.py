@@ -105,7 +105,7 @@ def sqlite_path(url: str, state_dir: Path) -> Path:
         raise StoreRefused("the store is a PostgreSQL database, and a file is needed here")
     if colon and scheme != "sqlite":
         raise StoreRefused(
-            f"{scheme}: is no kind of store: write sqlite:///path/to/file.db, postgresql://user@host/database or memory:"
+            f"{scheme}: is no kind of store: write sqlite:///path/to/file.db, postgresql://user@host/db or memory:"
         )
     name = rest.removeprefix("//") if colon else url
     if not name.strip("/"):
