@@ -12,14 +12,14 @@ from runner.clock import Clock
 from runner.errors import StoreError
 from runner.store.postgres.connection import Connection
 from runner.store.postgres.faults import in_our_words, is_lost, is_passing
-from runner.store.postgres.jobs import LANE_LOCKS, READS, Batch, Job, Kind, Restart
+from runner.store.postgres.jobs import READS, Batch, Job, Kind, Restart
 from runner.store.postgres.work import Work
 from runner.store.queries import Queries
 
 TRIES = 5
 _AGAIN_S = 0.01
 """The first wait before a transaction is done again; then twice as long each time."""
-_NO_TRANSACTION = READS | LANE_LOCKS | {Kind.ACCEPT}
+_NO_TRANSACTION = READS | {Kind.ACCEPT}
 
 
 class Committer:

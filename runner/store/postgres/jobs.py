@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import Enum, auto
 from typing import Any, Generic, TypeVar
 
 from runner.ports.mail import NewOutbound, OutboxState, StoredStep
@@ -17,22 +17,22 @@ from runner.ports.mail import NewOutbound, OutboxState, StoredStep
 Q = TypeVar("Q")
 
 
-class Kind(IntEnum):
-    """In the order in which a transaction does them."""
+class Kind(Enum):
+    """In the order in which they are done."""
 
-    LEAVE = 0
-    ENTER = 1
-    ACCEPT = 2
-    SEEN = 3
-    NEXT = 4
-    STEPS = 5
-    PLAIN = 6
-    SAVE_STEP = 7
-    FINISH = 8
-    END_SENDING = 9
-    BEGIN_SENDING = 10
-    SETTLE = 11
-    HOLD = 12
+    ENTER = auto()
+    ACCEPT = auto()
+    SEEN = auto()
+    NEXT = auto()
+    STEPS = auto()
+    PLAIN = auto()
+    SAVE_STEP = auto()
+    FINISH = auto()
+    END_SENDING = auto()
+    BEGIN_SENDING = auto()
+    SETTLE = auto()
+    HOLD = auto()
+    LEAVE = auto()
 
 
 READS = frozenset({Kind.SEEN, Kind.NEXT, Kind.STEPS})

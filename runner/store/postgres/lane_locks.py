@@ -40,11 +40,8 @@ class LaneLocks:
         del self._held[lane.name]
         return True
 
-    async def move(self, connection: Connection, batch: Batch) -> None:
-        """Unlock the lanes that are left, lock those that are entered, where they are free."""
-        left = batch.of(Kind.LEAVE)
-        if left:
-            await connection.fetch(self._sql["unlock_lanes"], [job.asked.name for job in left])
+    async def enter(self, connection: Connection, batch: Batch) -> None:
+        """Lock the lanes that are asked for, where they are free; before what is asked in them."""
         entered = batch.of(Kind.ENTER)
         if entered and self._clock.monotonic() >= self._grace_until:
             rows = await connection.fetch(self._sql["lock_lanes"], [job.asked.name for job in entered])
@@ -52,7 +49,15 @@ class LaneLocks:
             for job in entered:
                 if job.asked.name in granted:
                     job.result = self._held[job.asked.name] = job.asked
-        for job in (*left, *entered):
+        for job in entered:
+            job.done = True
+
+    async def leave(self, connection: Connection, batch: Batch) -> None:
+        """Unlock the lanes that are left; after what was asked in them is durable, or was refused."""
+        left = batch.of(Kind.LEAVE)
+        if left:
+            await connection.fetch(self._sql["unlock_lanes"], [job.asked.name for job in left])
+        for job in left:
             job.done = True
 
     async def retake(self, connection: Connection, batch: Batch, wait_s: float) -> None:

@@ -1,6 +1,6 @@
 """The store of many daemons: `runner.ports.stores.Store` on a PostgreSQL database.
 
-    messages, turns, money, sends ──▶ writers (4 sessions, group commit, lanes)
+    messages, turns, money, sends ──▶ writers (2 sessions, group commit, lanes)
     rare work, small reads        ──▶ desk (up to 4 sessions), one transaction each
     reports                       ──▶ a desk of their own (up to 2), for they may take long
     alive, news, burials, leases  ──▶ control (1 session)
@@ -47,7 +47,7 @@ from runner.store.postgres.writer import Writer
 from runner.store.queries import load_queries
 from runner.store.rules import LONGEST_POSTPONED_MS, shares
 
-WRITERS = 4
+WRITERS = 2
 REPORTS = 2
 """Sessions for reports, which may take long: nothing else waits behind them."""
 SQL_FOLDER = Path(__file__).parent / "sql"

@@ -1,6 +1,6 @@
 """A writer: one session with the server, all that waits in one transaction (group commit), some lanes.
 
-    ask ─▶ queue ─▶ [ lanes · BEGIN · work · COMMIT ] ─▶ answers     where the connection breaks, the next one
+    ask ─▶ queue ─▶ [ enter · BEGIN · work · COMMIT · leave ] ─▶ answers     where the connection breaks, the next one
              ▲                                                        begins with `mending`, then the same again
              └── the next batch begins at once when one is through
 
@@ -25,7 +25,7 @@ from runner.store.postgres.committing import Committer
 from runner.store.postgres.connection import Connection, hang_up
 from runner.store.postgres.desk import Connect
 from runner.store.postgres.faults import is_lost
-from runner.store.postgres.jobs import Batch, HeldLane, Job, Kind
+from runner.store.postgres.jobs import LANE_LOCKS, Batch, HeldLane, Job, Kind
 from runner.store.postgres.lane_locks import LaneLocks
 from runner.store.postgres.mending import Mender, is_granted
 from runner.store.queries import Queries
@@ -193,8 +193,9 @@ class Writer:
                 _check(job.lane if job.is_open else None)
             except LaneLost as lost:
                 job.refuse(lost)
-        await self._lanes.move(connection, Batch(jobs))
-        await self._committer.run(connection, jobs)
+        await self._lanes.enter(connection, Batch(jobs))
+        await self._committer.run(connection, [job for job in jobs if job.kind not in LANE_LOCKS])
+        await self._lanes.leave(connection, Batch(jobs))
         if not jobs:
             await connection.execute(self._sql["heartbeat"])
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
+import asyncpg
 import pytest
 
 from runner.clock import SystemClock
@@ -11,7 +12,9 @@ from runner.money.reservation import ReservationState
 from runner.ports.books import Held
 from runner.ports.mail import NewInbound, NewOutbound, OutboxState, StoredStep
 from runner.store.postgres.address import address_of
+from runner.store.postgres.jobs import Kind
 from runner.store.postgres.store import PostgresStore
+from runner.testing.postgres_server import PostgresServer
 from tests.contract.stores.examples import (
     NOON,
     answer,
@@ -103,6 +106,68 @@ async def test_who_asks_again_for_a_lane_holds_it(stores: Sequence[PostgresStore
     assert entered == [True, False]
     async with other.lane("lane-1") as session:
         assert session is not None
+
+
+async def test_a_lane_is_left_when_its_last_deed_is_done(
+    postgres: PostgresServer, stores: Sequence[PostgresStore]
+) -> None:
+    """Whoever asks is cancelled: what was asked goes on, and the lane is left in the same batch, behind it."""
+    one, other = stores
+    works = {}
+    for lane in ("bot|1", "bot|2"):
+        await one.accept(inbound(lane, lane))
+        works[lane] = await work_on(one, lane)
+    entered, go = asyncio.Barrier(3), {lane: asyncio.Event() for lane in works}
+
+    async def finish(lane: str) -> None:
+        async with one.lane(lane) as session:
+            assert session is not None
+            await entered.wait()
+            await go[lane].wait()
+            await session.finish(finished(works[lane]))
+
+    doors = [await asyncpg.connect(stores[0]._address.url) for _ in range(2)]
+    first, second = (door.transaction() for door in doors)
+    await first.start()
+    await doors[0].execute("LOCK TABLE turns IN EXCLUSIVE MODE")
+    await second.start()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(finish("bot|1"))
+        cancelled = tasks.create_task(finish("bot|2"))
+        await entered.wait()
+        go["bot|1"].set()  # its end waits at the first door
+        await locked(postgres, 1)
+        go["bot|2"].set()
+        await queued(one, Kind.FINISH)
+        cancelled.cancel()
+        await queued(one, Kind.LEAVE)
+        behind = tasks.create_task(doors[1].execute("LOCK TABLE inbox IN EXCLUSIVE MODE"))
+        await locked(postgres, 2)
+        await first.rollback()
+        await behind
+        await locked(postgres, 1)  # the second turn's end waits at the second door
+        async with other.lane("bot|2") as session:
+            assert session is None
+        await second.rollback()
+    for door in doors:
+        await door.close()
+    assert await other.waiting_lanes(["bot-1"], [], 9, NOON) == []
+
+
+async def locked(postgres: PostgresServer, wanted: int) -> None:
+    """Until so many sessions wait for a lock."""
+    connection = await asyncpg.connect(postgres.url())
+    async with asyncio.timeout(30):
+        while await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") != wanted:
+            await SystemClock().sleep(0.01)
+    await connection.close()
+
+
+async def queued(store: PostgresStore, kind: Kind) -> None:
+    """Until a job of that kind waits for a writer."""
+    async with asyncio.timeout(30):
+        while not any(job.kind is kind for writer in store._writers for job in writer._queue):
+            await SystemClock().sleep(0.01)
 
 
 # ── messages ─────────────────────────────────────────────────────────────────────────────────────────────
