@@ -71,6 +71,7 @@ class Lanes:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._woken: set[str] = set()
         self._found: set[str] = set()
+        self._holding: set[str] = set()
         self._elsewhere: dict[str, float] = {}
         self._counted_at: float | None = None
         self._walks: dict[asyncio.Event, str] = {}
@@ -136,9 +137,16 @@ class Lanes:
         self._look.set()
 
     def heard(self, lane: str) -> None:
-        """Another daemon has told of work in a lane; an empty name: in any."""
-        if lane:
-            self.wake(lane)
+        """Another daemon has told of work in a lane; an empty name: in any.
+
+        What was heard is not told on: the others would answer with the same, and so on while anybody holds it.
+        """
+        if lane in self._running:
+            if lane in self._holding:
+                self._woken.add(lane)
+        elif lane and not self._stopping and len(self._running) < self._max_lanes:
+            self._found.add(lane)
+            self._begin(lane)
         else:
             self._look.set()
 
@@ -213,6 +221,7 @@ class Lanes:
                 if session is None:
                     await self._leave_to_others(lane)
                     return False
+                self._holding.add(lane)
                 while not self._stopping:
                     work = await session.next(self._clock.now_ms())
                     if work is None or self._roster.bot(work.bot) is None:
@@ -229,6 +238,8 @@ class Lanes:
             self._observer.note(Fault("lane", repr(error), error=error))
             await self._clock.sleep(FAULT_WAIT_S)
             return False
+        finally:
+            self._holding.discard(lane)
         return True
 
     async def _leave_to_others(self, lane: str) -> None:

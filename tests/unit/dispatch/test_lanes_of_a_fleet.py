@@ -103,6 +103,27 @@ async def test_who_was_woken_for_a_lane_of_anothers_tells_it_and_leaves() -> Non
         assert world.done == []
 
 
+async def test_what_was_heard_is_not_told_on_for_each_would_answer_the_other() -> None:
+    async with a_world() as world:
+        told: list[object] = []
+
+        async def tell(news: object) -> None:
+            told.append(news)
+            if len(told) < 5:
+                world.lanes.heard("bot|a")  # a third daemon tells of the same lane in the same moment
+
+        assert world.store.fleet is not None
+        world.store.fleet.tell = tell  # type: ignore[method-assign]
+        await world.accept("bot|a", "one")
+        async with world.other.lane("bot|a"):
+            world.lanes.heard("bot|a")
+            await world.until(lambda: not world.lanes.running)
+            assert told == []
+            world.lanes.wake("bot|a")
+            await world.until(lambda: not world.lanes.running)
+            assert told == [[News(NewsKind.LANE, "bot|a")]]
+
+
 async def test_a_lane_that_was_only_found_is_left_without_a_word_and_not_asked_for_at_once() -> None:
     async with a_world() as world:
         told: list[object] = []
