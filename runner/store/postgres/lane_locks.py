@@ -33,12 +33,10 @@ class LaneLocks:
         self._held: dict[str, HeldLane] = {}
         self._grace_until = 0.0
 
-    def forget(self, lane: HeldLane) -> bool:
-        """It is to be left; False where it is not held."""
-        if self._held.get(lane.name) is not lane:
-            return False
-        del self._held[lane.name]
-        return True
+    def drop(self, lane: HeldLane) -> None:
+        """It is not ours any more: its lock is gone with a session, or will be."""
+        if self._held.get(lane.name) is lane:
+            del self._held[lane.name]
 
     async def enter(self, connection: Connection, batch: Batch) -> None:
         """Lock the lanes that are asked for, where they are free; before what is asked in them."""
@@ -55,19 +53,21 @@ class LaneLocks:
     async def leave(self, connection: Connection, batch: Batch) -> None:
         """Unlock the lanes that are left; after what was asked in them is durable, or was refused."""
         left = batch.of(Kind.LEAVE)
-        if left:
-            await connection.fetch(self._sql["unlock_lanes"], [job.asked.name for job in left])
+        asked: list[HeldLane] = [job.asked for job in left]
+        ours = [lane for lane in asked if self._held.get(lane.name) is lane]
+        if ours:
+            await connection.fetch(self._sql["unlock_lanes"], [lane.name for lane in ours])
+        for lane in ours:
+            self.drop(lane)
         for job in left:
             job.done = True
 
-    async def retake(self, connection: Connection, batch: Batch, wait_s: float) -> None:
+    async def retake(self, connection: Connection, wait_s: float) -> None:
         """Lock on a new session what we held on the last one; what is not ours any more is lost for good.
 
         `wait_s`: how long a lock is waited for.
         """
         self._grace_until = self._clock.monotonic() + self._grace_s
-        for job in batch.of(Kind.LEAVE):
-            job.done = True  # its lock went with the session
         if not self._held:
             return
         locked = await self._lock(connection, wait_s)

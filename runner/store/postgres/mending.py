@@ -56,7 +56,7 @@ class Mender:
             if await self._was_committed(connection, doubt):
                 self._committer.committed(doubt)
             self._committer.doubt = None
-        await self._lanes.retake(connection, Batch(jobs), wait_s=FREE_S if ended else 0.0)
+        await self._lanes.retake(connection, wait_s=FREE_S if ended else 0.0)
         await self._release(connection, [job for job in jobs if is_granted(job)])
         await self.know(connection)
 

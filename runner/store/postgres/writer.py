@@ -27,7 +27,7 @@ from runner.store.postgres.desk import Connect
 from runner.store.postgres.faults import is_lost
 from runner.store.postgres.jobs import LANE_LOCKS, Batch, HeldLane, Job, Kind
 from runner.store.postgres.lane_locks import LaneLocks
-from runner.store.postgres.mending import Mender, is_granted
+from runner.store.postgres.mending import Mender
 from runner.store.queries import Queries
 
 BATCH = 256
@@ -96,11 +96,10 @@ class Writer:
 
     async def leave(self, lane: HeldLane) -> None:
         """Let go of a lane; where that fails, its lock went with the session."""
-        if self._lanes.forget(lane):
-            try:
-                await self.ask(Kind.LEAVE, lane)
-            except StoreError:
-                return
+        try:
+            await self.ask(Kind.LEAVE, lane, (("lane", lane.name),))
+        except StoreError:
+            self._lanes.drop(lane)
 
     def _put(self, job: Job[Any]) -> None:
         self._queue.append(job)
@@ -167,7 +166,7 @@ class Writer:
                     break
             await self._clock.sleep(wait_s)
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
-        _give_up(jobs, _AWAY)
+        self._give_up(jobs, _AWAY)
         return None
 
     async def _again(self, jobs: Sequence[Job[Any]]) -> Connection | None:
@@ -209,36 +208,38 @@ class Writer:
             job.report()
 
     def _leave_unasked(self, lane: HeldLane) -> None:
-        if self._lanes.forget(lane):
-            future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-            future.cancel()  # nobody waits for it
-            self._put(Job(Kind.LEAVE, lane, future, counted=False))
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        future.cancel()  # nobody waits for it
+        self._queue.appendleft(
+            Job(Kind.LEAVE, lane, future, (("lane", lane.name),), counted=False)
+        )  # before whoever asks for the lane
 
     def _lose_patience(self, jobs: Sequence[Job[Any]]) -> None:
         """There is no database: nobody waits for it any longer, but for what may have been done."""
         self._away = True
         self._fail_waiting(_AWAY)
         if self._committer.doubt is None:
-            _give_up(jobs, _AWAY)
+            self._give_up(jobs, _AWAY)
             for job in jobs:
                 job.report()
 
     def _fail_waiting(self, why: str) -> None:
         waiting, self._queue = list(self._queue), deque()
-        _give_up(waiting, why)
+        self._give_up(waiting, why)
         self._report(waiting)
+
+    def _give_up(self, jobs: Sequence[Job[Any]], why: str) -> None:
+        """Nothing is done of what is still open; a lane that is left so went with its session."""
+        for job in jobs:
+            if job.is_open:
+                job.refuse(StoreError(why))
+                if job.kind is Kind.LEAVE:
+                    self._lanes.drop(job.asked)
 
 
 def _check(lane: HeldLane | None) -> None:
     if lane is not None and lane.lost:
         raise LaneLost(f"the lane {lane.name} is another daemon's now")
-
-
-def _give_up(jobs: Sequence[Job[Any]], why: str) -> None:
-    """Refuse what is not done; holds, too, which the mender releases once there is a connection."""
-    for job in jobs:
-        if job.is_open or is_granted(job):
-            job.refuse(StoreError(why))
 
 
 def _spoil(jobs: Sequence[Job[Any]], error: Exception) -> None:
