@@ -7,11 +7,14 @@ message is the one that we work on, and nobody held money for that turn meanwhil
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+import asyncpg
 
 from runner.clock import Clock
 from runner.store.postgres.connection import Connection
-from runner.store.postgres.jobs import Batch, HeldLane, Kind
+from runner.store.postgres.faults import in_our_words, is_lost
+from runner.store.postgres.jobs import Batch, HeldLane, Job, Kind
 from runner.store.queries import Queries
 from runner.store.rules import turn_id
 
@@ -42,13 +45,24 @@ class LaneLocks:
         """Lock the lanes that are asked for, where they are free; before what is asked in them."""
         entered = batch.of(Kind.ENTER)
         if entered and self._clock.monotonic() >= self._grace_until:
-            rows = await connection.fetch(self._sql["lock_lanes"], [job.asked.name for job in entered])
-            granted = {name for name, ours in rows if ours}
-            for job in entered:
-                if job.asked.name in granted:
-                    job.result = self._held[job.asked.name] = job.asked
+            try:
+                await self._enter(connection, entered)
+            except asyncpg.PostgresError as error:
+                if is_lost(error):
+                    raise
+                for job in entered:  # as where the server has no room for more locks
+                    job.refuse(in_our_words(error))
+                # An error takes no lock back that was had before it.
+                await connection.fetch(self._sql["unlock_lanes"], [job.asked.name for job in entered])
         for job in entered:
             job.done = True
+
+    async def _enter(self, connection: Connection, entered: Sequence[Job[HeldLane]]) -> None:
+        rows = await connection.fetch(self._sql["lock_lanes"], [job.asked.name for job in entered])
+        granted = {name for name, ours in rows if ours}
+        for job in entered:
+            if job.asked.name in granted:
+                job.result = self._held[job.asked.name] = job.asked
 
     async def leave(self, connection: Connection, batch: Batch) -> None:
         """Unlock the lanes that are left; after what was asked in them is durable, or was refused."""

@@ -24,10 +24,10 @@ from runner.errors import LaneLost, StoreError
 from runner.store.postgres.committing import Committer
 from runner.store.postgres.connection import Connection, hang_up
 from runner.store.postgres.desk import Connect
-from runner.store.postgres.faults import is_lost
+from runner.store.postgres.faults import in_our_words, is_lost
 from runner.store.postgres.jobs import LANE_LOCKS, Batch, HeldLane, Job, Kind
 from runner.store.postgres.lane_locks import LaneLocks
-from runner.store.postgres.mending import Mender
+from runner.store.postgres.mending import Mender, is_granted
 from runner.store.queries import Queries
 
 BATCH = 256
@@ -151,7 +151,7 @@ class Writer:
                 await self._do(connection, jobs)
         except Exception as error:  # noqa: BLE001 - whatever it was: whoever asked is told, and we go on
             connection.terminate()
-            _spoil(jobs, error)
+            self._spoil(jobs, error)
         else:
             return connection
         since, wait_s = self._clock.monotonic(), _FIRST_WAIT_S
@@ -181,7 +181,7 @@ class Writer:
                 await self._do(connection, jobs)
         except Exception as error:  # noqa: BLE001 - as above
             connection.terminate()
-            _spoil(jobs, error)
+            self._spoil(jobs, error)
             return None
         return connection
 
@@ -229,22 +229,25 @@ class Writer:
         self._report(waiting)
 
     def _give_up(self, jobs: Sequence[Job[Any]], why: str) -> None:
-        """Nothing is done of what is still open; a lane that is left so went with its session."""
+        """Nothing is done of what is still open; of what is held nobody is told, for the mender releases it."""
         for job in jobs:
-            if job.is_open:
-                job.refuse(StoreError(why))
-                if job.kind is Kind.LEAVE:
-                    self._lanes.drop(job.asked)
+            if job.is_open or is_granted(job):
+                self._refuse(job, StoreError(why))
+
+    def _spoil(self, jobs: Sequence[Job[Any]], error: Exception) -> None:
+        """A fault of our own, not of the connection, is told once and not tried for ever."""
+        if not is_lost(error) and not isinstance(error, StoreError):
+            for job in jobs:
+                if job.is_open:
+                    self._refuse(job, in_our_words(error))
+
+    def _refuse(self, job: Job[Any], error: Exception) -> None:
+        """A lane that cannot be left went with its session."""
+        job.refuse(error)
+        if job.kind is Kind.LEAVE:
+            self._lanes.drop(job.asked)
 
 
 def _check(lane: HeldLane | None) -> None:
     if lane is not None and lane.lost:
         raise LaneLost(f"the lane {lane.name} is another daemon's now")
-
-
-def _spoil(jobs: Sequence[Job[Any]], error: Exception) -> None:
-    """A fault of our own, not of the connection, is told once and not tried for ever."""
-    if not is_lost(error) and not isinstance(error, StoreError):
-        for job in jobs:
-            if job.is_open:
-                job.refuse(error)

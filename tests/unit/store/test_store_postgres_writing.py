@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
+import asyncpg
 import pytest
 
 from runner.errors import StoreError
@@ -24,7 +25,22 @@ SQL = load_queries(SQL_FOLDER)
 
 
 class Session:
-    """A connection that nothing is read from."""
+    """A connection whose server has room for so many locks; `terminated`: it was given up."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.locks: list[str] = []
+        self.terminated = False
+
+    async def fetch(self, query: str, names: Sequence[str]) -> list[tuple[str, bool]]:
+        if query == SQL["unlock_lanes"]:
+            self.locks = [name for name in self.locks if name not in names]
+            return []
+        for name in names:
+            if len(self.locks) == self.room:
+                raise asyncpg.OutOfMemoryError("out of shared memory")
+            self.locks.append(name)
+        return [(name, True) for name in names]
 
     async def fetchrow(self, *_: object) -> None:
         return None
@@ -33,7 +49,7 @@ class Session:
         return "SELECT 1"
 
     def terminate(self) -> None:
-        pass
+        self.terminated = True
 
     async def close(self) -> None:
         pass
@@ -75,7 +91,7 @@ class World:
     async def _connect(self) -> Connection:
         if self.away:
             raise StoreError("away")
-        return cast("Connection", Session())
+        return cast("Connection", Session(room=2))
 
 
 @pytest.fixture
@@ -111,3 +127,24 @@ async def test_a_hold_that_may_be_released_is_told_to_nobody(world: World) -> No
         world.writer.close()
     assert told == [StoreError]
     assert world.ledger.settled == {"t1-1": ReservationState.RELEASED}
+
+
+async def test_where_the_server_has_no_room_for_locks_only_those_who_want_one_are_refused(
+    world: World,
+) -> None:
+    connection = await world.writer.open()
+    session = cast("Session", connection)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(world.writer.run(connection))
+        first = await world.writer.enter("lane-1")
+        assert first is not None
+        wanted = [world.writer.enter(f"lane-{number}") for number in (2, 3)]
+        holds = [world.writer.ask(Kind.HOLD, wish(f"t1-{number}")) for number in (1, 2)]
+        *results, one, two = await asyncio.gather(*wanted, *holds, return_exceptions=True)
+        assert [type(result) for result in results] == [StoreError, StoreError]
+        assert (type(one), type(two)) == (Held, Held)
+        assert (session.locks, session.terminated) == (["lane-1"], False)
+        await world.writer.leave(first)
+        assert await world.writer.enter("lane-2") is not None
+        assert session.locks == ["lane-2"]
+        world.writer.close()
