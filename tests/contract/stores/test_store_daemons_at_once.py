@@ -237,7 +237,7 @@ async def test_what_cannot_be_kept_as_it_is_is_replaced(two: Two) -> None:
     assert (await two[1].transcript("c1")) is not None
     assert await two[1].forget_user("bot-1", "an\0na") == 0, "its answer is on its way"
     [part] = await two[1].outgoing(OutboxState.SENDING, 9)
-    await two[1].end_sending(part.id, OutboxState.SENT)
+    await two[0].end_sending(part.id, OutboxState.SENT)
     assert await two[1].forget_user("bot-1", "an\0na") > 0
     batch = a_batch(lines=1)
     lines = [replace(line, custom_id=broken) for line in lines_of(batch)]
