@@ -176,7 +176,7 @@ async def go_wrong(house: Fleet, place: Town, writers: Writers, rng: random.Rand
         await asyncio.sleep(CALM_S)
         await asyncio.to_thread(house.server.stop, rng.choice(["fast", "immediate"]))
         await asyncio.sleep(rng.uniform(0.0, 1.5))
-        await asyncio.to_thread(house.server.start)
+        house.server.start()  # in this thread: it ends with the one that started it
         await answered_elsewhere(writers, "PostgreSQL restarted")
     return ended
 
