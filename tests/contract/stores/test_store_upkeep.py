@@ -125,7 +125,7 @@ async def test_a_name_that_nobody_holds_can_be_let_go(store: Store) -> None:
 
 async def test_of_many_who_ask_one_gets_it(store: Store) -> None:
     found = await asyncio.gather(*(store.lease("n", f"holder {n}", 1000, NOON) for n in range(20)))
-    assert [lease is not None for lease in found] == [True] + [False] * 19
+    assert sum(lease is not None for lease in found) == 1
 
 
 # ── forgetting ───────────────────────────────────────────────────────────────────────────────────────────
