@@ -137,7 +137,7 @@ class Habits:
         slices: rows that one cap is cut into, each with its share of the limit; a daemon uses one of them.
     """
 
-    sessions: int = 4
+    sessions: int = 2
     connections: int = 9
     batch: int = 256
     gather: float = 0.0

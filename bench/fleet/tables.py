@@ -101,7 +101,7 @@ def remedies(play: Play, costs: Costs, server: Server) -> str:
             server,
             replace(plain, gather=0.005),
         ),
-        (16, 100, costs, "one writer session a daemon, not 4", costs, server, replace(plain, sessions=1)),
+        (16, 100, costs, "four writer sessions a daemon, not two", costs, server, replace(plain, sessions=4)),
         (
             16,
             10_000,
