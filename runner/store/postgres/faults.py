@@ -55,6 +55,8 @@ def store_error(error: BaseException) -> StoreError:
     """The same in our words."""
     if isinstance(error, StoreError):
         return error
+    if isinstance(error, asyncpg.PostgresError):
+        error.detail = None  # the values of a row, where whoever shows an error shows its causes, too
     for kind, words in _NAMED.items():
         if isinstance(error, kind):
             return StoreRefused(words)

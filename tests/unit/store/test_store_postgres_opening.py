@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import traceback
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -204,6 +205,14 @@ async def desk(postgres_url: str) -> AsyncIterator[Desk]:
     await desk.open()
     yield desk
     await desk.close()
+
+
+async def test_a_rows_values_are_in_no_error_that_is_shown_with_its_causes(desk: Desk) -> None:
+    query = "INSERT INTO deposits (key, amount, at_ms, note) VALUES ('k', 0, 1, 's3cret')"
+    with pytest.raises(StoreError) as caught:
+        await desk.write(lambda c: c.execute(query))
+    assert isinstance(caught.value.__cause__, asyncpg.CheckViolationError)
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
 
 
 async def test_whoever_is_in_the_way_is_tried_again(desk: Desk) -> None:
