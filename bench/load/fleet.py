@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -139,12 +140,23 @@ async def play(round_: Round, server: PostgresServer, folder: Path) -> Figures:
             "daemons_ms": (_cpu_s([one.pid for one in processes]) - ours) * 1000 / round_.messages,
         }
         _tell(processes, "stop")
-        for process in processes:
-            async with asyncio.timeout(STOP_S):
-                await process.wait()
+        for process in processes if round_.subject == OURS else ():
+            await _ended(process)
         if round_.subject == OURS:
             await _look_over(watch, round_.messages)
     return figures
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    try:
+        async with asyncio.timeout(STOP_S):
+            await process.wait()
+    except TimeoutError:
+        process.send_signal(signal.SIGABRT)  # it says where it stands
+        await process.wait()
+        raise Wrong(f"a daemon did not stop within {STOP_S:.0f} s") from None
+    if process.returncode:
+        raise Wrong(f"a daemon ended with {process.returncode}")
 
 
 async def _look_over(watch: asyncpg.Connection[asyncpg.Record], messages: int) -> None:
@@ -173,7 +185,7 @@ async def running(module: str, plan: Plan, state: Path) -> AsyncIterator[asyncio
 
 
 def _environ() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"}
 
 
 def _tell(processes: Sequence[asyncio.subprocess.Process], word: str) -> None:

@@ -123,9 +123,16 @@ class Leases:
             else:
                 self._trouble.ends()
                 if held is not None:
-                    return held
+                    return await self._unless_stopping(held)
                 waiting()
             await self._pause(news)
+        return None
+
+    async def _unless_stopping(self, held: _Held) -> _Held | None:
+        """None where it was given to us just as we stopped: nobody would end the work."""
+        if not self._stopping:
+            return held
+        await self._let_go(held)
         return None
 
     async def _asked(self, name: str) -> _Held | None:

@@ -206,3 +206,26 @@ async def test_a_renewal_that_comes_too_late_holds_nothing(house: House) -> None
         answer.set()
         await house.pass_s(TTL_MS / 1000)
         assert (one.at_work, two.at_work) == (0, 1)
+
+
+async def test_a_name_that_is_given_while_we_stop_is_given_back_at_once(house: House) -> None:
+    async with house.living("one", "two") as (one, two):
+        answer = asyncio.Event()
+        asked = asyncio.Event()
+        lease = two.member.lease
+
+        async def slow(*wanted: object) -> object:
+            asked.set()
+            await answer.wait()
+            return await lease(*wanted)  # type: ignore[arg-type]
+
+        two.member.lease = slow  # type: ignore[method-assign, assignment]
+        await one.leases.stop()
+        await asked.wait()
+        stopping = asyncio.ensure_future(two.leases.stop())  # noqa: TID251 - awaited below
+        await asyncio.wait((stopping,), timeout=0)
+        answer.set()
+        await stopping
+        assert (two.begun, two.leases.holds(NAME)) == (0, False)
+        assert two.member.fleet is not None
+        assert await one.member.lease(NAME, "another", TTL_MS, two.member.fleet.now_ms()) is not None
