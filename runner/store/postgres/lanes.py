@@ -3,7 +3,7 @@
 Rules: all lanes of a bot are one writer's, so that its turns share transactions; in this process a lane is held once
 (an advisory lock would let us in again); whoever enters a lane that is held gets None and does not wait. A hold that
 took long is good only where the lane, and the hold, are ours still: the process may have been stopped meanwhile, and
-buried by others.
+buried by others. So is the word that a part is ours to send.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from zlib import crc32
 
 from runner.clock import Clock
@@ -28,7 +29,8 @@ from runner.store.postgres.writer import Writer
 from runner.store.queries import Queries
 
 SLOW_S = 4.0
-"""A hold that took longer is looked at once more."""
+"""A hold that took longer, or a beginning of a send, is looked at once more."""
+_ASK_AGAIN_S = 0.5
 MOST_PARTS = 20_000
 """Parts of replies whose writer is remembered."""
 
@@ -123,11 +125,7 @@ class _Session:
         first_state: OutboxState = OutboxState.PENDING,
     ) -> tuple[Filed, ...]:
         asked = AskedStep(turn, step, tuple(outbox), first_state)
-        filed: tuple[Filed, ...] = await self._writer.ask(
-            Kind.SAVE_STEP, asked, (("step", turn, step.number),), self._lane
-        )
-        self._writers.filed(self._writer, filed)
-        return filed
+        return await self._file(Kind.SAVE_STEP, asked, (("step", turn, step.number),))
 
     async def steps(self, turn: str) -> tuple[tuple[StoredStep, ...], int]:
         found: tuple[tuple[StoredStep, ...], int] = await self._writer.ask(Kind.STEPS, turn, lane=self._lane)
@@ -135,9 +133,19 @@ class _Session:
 
     async def finish(self, turn: FinishedTurn) -> tuple[Filed, ...]:
         keys = (("message", turn.inbox_id), ("conversation", turn.conversation.id))
-        filed: tuple[Filed, ...] = await self._writer.ask(Kind.FINISH, turn, keys, self._lane)
+        return await self._file(Kind.FINISH, turn, keys)
+
+    async def _file(self, kind: Kind, asked: object, keys: tuple[object, ...]) -> tuple[Filed, ...]:
+        """Do it; what another daemon has taken over by now is not for us to send at once."""
+        begun = self._clock.monotonic()
+        filed: tuple[Filed, ...] = await self._writer.ask(kind, asked, keys, self._lane)
         self._writers.filed(self._writer, filed)
-        return filed
+        sending = [part.id for part in filed if part.state is OutboxState.SENDING]
+        ours = await still_ours(self._writer, self._sql, self._clock, begun, sending)
+        return tuple(
+            replace(part, state=OutboxState.PENDING) if part.id in sending and part.id not in ours else part
+            for part in filed
+        )
 
     async def postpone(self, inbox_id: int, until_ms: int) -> None:
         async def unit(connection: Connection) -> None:
@@ -173,6 +181,25 @@ class _Session:
 
     async def settle(self, settlement: Settlement) -> Settled:
         return await settle_by(self._writer, settlement, self._lane)
+
+
+async def still_ours(
+    writer: Writer, sql: Queries, clock: Clock, since: float, parts: Sequence[int]
+) -> frozenset[int]:
+    """Which of these parts, that were ours to send, still are. `since`: monotonic; a moment later it goes unasked."""
+
+    async def unit(connection: Connection) -> frozenset[int]:
+        return frozenset(row[0] for row in await connection.fetch(sql["sends_of_ours"], list(parts)))
+
+    ours = frozenset(parts)
+    while ours and (now := clock.monotonic()) - since > SLOW_S:
+        since = now
+        try:
+            ours = await writer.ask(Kind.PLAIN, unit)
+        except StoreError:  # a part that is ours must not be left: who knows is asked until it answers
+            since -= 2 * SLOW_S
+            await clock.sleep(_ASK_AGAIN_S)
+    return ours
 
 
 async def hold_by(writer: Writer, request: HoldRequest, lane: HeldLane | None = None) -> HoldResult:

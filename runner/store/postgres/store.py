@@ -20,7 +20,7 @@ from typing import Final
 
 import runner
 from runner.clock import Clock
-from runner.errors import StoreRefused
+from runner.errors import IllegalStep, StoreRefused
 from runner.ports.books import HoldRequest, HoldResult, Settled, Settlement
 from runner.ports.mail import Acceptance, NewInbound, OutboxState
 from runner.ports.stores import LaneSession, Lease, Recovery
@@ -36,7 +36,7 @@ from runner.store.postgres.hot_inbox import event_key
 from runner.store.postgres.hot_money import OpenHolds
 from runner.store.postgres.jobs import AskedEnd, Kind
 from runner.store.postgres.lane_locks import GRACE_S, LaneLocks
-from runner.store.postgres.lanes import PostgresLanes, Writers, hold_by, settle_by
+from runner.store.postgres.lanes import PostgresLanes, Writers, hold_by, settle_by, still_ours
 from runner.store.postgres.leases import LeaseRows
 from runner.store.postgres.migration import load_migrations, migrate
 from runner.store.postgres.office import PostgresOffice
@@ -204,7 +204,10 @@ class PostgresStore(PostgresOffice):
         """As the port says."""
         if ids:
             keys = tuple(("part", part) for part in ids)
-            await self._by.of_part(ids[0]).ask(Kind.BEGIN_SENDING, tuple(ids), keys)
+            writer, begun = self._by.of_part(ids[0]), self._clock.monotonic()
+            await writer.ask(Kind.BEGIN_SENDING, tuple(ids), keys)
+            if len(await still_ours(writer, self._sql, self._clock, begun, ids)) < len(ids):
+                raise IllegalStep(f"of the parts {list(ids)} not all are ours to send any more")
 
     async def end_sending(self, outbox_id: int, state: OutboxState, why: str = "", due_ms: int = 0) -> None:
         """As the port says."""

@@ -24,6 +24,7 @@ HOT = {
     "sends_to_begin": ["outbox_pkey", "outbox_of_place"],
     "begin_sends": ["outbox_pkey"],
     "end_sends": ["outbox_pkey"],
+    "sends_of_ours": ["outbox_pkey"],
     "outbox_states": ["outbox_pkey"],
     "reservations": ["ledger_id_key"],
     "reservations_kept": ["ledger_id_key"],

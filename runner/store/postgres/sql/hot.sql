@@ -275,5 +275,11 @@ WHERE outbox.id = e.id AND outbox.state || ' ' || e.state = ANY ($5::text[])
   AND (outbox.state <> 'sending' OR coalesce(outbox.daemon, $6::integer) = $6::integer)
 RETURNING outbox.id, pg_current_xact_id()::text;
 
+-- name: sends_of_ours
+-- A session bears the name of its daemon.
+SELECT id FROM outbox
+WHERE id = ANY ($1::bigint[]) AND state || '' = 'sending'
+  AND 'botrunner/' || daemon = current_setting('application_name');
+
 -- name: outbox_states
 SELECT id, state FROM outbox WHERE id = ANY ($1::bigint[]);
