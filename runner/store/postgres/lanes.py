@@ -9,7 +9,7 @@ buried by others. So is the word that a part is ours to send.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from zlib import crc32
@@ -163,21 +163,33 @@ class _Session:
         return result
 
     async def _make_sure(self, attempt_id: str) -> None:
-        """Raise StoreError where the lane, or the money, is not ours any more; then nothing stays held."""
+        """Raise LaneLost where the lane, or the money, is not ours any more; then nothing stays held."""
 
         async def unit(connection: Connection) -> None:
             row = (await reservations(connection, self._sql, [attempt_id])).get(attempt_id)
             if row is None or row.hold.state is not ReservationState.HELD:
                 raise LaneLost("the money was given up meanwhile: another daemon thinks that we are gone")
 
+        async def give_back() -> None:
+            released = Settlement(attempt_id, ReservationState.RELEASED, why=WHY_RELEASED)
+            with suppress(IllegalStep):
+                await settle_by(self._writer, released)
+
         try:
-            await self._writer.ask(Kind.PLAIN, unit, lane=self._lane)
-        except StoreError:
-            with suppress(StoreError, IllegalStep):
-                await settle_by(
-                    self._writer, Settlement(attempt_id, ReservationState.RELEASED, why=WHY_RELEASED)
-                )
+            await self._until_known(lambda: self._writer.ask(Kind.PLAIN, unit, lane=self._lane))
+        except LaneLost:
+            await self._until_known(give_back)
             raise
+
+    async def _until_known(self, ask: Callable[[], Awaitable[None]]) -> None:
+        """Ask again while the database is away: what is held would stay so, and nobody would know."""
+        while True:
+            try:
+                return await ask()
+            except LaneLost:
+                raise
+            except StoreError:
+                await self._clock.sleep(_ASK_AGAIN_S)
 
     async def settle(self, settlement: Settlement) -> Settled:
         return await settle_by(self._writer, settlement, self._lane)
