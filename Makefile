@@ -2,7 +2,7 @@
 # make test   all guards, then all tests
 # make lint   the guards alone: ruff, mypy, import-linter
 # make faults  the fault suite in full length, half an hour; root also fills a disk and boots a systemd (docs/reliability.md)
-# make bench  all benchmarks beside their baselines, some forty minutes (docs/benchmarks.md)
+# make bench  all benchmarks beside their baselines, about an hour (docs/benchmarks.md)
 # make screenshots  the pictures of the dashboard in docs/images anew, with Chromium and a made-up shop
 # make mutants  breaks the money core in hundreds of ways and counts which the tests see, some minutes (docs/decisions/mutation-testing.md)
 # make fmt    lets ruff fix and format the code
@@ -47,7 +47,7 @@ faults: $(VENV)/.ready-to-test
 	$(BIN)/python -m pytest tests/faults tests/unit/store --numprocesses $(WORKERS) --dist worksteal -rsP --durations 15
 
 bench: $(VENV)/.ready-to-test
-	@for name in caps cost workflow money conversations http load; do $(BIN)/botrunner bench $$name; done
+	@for name in caps cost workflow money conversations http load "load --daemons 1,2,4" fleet; do $(BIN)/botrunner bench $$name; done
 
 MUTMUT = nice -n 19 $(CURDIR)/$(BIN)/mutmut
 

@@ -8,8 +8,12 @@ message starts a new conversation under the same key.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Literal
 from urllib.parse import quote
+
+LONGEST = 1500
+"""Characters of a lane's name: an index of PostgreSQL takes no row of more than 2,700 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +27,15 @@ class ConversationKey:
 
     @property
     def text(self) -> str:
-        """One text, equal exactly when the keys are equal; used as the lane's name."""
-        return "|".join(
+        """One text of `LONGEST` characters at most, equal exactly when the keys are equal; used as the lane's name."""
+        whole = "|".join(
             quote(part, safe="")
             for part in (self.bot, self.channel, self.place, *([] if self.user is None else [self.user]))
         )
+        if len(whole) <= LONGEST:
+            return whole
+        digest = f"#{sha256(whole.encode('ascii')).hexdigest()}"  # nothing that is quoted has a #
+        return whole[: LONGEST - len(digest)] + digest
 
 
 def key_of(

@@ -1,10 +1,12 @@
 """Which conversation a message belongs to."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.conversations.identity import ConversationKey, is_over, key_of
+from runner.conversations.identity import LONGEST, ConversationKey, is_over, key_of
 
 PART = st.text(alphabet="ab|%/é 7C", max_size=4)
 KEYS = st.builds(ConversationKey, PART, PART, PART, st.none() | PART)
@@ -19,6 +21,15 @@ def test_texts_are_equal_exactly_when_the_keys_are(one: ConversationKey, other: 
 def test_a_key_is_plain_text(key: ConversationKey) -> None:
     assert key.text.isascii()
     assert " " not in key.text
+
+
+def test_a_very_long_key_has_a_name_of_bounded_length_that_nobody_else_can_have() -> None:
+    long = ConversationKey("b", "c", "\N{BRAIN}" * 256, "\N{BRAIN}" * 256)
+    assert len(long.text) == LONGEST
+    assert long.text.startswith("b|c|")
+    assert long.text == replace(long).text
+    assert long.text != replace(long, user="\N{BRAIN}" * 255 + "x").text
+    assert ConversationKey("b", "c", long.text.removeprefix("b|c|"), None).text != long.text
 
 
 def test_one_for_each_user_or_one_for_all() -> None:
