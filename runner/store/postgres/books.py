@@ -96,7 +96,9 @@ async def reservations(
     }
 
 
-async def end_holds(connection: Connection, sql: Queries, ends: Sequence[tuple[Settlement, End]]) -> dict[str, str]:
+async def end_holds(
+    connection: Connection, sql: Queries, ends: Sequence[tuple[Settlement, End]]
+) -> dict[str, str]:
     """Write how holds have ended; the ids of those that were held until now, each with the transaction's number."""
     if not ends:
         return {}
