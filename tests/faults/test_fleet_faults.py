@@ -1,7 +1,9 @@
 """Several daemons on one PostgreSQL under load on all five platforms, while each thing goes wrong that can.
 
-Daemons are killed, one hangs for longer than any time-out, the database is restarted, softly and by a crash. Nothing
-is lost, nothing out of order in a conversation, nothing paid twice, nothing answered twice but what is listed.
+Daemons are killed, one hangs for longer than any time-out, the database is restarted, softly and by a crash, and in
+the end all daemons are restarted one after another. Nothing is lost, nothing out of order in a conversation, nothing
+paid twice, nothing answered twice but what is listed.
+
 $BOTRUNNER_KILLS sets how often each of it happens (`make faults`).
 """
 
@@ -178,6 +180,10 @@ async def go_wrong(house: Fleet, place: Town, writers: Writers, rng: random.Rand
         await asyncio.sleep(rng.uniform(0.0, 1.5))
         house.server.start()  # in this thread: it ends with the one that started it
         await answered_elsewhere(writers, "PostgreSQL restarted")
+    for daemon in house.daemons:  # a rolling restart
+        house.stopped.add(daemon.pid)  # nobody is sent there any more
+        await daemon.stop()
+        await house.again(daemon)
     return ended
 
 

@@ -1,14 +1,18 @@
 """How PostgreSQL runs what each message needs: by keys, also where it planned that for an empty table."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 
 import pytest
 
+from runner.clock import SystemClock
 from runner.store.postgres.address import address_of
 from runner.store.postgres.connection import TALKATIVE, Connection, connect, hang_up
+from runner.store.postgres.outside import values_at
 from runner.store.postgres.store import SQL_FOLDER
 from runner.store.queries import load_queries
+from runner.testing.postgres_server import PostgresServer
 
 SQL = load_queries(SQL_FOLDER)
 CODE = "\n".join(path.read_text() for path in sorted(SQL_FOLDER.parent.glob("*.py")))
@@ -42,10 +46,23 @@ def test_python_holds_no_sql() -> None:
     assert re.findall(r'"\s*(?:SELECT|INSERT|UPDATE|DELETE|SET|BEGIN|CREATE)\b', CODE) == []
 
 
+@pytest.fixture(scope="module")
+def untouched(postgres: PostgresServer) -> str:
+    """The address of a database that never held a row: nothing that other tests left tells the planner anything."""
+    address = postgres.url(postgres.fresh())
+
+    async def migrated() -> None:
+        async with values_at(address, SystemClock(), begin=True):
+            return
+
+    asyncio.run(migrated())
+    return address
+
+
 @pytest.fixture
-async def connection(postgres_url: str) -> AsyncIterator[Connection]:
+async def connection(untouched: str) -> AsyncIterator[Connection]:
     """As a writer's."""
-    connection = await connect(address_of(postgres_url), "a test", SQL, TALKATIVE)
+    connection = await connect(address_of(untouched), "a test", SQL, TALKATIVE)
     yield connection
     await hang_up(connection)
 
