@@ -9,19 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from runner.errors import IllegalStep
-from runner.money.amounts import Money
 from runner.money.budget import Busy, Exhausted
 from runner.money.reservation import ReservationState
-from runner.money.usage import Usage
 from runner.ports.batches import (
     Batch,
     BatchFigures,
     BatchLine,
-    BatchState,
-    Ending,
     Kept,
     LineEnd,
     OpenHold,
@@ -41,6 +37,7 @@ from runner.store.postgres.changes import changed
 from runner.store.postgres.connection import Connection
 from runner.store.postgres.desk import Desk
 from runner.store.queries import Queries
+from runner.store.rows import batch_from, figures_from, line_end_from
 from runner.store.rules import check_new_batch, in_force, scope_names, take_all
 
 T = TypeVar("T")
@@ -78,7 +75,7 @@ class PostgresBatches:
     ) -> Kept:
         known = await connection.fetchrow(self._sql["batch_of_key"], batch.key)
         if known is not None:
-            return Kept(_batch_from(known), fresh=False)
+            return Kept(batch_from(known), fresh=False)
         check_new_batch(batch, lines, holds)
         b = batch
         added = await connection.execute(
@@ -90,7 +87,7 @@ class PostgresBatches:
             known = await connection.fetchrow(self._sql["batch_of_key"], batch.key)
             if known is None:
                 raise IllegalStep(f"batch {batch.id} exists already")
-            return Kept(_batch_from(known), fresh=False)  # of another daemon, a moment ago
+            return Kept(batch_from(known), fresh=False)  # of another daemon, a moment ago
         for some in _chunks(lines):
             await connection.execute(
                 self._sql["add_batch_lines"],
@@ -150,7 +147,7 @@ class PostgresBatches:
                 self._sql["save_batch"],
                 *(b.id, b.state, b.ending, b.remote, b.reached, b.submitted_ms, b.ended_ms, b.why),
             )
-            return known if saved is None else _batch_from(saved)
+            return known if saved is None else batch_from(saved)
 
         return await self._desk.write(unit)
 
@@ -215,12 +212,12 @@ class PostgresBatches:
     async def line_ends(self, batch_id: str, after: int, limit: int) -> list[LineEnd]:
         """As the port says."""
         rows = await self._desk.read(lambda c: c.fetch(self._sql["line_ends"], batch_id, after, limit))
-        return [_end_from(row) for row in rows]
+        return [line_end_from(row) for row in rows]
 
     async def figures(self, batches: Collection[str]) -> dict[str, BatchFigures]:
         """As the port says."""
         rows = await self._desk.read(lambda c: c.fetch(self._sql["batch_figures"], list(batches)))
-        found = {row[0]: _figures_from(row) for row in rows}
+        found = {row[0]: figures_from(row) for row in rows}
         return {name: found.get(name, BatchFigures()) for name in batches}
 
     async def last_run(self, bot: str, schedule: str) -> int | None:
@@ -244,11 +241,11 @@ class PostgresBatches:
 
     async def _all(self, query: str, *asked: object) -> list[Batch]:
         rows = await self._desk.read(lambda c: c.fetch(self._sql[query], *asked))
-        return [_batch_from(row) for row in rows]
+        return [batch_from(row) for row in rows]
 
     async def _find(self, connection: Connection, batch_id: str, query: str = "batch") -> Batch | None:
         row = await connection.fetchrow(self._sql[query], batch_id)
-        return None if row is None else _batch_from(row)
+        return None if row is None else batch_from(row)
 
     async def _known(self, connection: Connection, batch_id: str, query: str = "batch") -> Batch:
         found = await self._find(connection, batch_id, query)
@@ -259,48 +256,3 @@ class PostgresBatches:
 
 def _chunks(rows: Sequence[T]) -> Iterable[Sequence[T]]:
     return (rows[start : start + LINES_AT_ONCE] for start in range(0, len(rows), LINES_AT_ONCE))
-
-
-def _batch_from(row: Iterable[Any]) -> Batch:
-    name, bot, provider, model, made_ms, lines, state, key, label, terms, held, cancel, ending, *rest = row
-    remote, reached, submitted_ms, ended_ms, why = rest
-    return Batch(
-        id=name,
-        bot=bot,
-        provider=provider,
-        model=model,
-        made_ms=made_ms,
-        lines=lines,
-        state=BatchState(state),
-        key=key,
-        label=label,
-        terms=terms,
-        held=Money(held),
-        cancel=bool(cancel),
-        ending=Ending(ending),
-        remote=remote,
-        reached=reached,
-        submitted_ms=submitted_ms,
-        ended_ms=ended_ms,
-        why=why,
-    )
-
-
-def _figures_from(row: Iterable[Any]) -> BatchFigures:
-    _, waiting, settled, released, unknown, held, cost, unknown_cost, *tokens = row
-    return BatchFigures(
-        open=waiting,
-        settled=settled,
-        released=released,
-        unknown=unknown,
-        held=Money(held),
-        cost=Money(cost),
-        unknown_cost=Money(unknown_cost),
-        usage=Usage(*tokens),
-    )
-
-
-def _end_from(row: Iterable[Any]) -> LineEnd:
-    number, custom_id, state, cost, *rest = row
-    usage, (stop_reason, why, reply) = Usage(*rest[:6]), rest[6:]
-    return LineEnd(number, custom_id, ReservationState(state), cost, usage, stop_reason, why, reply)

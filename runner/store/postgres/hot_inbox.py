@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from runner.ports.mail import (
     Acceptance,
-    ConversationState,
     NewInbound,
-    PreparedHead,
     StoredStep,
     Work,
 )
 from runner.store.postgres.connection import Connection, keepable
 from runner.store.postgres.jobs import AskedNext, Batch, Job, Kind
 from runner.store.queries import Queries
+from runner.store.rows import state_from
 from runner.store.rules import LONGEST_POSTPONED_MS, turn_id
 
 Row = Sequence[Any]
@@ -127,10 +125,3 @@ def work_from(lane: str, row: Iterable[Any]) -> Work:
 def steps_from(numbers: Sequence[int], payloads: Sequence[str]) -> tuple[StoredStep, ...]:
     """Two arrays as values."""
     return tuple(StoredStep(*step) for step in zip(numbers, payloads, strict=True))
-
-
-def state_from(row: Row) -> ConversationState:
-    """A conversation's columns, in the order of the query `next`."""
-    *state, prepared_first_seq, prepared_head = row
-    prepared = None if prepared_first_seq is None else PreparedHead(prepared_first_seq, prepared_head)
-    return replace(ConversationState(*state), prepared=prepared)

@@ -18,10 +18,10 @@ from runner.ports.mail import (
 )
 from runner.store.days import day_of
 from runner.store.postgres.connection import Connection
-from runner.store.postgres.hot_inbox import state_from
 from runner.store.postgres.jobs import AskedStep, Batch, Job, Kind, Restart
 from runner.store.postgres.run_rows import RunRows
 from runner.store.queries import Queries
+from runner.store.rows import state_from
 from runner.store.rules import heads_after, inbox_of
 
 

@@ -15,19 +15,16 @@ from runner.money.amounts import ZERO, Money
 from runner.money.budget import Counter
 from runner.money.ledger import Attempt, Difference, LedgerEntry, verify
 from runner.money.reservation import ReservationState
-from runner.money.usage import Usage
 from runner.ports.books import LedgerFilter
 from runner.store.postgres.connection import Connection
 from runner.store.queries import Queries
-from runner.store.rules import Counters
+from runner.store.rows import counters_from, entry_from
 
 END_OF_TIME = 2**62
 PAGE = 500
 """Ledger rows read at once."""
 Place = tuple[int, int]
 """After which row the next page begins: its (time_ms, seq)."""
-_ATTEMPT = 18
-"""Columns of a ledger row that make its `Attempt`."""
 
 
 class LedgerReads:
@@ -79,26 +76,6 @@ def before_all(which: LedgerFilter) -> Place:
 
 def _end(which: LedgerFilter) -> int:
     return END_OF_TIME if which.to_ms is None else which.to_ms
-
-
-def counters_from(rows: Iterable[Iterable[Any]]) -> Counters:
-    """Rows of `counters` as values."""
-    return {name: Counter(settled, unknown, held) for name, settled, unknown, held in rows}
-
-
-def entry_from(row: Iterable[Any]) -> LedgerEntry:
-    """A row of `ledger_page` or `ledger_of_turn`, its `seq` first, as a value."""
-    _, *columns = row
-    scopes, state, hold, cost, *rest = columns[_ATTEMPT:]
-    return LedgerEntry(
-        Attempt(*columns[:_ATTEMPT]),
-        tuple(json.loads(scopes)),
-        ReservationState(state),
-        hold,
-        cost,
-        Usage(*rest[:6]),
-        *rest[6:],
-    )
 
 
 _NO_ATTEMPT = Attempt("", 0, "", "", "", "", "", "", "", "", "")

@@ -5,8 +5,7 @@ Rule: what an errand becomes and what a decision sets off is written by the unit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from runner.errors import IllegalStep
 from runner.ports.mail import FinishedTurn
@@ -17,11 +16,11 @@ from runner.ports.runs import (
     Errand,
     Handoff,
     RunRecord,
-    RunStatus,
 )
 from runner.store.postgres.changes import changed
 from runner.store.postgres.connection import Connection
 from runner.store.queries import Queries
+from runner.store.rows import handoff_from
 
 AT_ONCE = 500
 _OF_USER = (
@@ -127,31 +126,3 @@ class RunRows:
         )
         if changed(asked) != 1:
             raise IllegalStep(f"hand-off {handoff.id} is there already")
-
-
-def run_from(row: Iterable[Any]) -> RunRecord:
-    """A row of `run` as a value."""
-    name, bot, conversation, channel, user, status, *rest = row
-    return RunRecord(name, bot, conversation, channel, user, RunStatus(status), *rest)
-
-
-def handoff_from(row: Iterable[Any]) -> Handoff:
-    """A row of `handoff` as a value."""
-    name, run, bot, conversation, channel, lane, user, reason, errand, asked_ms, decision, *decided = row
-    by, comment, decided_ms = decided
-    return Handoff(
-        id=name,
-        run=run,
-        bot=bot,
-        conversation=conversation,
-        channel=channel,
-        lane=lane,
-        user=user,
-        reason=reason,
-        errand=errand,
-        asked_ms=asked_ms,
-        decision=Decision(decision),
-        by=by,
-        comment=comment,
-        decided_ms=decided_ms,
-    )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from runner.ports.runs import Decision, Errand, Handoff, RunRecord
 from runner.store.postgres.desk import Desk
-from runner.store.postgres.run_rows import RunRows, handoff_from, run_from
+from runner.store.postgres.run_rows import RunRows
 from runner.store.queries import Queries
+from runner.store.rows import handoff_from, run_from
 
 
 class PostgresRuns:

@@ -13,22 +13,18 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from runner.errors import IllegalStep
-from runner.money.amounts import Money
 from runner.money.budget import Busy, Exhausted
-from runner.money.reservation import ReservationState
-from runner.money.usage import Usage
 from runner.ports.batches import (
     Batch,
     BatchFigures,
     BatchLine,
-    BatchState,
-    Ending,
     Kept,
     LineEnd,
     OpenHold,
     check_batch_step,
 )
 from runner.ports.books import HoldRequest, Settled, Settlement
+from runner.store.rows import batch_from, figures_from, line_end_from
 from runner.store.rules import check_new_batch
 from runner.store.sqlite.money import MoneyRows
 from runner.store.sqlite.queries import Queries
@@ -59,7 +55,7 @@ class SqliteBatches:
         holds: Sequence[HoldRequest],
     ) -> Kept | Busy | Exhausted:
         for row in connection.execute(self._sql["batch_of_key"], (batch.key,)):
-            return Kept(_batch_from(row), fresh=False)
+            return Kept(batch_from(row), fresh=False)
         check_new_batch(batch, lines, holds)
         held = self._money.hold_all(connection, holds)
         if not isinstance(held, list):
@@ -88,12 +84,12 @@ class SqliteBatches:
         """As the port says."""
         query = self._sql["batches" if bot is None else "batches_of_bot"]
         asked = {"bot": bot, "limit": limit}
-        return await self._reader.look(lambda c: [_batch_from(row) for row in c.execute(query, asked)])
+        return await self._reader.look(lambda c: [batch_from(row) for row in c.execute(query, asked)])
 
     async def open_batches(self) -> list[Batch]:
         """As the port says."""
         return await self._writer.read(
-            lambda c: [_batch_from(row) for row in c.execute(self._sql["open_batches"])]
+            lambda c: [batch_from(row) for row in c.execute(self._sql["open_batches"])]
         )
 
     async def save(self, batch: Batch) -> Batch:
@@ -148,7 +144,7 @@ class SqliteBatches:
         """As the port says."""
         asked = (batch_id, after, limit)
         return await self._reader.look(
-            lambda c: [_end_from(row) for row in c.execute(self._sql["line_ends"], asked)]
+            lambda c: [line_end_from(row) for row in c.execute(self._sql["line_ends"], asked)]
         )
 
     async def figures(self, batches: Collection[str]) -> dict[str, BatchFigures]:
@@ -157,7 +153,7 @@ class SqliteBatches:
         rows: Iterable[Any] = await self._reader.look(
             lambda c: c.execute(self._sql["batch_figures"], asked).fetchall()
         )
-        found = {row[0]: _figures_from(row) for row in rows}
+        found = {row[0]: figures_from(row) for row in rows}
         return {name: found.get(name, BatchFigures()) for name in batches}
 
     async def last_run(self, bot: str, schedule: str) -> int | None:
@@ -182,55 +178,10 @@ class SqliteBatches:
 
     def _find(self, connection: sqlite3.Connection, batch_id: str) -> Batch | None:
         row = connection.execute(self._sql["batch"], (batch_id,)).fetchone()
-        return None if row is None else _batch_from(row)
+        return None if row is None else batch_from(row)
 
     def _known(self, connection: sqlite3.Connection, batch_id: str) -> Batch:
         found = self._find(connection, batch_id)
         if found is None:
             raise IllegalStep(f"there is no batch {batch_id}")
         return found
-
-
-def _batch_from(row: Sequence[Any]) -> Batch:
-    name, bot, provider, model, made_ms, lines, state, key, label, terms, held, cancel, ending, *rest = row
-    remote, reached, submitted_ms, ended_ms, why = rest
-    return Batch(
-        id=name,
-        bot=bot,
-        provider=provider,
-        model=model,
-        made_ms=made_ms,
-        lines=lines,
-        state=BatchState(state),
-        key=key,
-        label=label,
-        terms=terms,
-        held=Money(held),
-        cancel=bool(cancel),
-        ending=Ending(ending),
-        remote=remote,
-        reached=reached,
-        submitted_ms=submitted_ms,
-        ended_ms=ended_ms,
-        why=why,
-    )
-
-
-def _figures_from(row: Sequence[Any]) -> BatchFigures:
-    _, waiting, settled, released, unknown, held, cost, unknown_cost, *tokens = row
-    return BatchFigures(
-        open=waiting,
-        settled=settled,
-        released=released,
-        unknown=unknown,
-        held=Money(held),
-        cost=Money(cost),
-        unknown_cost=Money(unknown_cost),
-        usage=Usage(*tokens),
-    )
-
-
-def _end_from(row: Sequence[Any]) -> LineEnd:
-    number, custom_id, state, cost, *rest = row
-    usage, (stop_reason, why, reply) = Usage(*rest[:6]), rest[6:]
-    return LineEnd(number, custom_id, ReservationState(state), cost, usage, stop_reason, why, reply)

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Collection
 
 from runner.clock import is_due
 from runner.errors import IllegalStep
 from runner.ports.mail import (
     Acceptance,
-    ConversationState,
     NewInbound,
-    PreparedHead,
     StoredStep,
     Work,
 )
+from runner.store.rows import state_from
 from runner.store.rules import LONGEST_POSTPONED_MS, shares, turn_id
 from runner.store.sqlite.queries import Queries
 
@@ -112,10 +109,3 @@ class InboxRows:
     def waiting(self, connection: sqlite3.Connection) -> list[tuple[str, int, int]]:
         """Each bot with messages that are not done: how many, and when the oldest was accepted, Unix ms."""
         return connection.execute(self._sql["waiting_by_bot"]).fetchall()
-
-
-def state_from(row: Sequence[Any]) -> ConversationState:
-    """A conversation's columns, in the order of the query `conversation_state`."""
-    *state, prepared_first_seq, prepared_head = row
-    prepared = None if prepared_first_seq is None else PreparedHead(prepared_first_seq, prepared_head)
-    return replace(ConversationState(*state), prepared=prepared)

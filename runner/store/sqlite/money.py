@@ -26,6 +26,7 @@ from runner.ports.books import (
     Settlement,
     UsageSum,
 )
+from runner.store.rows import entry_from
 from runner.store.rules import (
     Counters,
     Hold,
@@ -43,8 +44,6 @@ from runner.store.sqlite.queries import Queries
 from runner.store.sqlite.turns import TurnRows
 
 END_OF_TIME = 2**62
-_ATTEMPT = 18
-"""Columns of a ledger row that make its `Attempt`."""
 
 
 class MoneyRows:
@@ -188,24 +187,6 @@ def _attempt_columns(a: Attempt) -> tuple[object, ...]:
 
 
 # ── rows as values ───────────────────────────────────────────────────────────────────────────────────────
-def counters_from(rows: Iterable[Sequence[Any]]) -> Counters:
-    """Rows of `counters` as values."""
-    return {name: Counter(settled, unknown, held) for name, settled, unknown, held in rows}
-
-
-def entry_from(row: Sequence[Any]) -> LedgerEntry:
-    """A row of `ledger_page` or `ledger_of_turn`, its `seq` first, as a value."""
-    _, *columns = row
-    scopes, state, hold, cost, *rest = columns[_ATTEMPT:]
-    return LedgerEntry(
-        Attempt(*columns[:_ATTEMPT]),
-        tuple(json.loads(scopes)),
-        ReservationState(state),
-        hold,
-        cost,
-        Usage(*rest[:6]),
-        *rest[6:],
-    )
 
 
 def usage_arguments(which: LedgerFilter, by: Sequence[str]) -> dict[str, object]:

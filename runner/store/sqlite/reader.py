@@ -25,6 +25,7 @@ from runner.ports.books import LedgerFilter, Quarantine, UsageSum
 from runner.ports.mail import OutboxState, Outgoing
 from runner.ports.reports import MOST_TURNS, BotFacts, ConversationLine, DayTraffic, Transcript
 from runner.ports.stores import StoreFigures
+from runner.store.rows import counters_from, entry_from
 from runner.store.rules import figures_of
 from runner.store.sqlite.connection import LOCK_WAIT_S, check_readable, check_there, read_only_uri
 from runner.store.sqlite.conversations import ConversationReads
@@ -33,8 +34,6 @@ from runner.store.sqlite.examining import differences
 from runner.store.sqlite.faults import store_error
 from runner.store.sqlite.migration import load_migrations
 from runner.store.sqlite.money import (
-    counters_from,
-    entry_from,
     filter_arguments,
 )
 from runner.store.sqlite.outbox import outgoing_from

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
 
 from runner.errors import IllegalStep
 from runner.ports.mail import FinishedTurn, NewInbound
@@ -18,8 +17,8 @@ from runner.ports.runs import (
     Errand,
     Handoff,
     RunRecord,
-    RunStatus,
 )
+from runner.store.rows import handoff_from
 from runner.store.sqlite.inbox import InboxRows
 from runner.store.sqlite.queries import Queries
 
@@ -148,31 +147,3 @@ class RunRows:
         )
         if asked.rowcount != 1:
             raise IllegalStep(f"hand-off {handoff.id} is there already")
-
-
-def run_from(row: Sequence[Any]) -> RunRecord:
-    """A row of `run` as a value."""
-    name, bot, conversation, channel, user, status, *rest = row
-    return RunRecord(name, bot, conversation, channel, user, RunStatus(status), *rest)
-
-
-def handoff_from(row: Sequence[Any]) -> Handoff:
-    """A row of `handoff` as a value."""
-    name, run, bot, conversation, channel, lane, user, reason, errand, asked_ms, decision, *decided = row
-    by, comment, decided_ms = decided
-    return Handoff(
-        id=name,
-        run=run,
-        bot=bot,
-        conversation=conversation,
-        channel=channel,
-        lane=lane,
-        user=user,
-        reason=reason,
-        errand=errand,
-        asked_ms=asked_ms,
-        decision=Decision(decision),
-        by=by,
-        comment=comment,
-        decided_ms=decided_ms,
-    )

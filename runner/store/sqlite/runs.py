@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from runner.ports.runs import Decision, Errand, Handoff, RunRecord
+from runner.store.rows import handoff_from, run_from
 from runner.store.sqlite.queries import Queries
 from runner.store.sqlite.reader import SqliteReader
-from runner.store.sqlite.run_rows import RunRows, handoff_from, run_from
+from runner.store.sqlite.run_rows import RunRows
 from runner.store.sqlite.writer import Writer
 
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from runner.errors import IllegalStep
 from runner.ports.mail import ConversationState, Filed, FinishedTurn, NewOutbound, OutboxState, StoredStep
 from runner.ports.stores import TurnRecord
+from runner.store.rows import state_from
 from runner.store.rules import first_tries, heads_after, inbox_of
-from runner.store.sqlite.inbox import state_from
 from runner.store.sqlite.queries import Queries
 from runner.store.sqlite.run_rows import RunRows
 from runner.store.sqlite.traffic import TrafficRows
