@@ -16,9 +16,7 @@ from runner.clock import Clock, UnixMs
 from runner.errors import StoreError
 
 if TYPE_CHECKING:
-    from runner.ports.reading import StoreReader
-    from runner.store.postgres.tending import Unsent as InDatabase
-    from runner.store.sqlite.tending import Unsent as InFile
+    from runner.ports.reading import StoreReader, Unsent
 
 STUCK_MS = 15 * 60_000
 MOST_SENDS = 50
@@ -78,7 +76,7 @@ async def database_facts(url: str, now: UnixMs, clock: Clock) -> StoreFacts | No
 
 
 async def _what_is_open(
-    name: str, size: int, now: UnixMs, books: StoreReader, unsent: Sequence[InFile | InDatabase]
+    name: str, size: int, now: UnixMs, books: StoreReader, unsent: Sequence[Unsent]
 ) -> StoreFacts:
     from runner.money.amounts import Money, to_usd
     from runner.money.reservation import ReservationState

@@ -7,6 +7,7 @@ a store of another schema than ours is refused.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from runner.money.budget import Counter
@@ -15,6 +16,18 @@ from runner.ports.books import LedgerFilter, Quarantine, UsageSum
 from runner.ports.mail import OutboxState, Outgoing
 from runner.ports.reports import MOST_TURNS, BotFacts, ConversationLine, DayTraffic, Transcript
 from runner.ports.stores import StoreFigures
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """A part of an answer that has not arrived for sure; `since_ms`: when its turn ended."""
+
+    outbox: int
+    bot: str
+    channel: str
+    state: str
+    why: str
+    since_ms: int
 
 
 class StoreReader(Protocol):

@@ -15,6 +15,8 @@ ACTIVE_USERS_DAYS = 400
 """For so long it is known who was active on a day; how many they were is known for ever."""
 END_OF_DAYS = 2**32
 """A day after all others."""
+END_OF_TIME = 2**62
+"""Unix ms after all others; a database takes it as a number."""
 
 
 def day_of(moment_ms: int) -> int:
@@ -25,6 +27,11 @@ def day_of(moment_ms: int) -> int:
 def text_of(number: int) -> str:
     """The day of that number, as `2026-11-22`."""
     return (EPOCH + timedelta(days=number)).isoformat()
+
+
+def end_ms(which: LedgerFilter) -> int:
+    """The moment before which the rows that are asked for are, Unix ms."""
+    return END_OF_TIME if which.to_ms is None else which.to_ms
 
 
 def whole_days(which: LedgerFilter) -> range | None:

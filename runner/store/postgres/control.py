@@ -16,8 +16,8 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -148,17 +148,8 @@ class Control:
             StoreError: it cannot be had now, as while the control session is broken.
         """
         connection = await self._connect()
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                await self._introduce(connection)
-        except BaseException as error:
-            connection.terminate()
-            if isinstance(error, Exception):
-                told = in_our_words(error)
-                if told is error:
-                    raise
-                raise told from error
-            raise
+        async with _ended_where_it_fails(connection), asyncio.timeout(ANSWER_S):
+            await self._introduce(connection)
         return connection
 
     async def _introduce(self, connection: Connection) -> None:
@@ -255,19 +246,11 @@ class Control:
     async def _begin(self) -> None:
         """A new connection, with our number or another one. Raises StoreError."""
         session = await self._connect()
-        try:
+        async with _ended_where_it_fails(session):
             self._number = await self._identify(session)
             await session.add_listener(CHANNEL, self._hear)
             self._since = self._clock.monotonic()
             await self._beat(session)
-        except BaseException as error:
-            session.terminate()
-            if isinstance(error, Exception):
-                told = in_our_words(error)
-                if told is error:
-                    raise
-                raise told from error
-            raise
         self._pid = session.get_server_pid()
         self._session = session
         self._lost.clear()
@@ -322,3 +305,17 @@ class Control:
         daemon, news = news_from(str(payload))
         if daemon != self._number:
             self._ears.hear(news)
+
+
+@asynccontextmanager
+async def _ended_where_it_fails(session: Connection) -> AsyncIterator[None]:
+    """Let go of a session whose beginning fails; what the database says is told in our words."""
+    try:
+        yield
+    except BaseException as error:
+        session.terminate()
+        if isinstance(error, Exception):
+            told = in_our_words(error)
+            if told is not error:
+                raise told from error
+        raise

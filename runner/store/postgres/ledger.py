@@ -16,11 +16,11 @@ from runner.money.budget import Counter
 from runner.money.ledger import Attempt, Difference, LedgerEntry, verify
 from runner.money.reservation import ReservationState
 from runner.ports.books import LedgerFilter
+from runner.store.days import end_ms
 from runner.store.postgres.connection import Connection
 from runner.store.queries import Queries
 from runner.store.rows import counters_from, entry_from
 
-END_OF_TIME = 2**62
 PAGE = 500
 """Ledger rows read at once."""
 Place = tuple[int, int]
@@ -42,7 +42,7 @@ class LedgerReads:
     async def of_turn(self, connection: Connection, which: LedgerFilter) -> list[LedgerEntry]:
         """All rows of the turn that the filter names."""
         rows = await connection.fetch(
-            self._sql["ledger_of_turn"], which.turn, which.from_ms or 0, _end(which), which.bot, which.state
+            self._sql["ledger_of_turn"], which.turn, which.from_ms or 0, end_ms(which), which.bot, which.state
         )
         return [entry_from(row) for row in rows]
 
@@ -50,7 +50,7 @@ class LedgerReads:
         self, connection: Connection, which: LedgerFilter, after: Place
     ) -> tuple[list[LedgerEntry], Place]:
         """The next rows behind that place, and the place of the last of them."""
-        asked = (*after, _end(which), which.bot)
+        asked = (*after, end_ms(which), which.bot)
         if which.state is ReservationState.UNKNOWN:
             rows = await connection.fetch(self._sql["unknown_page"], *asked, PAGE)
         else:
@@ -72,10 +72,6 @@ class LedgerReads:
 def before_all(which: LedgerFilter) -> Place:
     """The place before the first row that is asked for."""
     return (which.from_ms or 0, -1)
-
-
-def _end(which: LedgerFilter) -> int:
-    return END_OF_TIME if which.to_ms is None else which.to_ms
 
 
 _NO_ATTEMPT = Attempt("", 0, "", "", "", "", "", "", "", "", "")

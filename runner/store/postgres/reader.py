@@ -10,12 +10,13 @@ from pathlib import Path
 
 from runner.clock import Clock
 from runner.errors import StoreRefused
+from runner.ports.reading import Unsent
 from runner.store.postgres.address import Address, address_of
 from runner.store.postgres.connection import READING, Connection, connect
 from runner.store.postgres.desk import Desk
 from runner.store.postgres.migration import check_known, load_migrations, schema_of
 from runner.store.postgres.reports import PostgresReports
-from runner.store.postgres.tending import DatabaseInfo, DatabaseReads, Unsent
+from runner.store.postgres.tending import DatabaseInfo, DatabaseReads
 from runner.store.queries import Queries, load_queries
 
 NAME = "botrunner/reading"

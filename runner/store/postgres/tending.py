@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from runner.ports.reading import Unsent
 from runner.store.postgres.connection import Connection
 from runner.store.postgres.migration import schema_of
 from runner.store.queries import Queries
@@ -27,18 +28,6 @@ class DatabaseInfo:
     sizes: Mapping[str, int]
     rows: Mapping[str, int]
     oldest_message_ms: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Unsent:
-    """A part of an answer that has not arrived for sure; `since_ms`: when its turn ended."""
-
-    outbox: int
-    bot: str
-    channel: str
-    state: str
-    why: str
-    since_ms: int
 
 
 class DatabaseReads:

@@ -16,9 +16,8 @@ from typing import Any
 from runner.money.amounts import Money
 from runner.money.usage import Usage
 from runner.ports.books import GROUPINGS, LedgerFilter, UsageSum
-from runner.store.days import text_of, whole_days
+from runner.store.days import end_ms, text_of, whole_days
 from runner.store.postgres.connection import Connection
-from runner.store.postgres.ledger import END_OF_TIME
 from runner.store.queries import Queries
 from runner.store.rules import add_usage, check_groupings, dearest_first
 
@@ -62,7 +61,7 @@ class UsageReads:
         rows = await connection.fetch(
             self._sql["usage"],
             which.from_ms or 0,
-            END_OF_TIME if which.to_ms is None else which.to_ms,
+            end_ms(which),
             which.state,
             which.bot,
             which.turn,

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from runner.errors import StoreRefused
 from runner.money.ledger import Difference, verify
+from runner.store.days import END_OF_TIME
 from runner.store.rows import counters_from, entry_from
 from runner.store.sqlite.connection import LOCK_WAIT_S, check_there, read_only_uri
 from runner.store.sqlite.faults import damage_of, store_error
 from runner.store.sqlite.migration import schema_version
-from runner.store.sqlite.money import END_OF_TIME
 from runner.store.sqlite.queries import Queries
 
 

@@ -26,6 +26,7 @@ from runner.ports.books import (
     Settlement,
     UsageSum,
 )
+from runner.store.days import end_ms
 from runner.store.rows import entry_from
 from runner.store.rules import (
     Counters,
@@ -42,8 +43,6 @@ from runner.store.rules import (
 from runner.store.sqlite.deposits import DepositRows
 from runner.store.sqlite.queries import Queries
 from runner.store.sqlite.turns import TurnRows
-
-END_OF_TIME = 2**62
 
 
 class MoneyRows:
@@ -202,7 +201,7 @@ def filter_arguments(which: LedgerFilter) -> dict[str, object]:
         "turn": which.turn,
         "state": which.state,
         "from_ms": 0 if which.from_ms is None else which.from_ms,
-        "to_ms": END_OF_TIME if which.to_ms is None else which.to_ms,
+        "to_ms": end_ms(which),
     }
 
 

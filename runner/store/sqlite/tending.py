@@ -14,6 +14,7 @@ from pathlib import Path
 
 from runner.clock import UnixMs
 from runner.errors import StoreError, StoreRefused
+from runner.ports.reading import Unsent
 from runner.store.sqlite.backup import alone, emptied_log
 from runner.store.sqlite.connection import LOCK_WAIT_S, check_there, open_for_writing
 from runner.store.sqlite.copying import Progress, beside, check_room, in_place_of, quiet
@@ -62,18 +63,6 @@ class Due:
     size: int
     steps: tuple[tuple[int, str], ...]
     copy: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Unsent:
-    """A part of an answer that has not arrived for sure; `since_ms`: when its turn ended."""
-
-    outbox: int
-    bot: str
-    channel: str
-    state: str
-    why: str
-    since_ms: int
 
 
 def unsent(path: Path, limit: int) -> list[Unsent]:
