@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,10 +38,10 @@ def test_what_is_no_word_is_none(values: dict[str, str]) -> None:
 
 @given(FILES, WORDS, st.randoms(use_true_random=False))
 def test_the_order_in_which_words_are_seen_changes_nothing(
-    file: FileCap, words: list[HandCap], chance: object
+    file: FileCap, words: list[HandCap], chance: Random
 ) -> None:
     found = verdict(file, words)
-    chance.shuffle(words)  # type: ignore[attr-defined]
+    chance.shuffle(words)
     assert verdict(file, words) == found
 
 

@@ -78,11 +78,12 @@ class Connection(_Plain):
 
     async def _execute(self, query: str, args: Sequence[object], *rest: Any, **named: Any) -> Any:  # noqa: ANN401 - as asyncpg's
         """The one way of every query with values."""
-        return await super()._execute(query, [keepable(value) for value in args], *rest, **named)  # type: ignore[misc]
+        kept = [keepable(value) for value in args]
+        return await super()._execute(query, kept, *rest, **named)  # type: ignore[misc]  # the stubs leave it out
 
     def watch_wire(self) -> None:
         """Let the machine miss a server that vanished without a word, as it misses us: no wait is for ever then."""
-        wire = self._transport.get_extra_info("socket")  # type: ignore[attr-defined]
+        wire = self._transport.get_extra_info("socket")  # type: ignore[attr-defined]  # as above
         if wire is None or wire.family not in (socket.AF_INET, socket.AF_INET6):
             return
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

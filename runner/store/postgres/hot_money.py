@@ -63,9 +63,9 @@ class Ledger:
     held: list[tuple[Job[HoldRequest], tuple[str, ...], Held]] = field(default_factory=list)
     ended: list[tuple[Job[Settlement], End]] = field(default_factory=list)
 
-    def put(self, counters: Mapping[str, object]) -> None:
+    def put(self, counters: Counters) -> None:
         """Counters as they are from now on."""
-        self.counters.update(counters)  # type: ignore[arg-type]
+        self.counters.update(counters)
         self.changed.update(counters)
 
 
